@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The IPv4 header, [RFC 791](https://www.rfc-editor.org/rfc/rfc791#section-3.1).
+
+use core::net::Ipv4Addr;
+
+/// The fields of an IPv4 header that the tracer has a use for, in host order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ipv4Header {
+    /// Internet header length, in words of 32 bits: 5 to 15.
+    ihl: u8,
+    /// Length of the datagram in bytes, this header included, or 0: see [`Self::datagram_len`].
+    pub(crate) total_length: u16,
+    /// Where in its datagram this fragment starts, in units of 8 bytes; 0 if it is the first, or
+    /// the datagram whole.
+    pub(crate) fragment_offset: u16,
+    /// The protocol above, as IANA numbers them.
+    pub(crate) protocol: u8,
+    pub(crate) source: Ipv4Addr,
+    pub(crate) destination: Ipv4Addr,
+}
+
+impl Ipv4Header {
+    /// Length in bytes of a header without options, which is what [`Self::parse`] reads.
+    pub(crate) const MIN_LEN: usize = 20;
+
+    /// Reads a header. `None` if it cannot be one: not version 4, shorter than itself, or longer
+    /// than its datagram.
+    ///
+    /// The checksum is not looked at: `ip_rcv()` has done so for what came in, and it is not yet
+    /// there in what this host sends.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Option<Self> {
+        #[rustfmt::skip]
+        let [
+            version_ihl, _tos, len0, len1,
+            _id0, _id1, frag0, frag1,
+            _ttl, protocol, _check0, _check1,
+            s0, s1, s2, s3,
+            d0, d1, d2, d3,
+        ] = *bytes;
+
+        let header = Self {
+            ihl: version_ihl & 0x0f,
+            total_length: u16::from_be_bytes([len0, len1]),
+            fragment_offset: u16::from_be_bytes([frag0, frag1]) & 0x1fff,
+            protocol,
+            source: Ipv4Addr::new(s0, s1, s2, s3),
+            destination: Ipv4Addr::new(d0, d1, d2, d3),
+        };
+
+        let sane = version_ihl >> 4 == 4
+            && header.header_len() >= Self::MIN_LEN
+            && (header.total_length == 0
+                || usize::from(header.total_length) >= header.header_len());
+        sane.then_some(header)
+    }
+
+    /// Length in bytes of the header with its options: 20 to 60.
+    #[inline]
+    pub(crate) fn header_len(&self) -> usize {
+        usize::from(self.ihl) * 4
+    }
+
+    /// Length in bytes of the datagram, of which `packet_len` bytes are there, padding included.
+    ///
+    /// A total length of 0 stands for a datagram that the field has no room for: segmentation
+    /// offload makes such ones (BIG TCP), and they end where the packet does.
+    #[inline]
+    pub(crate) fn datagram_len(&self, packet_len: usize) -> usize {
+        match self.total_length {
+            0 => packet_len,
+            length => packet_len.min(usize::from(length)),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The TCP header, [RFC 9293](https://www.rfc-editor.org/rfc/rfc9293#section-3.1).
+
+/// TCP's number in the IP header.
+pub(crate) const PROTOCOL: u8 = 6;
+
+/// The fields of a TCP header that the tracer has a use for, as on the wire, in host order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TcpHeader {
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    /// Sequence number of the first byte of data.
+    pub(crate) seq: u32,
+    /// The acknowledgment field, whether or not the ACK flag gives it a meaning.
+    pub(crate) ack_seq: u32,
+    /// Not scaled: the scale is agreed on in the handshake only.
+    pub(crate) window: u16,
+    /// The checksum field, which holds only a part of the checksum while the rest is left to a
+    /// network device.
+    pub(crate) check: u16,
+    /// The urgent pointer, whether or not the URG flag gives it a meaning.
+    pub(crate) urg_ptr: u16,
+}
+
+impl TcpHeader {
+    /// Length in bytes of a header without options, which is what [`Self::parse`] reads.
+    pub(crate) const MIN_LEN: usize = 20;
+
+    /// Reads a header. Any bytes make one.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Self {
+        #[rustfmt::skip]
+        let [
+            source0, source1, dest0, dest1,
+            seq0, seq1, seq2, seq3,
+            ack0, ack1, ack2, ack3,
+            _offset, _flags, window0, window1,
+            check0, check1, urg0, urg1,
+        ] = *bytes;
+
+        Self {
+            source_port: u16::from_be_bytes([source0, source1]),
+            destination_port: u16::from_be_bytes([dest0, dest1]),
+            seq: u32::from_be_bytes([seq0, seq1, seq2, seq3]),
+            ack_seq: u32::from_be_bytes([ack0, ack1, ack2, ack3]),
+            window: u16::from_be_bytes([window0, window1]),
+            check: u16::from_be_bytes([check0, check1]),
+            urg_ptr: u16::from_be_bytes([urg0, urg1]),
+        }
+    }
+}
