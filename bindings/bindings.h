@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Everything of C that the module sees and the kernel crate lacks.
+ *
+ * This is bindgen's input. What is taken from it is named in
+ * bindgen_parameters; types that the kernel crate has already (sk_buff, net,
+ * list_head...) are left out there and come from kernel::bindings, so that
+ * both crates speak of the same type.
+ */
+#ifndef NF_TRACER_BINDINGS_H
+#define NF_TRACER_BINDINGS_H
+
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/skbuff.h>
+
+#include "helpers.h"
+
+#endif
