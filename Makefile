@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door. 'make help' lists what can be done; Kbuild says what the module
+# is made of. Everything that builds goes on to the kernel's own build, with its
+# variables: KDIR=, LLVM=1, V=1, W=1, INSTALL_MOD_PATH=...
+
+# scripts/root sets KDIR for the kernel of the build environment.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+.DEFAULT_GOAL := modules
+.DELETE_ON_ERROR:
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
+# Runs a command where all tools and the stock kernel are, here or in the root.
+root = scripts/root --
+
+.PHONY: modules
+modules: check-kdir
+	+$(kbuild) modules
+
+.PHONY: modules_install
+modules_install: modules
+	+$(kbuild) modules_install
+
+# Needs no headers: whoever lost them may still clean.
+.PHONY: clean
+clean:
+	find . -path ./.git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '.*.cmd' -o -name '*_generated.rs' -o -name '*.rsi' \
+		-o -name 'Module.symvers' -o -name 'modules.order' -o -name '.*.d' \
+		-o -name __pycache__ \) -print0 | xargs -0 rm -rf
+	rm -rf doc rust-project.json
+
+.PHONY: check-kdir
+check-kdir:
+	@scripts/check-kdir $(KDIR)
+
+.PHONY: demo
+demo:
+	@$(root) $(MAKE) modules
+	@scripts/demo
+
+.PHONY: test
+test:
+	@tests/run
+
+.PHONY: check
+check:
+	@$(root) scripts/check
+
+.PHONY: doc
+doc:
+	@$(root) scripts/doc
+
+.PHONY: rust-analyzer
+rust-analyzer: check-kdir
+	@scripts/rust-analyzer $(KDIR)
+
+.PHONY: help
+help:
+	@echo 'On a fresh machine, these set up all that they need:'
+	@echo '  demo             - boot the stock kernel, load the module, show what it sees'
+	@echo '  test             - all tests, ending in a line "N passed, N failed"'
+	@echo '  check            - formatting and lints of every language, no panic in the module'
+	@echo '  doc              - rustdoc of the whole crate, in doc/'
+	@echo ''
+	@echo 'These use the tools of this machine ("scripts/root -- make" uses those of the'
+	@echo 'build environment), and the kernel build folder KDIR, which is'
+	@echo '$(KDIR)'
+	@echo '  modules          - nf_tracer.ko (default)'
+	@echo '  modules_install  - install it below /lib/modules'
+	@echo '  rust-analyzer    - rust-project.json, for editors'
+	@echo '  clean            - remove what was built'
+	@echo ''
+	@echo 'LLVM=1, V=1, W=1, C=1, INSTALL_MOD_PATH= do what they do in a kernel tree.'
