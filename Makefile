@@ -16,11 +16,11 @@ root = scripts/root --
 
 .PHONY: modules
 modules: check-kdir
-	+$(kbuild) modules
+	@+$(kbuild) modules
 
 .PHONY: modules_install
 modules_install: modules
-	+$(kbuild) modules_install
+	@+$(kbuild) modules_install
 
 # Needs no headers: whoever lost them may still clean.
 .PHONY: clean
@@ -33,7 +33,7 @@ clean:
 
 .PHONY: check-kdir
 check-kdir:
-	@scripts/check-kdir $(KDIR)
+	@LLVM='$(LLVM)' scripts/check-kdir $(KDIR)
 
 .PHONY: demo
 demo:
