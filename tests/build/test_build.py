@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The module's build: what is rebuilt when, kbuild's variables, and what the module is made of.
+
+Runs in the build environment, on a copy of the sources, against the stock kernel's KDIR.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+KDIR = Path(os.environ["KDIR"])
+
+
+def make(tree: Path, *arguments: str) -> str:
+    """Run make in a copy of the sources; give what it prints."""
+    done = subprocess.run(
+        ["make", *arguments], cwd=tree, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def steps(output: str) -> set[str]:
+    """Give the files that kbuild's short lines say it has made, such as 'CC [M]  x.o'."""
+    return set(re.findall(r"^  [A-Z]+(?: \[M\])? +(\S+)$", output, re.MULTILINE))
+
+
+LINK = {"nf_tracer.o", "nf_tracer.ko", "Module.symvers"}
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a built copy of the sources."""
+    copy = tmp_path_factory.mktemp("tree")
+    for name in ("Kbuild", "Makefile"):
+        shutil.copy(TOP / name, copy)
+    for name in ("src", "bindings", "scripts"):
+        ignore = shutil.ignore_patterns("*.o", ".*", "*_generated.rs")
+        shutil.copytree(TOP / name, copy / name, ignore=ignore)
+    make(copy)
+    return copy
+
+
+def test_nothing_is_rebuilt_when_nothing_changed(tree: Path) -> None:
+    assert steps(make(tree)) == set()
+
+
+def test_touching_a_rust_file_rebuilds_the_crate_only(tree: Path) -> None:
+    for name in ("src/nf_tracer.rs", "src/packet/tcp.rs", "src/netfilter/point.rs"):
+        (tree / name).touch()
+        assert steps(make(tree)) == {"src/nf_tracer.o"} | LINK, name
+
+
+def test_touching_a_c_file_rebuilds_that_object_only(tree: Path) -> None:
+    (tree / "bindings/helpers.c").touch()
+    assert steps(make(tree)) == {"bindings/helpers.o"} | LINK
+
+
+def test_touching_a_header_rebuilds_bindings_and_all_that_use_them(tree: Path) -> None:
+    (tree / "bindings/helpers.h").touch()
+    made = {"bindings/bindings_generated.rs", "src/nf_tracer.o", "bindings/helpers.o"}
+    assert steps(make(tree)) == made | LINK
+
+
+def test_another_bindgen_parameter_makes_new_bindings(tree: Path) -> None:
+    with (tree / "bindings/bindgen_parameters").open("a") as parameters:
+        parameters.write("--allowlist-type nf_queue_entry\n")
+    assert "bindings/bindings_generated.rs" in steps(make(tree))
+    assert "struct nf_queue_entry" in (tree / "bindings/bindings_generated.rs").read_text()
+
+
+def test_v_shows_commands_and_w_finds_no_warning(tree: Path) -> None:
+    (tree / "src/nf_tracer.rs").touch()
+    (tree / "bindings/helpers.c").touch()
+    output = make(tree, "V=1", "W=1")
+    assert "rustc --edition=2021" in output
+    assert "warning" not in output.replace("-Wno-unused-but-set-variable", "")
+
+
+def test_modules_install_puts_the_module_where_modprobe_looks(tree: Path, tmp_path: Path) -> None:
+    make(tree, "modules_install", f"INSTALL_MOD_PATH={tmp_path}", "DEPMOD=true")
+    release = (KDIR / "include/config/kernel.release").read_text().strip()
+    assert list((tmp_path / "lib/modules" / release).rglob("nf_tracer.ko*"))
+
+
+def test_clean_leaves_nothing_that_was_built(tree: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tree, copy)
+    make(copy, "clean")
+    left = {path.name for path in copy.rglob("*") if path.is_file()}
+    assert not [name for name in left if re.search(r"\.(o|ko|cmd|mod)$|_generated", name)]
+
+
+def test_module_cannot_panic(tree: Path) -> None:
+    symbols = subprocess.check_output(["nm", tree / "nf_tracer.ko"], text=True)
+    assert "nf_register_net_hooks" in symbols
+    assert "panicking" not in symbols
+
+
+def test_module_says_what_it_is(tree: Path) -> None:
+    info = subprocess.check_output(["modinfo", tree / "nf_tracer.ko"], text=True)
+    fields = dict(line.split(":", 1) for line in info.splitlines())
+    assert fields["license"].strip() == "GPL"
+    assert fields["description"].strip()
+    release = (KDIR / "include/config/kernel.release").read_text().strip()
+    assert fields["vermagic"].split()[0] == release

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What make says, in one line each, of a kernel that no Rust module can be built for."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+KDIR = Path(os.environ["KDIR"])
+
+
+def check(kdir: Path, **environment: str) -> tuple[int, list[str]]:
+    """Run the check; give its exit status and the lines that it prints."""
+    done = subprocess.run(
+        [TOP / "scripts/check-kdir", kdir],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.fixture
+def kdir(tmp_path: Path) -> Path:
+    """Give a build folder like the stock kernel's, whose parts a test can take away."""
+    config = tmp_path / "include/config"
+    config.mkdir(parents=True)
+    (config / "auto.conf").write_text((KDIR / "include/config/auto.conf").read_text())
+    for name in ("Makefile", "rust", "scripts"):
+        (tmp_path / name).symlink_to(KDIR / name)
+    return tmp_path
+
+
+def set_config(kdir: Path, before: str, after: str) -> None:
+    """Replace a line of the configuration."""
+    path = kdir / "include/config/auto.conf"
+    text = path.read_text()
+    assert f"\n{before}\n" in text
+    path.write_text(text.replace(f"\n{before}\n", f"\n{after}\n"))
+
+
+def test_the_stock_kernel_passes_in_silence(kdir: Path) -> None:
+    assert check(KDIR) == (0, [])
+    assert check(kdir) == (0, [])
+
+
+def test_missing_headers_are_named_with_their_package(tmp_path: Path) -> None:
+    status, lines = check(tmp_path / "none")
+    assert status == 1
+    assert len(lines) == 1
+    assert "no kernel build folder" in lines[0]
+    assert "linux-headers-" in lines[0]
+
+
+def test_a_folder_without_makefile_is_no_build_folder(tmp_path: Path) -> None:
+    status, lines = check(tmp_path)
+    assert status == 1
+    assert len(lines) == 1
+    assert "has no Makefile" in lines[0]
+
+
+def test_a_tree_that_was_not_configured_is_told_to_be(kdir: Path) -> None:
+    (kdir / "include/config/auto.conf").unlink()
+    status, lines = check(kdir)
+    assert status == 1
+    assert len(lines) == 1
+    assert "make modules_prepare" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "words"),
+    [
+        ("CONFIG_RUST", "without Rust (CONFIG_RUST is not set)"),
+        ("CONFIG_NETFILTER", "no netfilter (CONFIG_NETFILTER is not set)"),
+        ("CONFIG_MODULES", "loads no modules (CONFIG_MODULES is not set)"),
+    ],
+)
+def test_what_the_kernel_lacks_is_named(kdir: Path, symbol: str, words: str) -> None:
+    set_config(kdir, f"{symbol}=y", f"# {symbol} is not set")
+    status, lines = check(kdir)
+    assert status == 1
+    assert len(lines) == 1
+    assert words in lines[0]
+
+
+def test_missing_metadata_is_told_how_to_be_made(kdir: Path) -> None:
+    (kdir / "rust").unlink()
+    status, lines = check(kdir)
+    assert status == 1
+    assert len(lines) == 1
+    assert "libkernel.rmeta" in lines[0]
+    assert "scripts/rust-metadata" in lines[0]
+    assert "linux-lib-rust-" in lines[0]
+
+
+@pytest.mark.parametrize(("variable", "tool"), [("RUSTC", "rustc"), ("BINDGEN", "bindgen")])
+def test_a_missing_tool_is_named(kdir: Path, variable: str, tool: str) -> None:
+    status, lines = check(kdir, **{variable: f"no-{tool}"})
+    assert status == 1
+    assert len(lines) == 1
+    assert f"no-{tool} is missing" in lines[0]
+
+
+@pytest.mark.parametrize(("variable", "tool"), [("RUSTC", "rustc"), ("BINDGEN", "bindgen")])
+def test_another_version_of_a_tool_is_refused(
+    kdir: Path, tmp_path: Path, variable: str, tool: str
+) -> None:
+    other = tmp_path / f"other-{tool}"
+    other.write_text(f"#!/bin/sh\necho '{tool} 1.0.0'\n")
+    other.chmod(0o755)
+    status, lines = check(kdir, **{variable: str(other)})
+    assert status == 1
+    assert len(lines) == 1
+    assert f"is '{tool} 1.0.0'" in lines[0]
+    assert "was built with" in lines[0]
+
+
+def test_clang_for_a_kernel_that_clang_built(kdir: Path) -> None:
+    set_config(kdir, "CONFIG_CC_IS_GCC=y", "CONFIG_CC_IS_CLANG=y")
+    status, lines = check(kdir)
+    assert status == 1
+    assert lines == [f"nf_tracer: the kernel in {kdir} was built with clang: add LLVM=1"]
+    assert check(kdir, LLVM="1") == (0, [])
+
+
+def test_several_problems_make_several_lines(kdir: Path) -> None:
+    status, lines = check(kdir, RUSTC="no-rustc", BINDGEN="no-bindgen")
+    assert status == 1
+    assert len(lines) == 2
