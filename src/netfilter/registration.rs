@@ -97,9 +97,14 @@ impl<T: Handler> Registration<T> {
                 // SAFETY: All other fields are initialised, as the callback may run at once.
                 // `ops` lives on the heap, and `handler` is pinned, so both stay where they are until
                 // `drop` has taken the hooks out and has waited.
-                to_result(unsafe {
+                let registered = to_result(unsafe {
                     nf::nf_register_net_hooks(net.as_ptr(), ops.as_ptr().cast(), ops.len() as c_uint)
-                })?;
+                });
+                if registered.is_err() {
+                    // Those that were undone may have been called, and may still be running.
+                    rcu::synchronize_rcu();
+                }
+                registered?;
             },
         })
     }
