@@ -24,7 +24,7 @@
     reason = "made by bindgen"
 )]
 
-use kernel::bindings::*;
+pub(crate) use kernel::bindings::*;
 
 include!(env!("NF_TRACER_BINDINGS"));
 

@@ -4,15 +4,217 @@
  * netfilter structures out as bindings.rs says that Rust does.
  */
 #include <linux/cpumask.h>
+#include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
+#include <net/checksum.h>
+#include <net/dst.h>
+#include <net/inet_sock.h>
+#include <net/net_namespace.h>
+#include <net/netfilter/nf_queue.h>
+#include <net/sock.h>
 
 #include "helpers.h"
+
+struct net *rust_helper_get_net(struct net *net)
+{
+	return get_net(net);
+}
+
+void rust_helper_put_net(struct net *net)
+{
+	put_net(net);
+}
+
+u32 rust_helper_net_inode(const struct net *net)
+{
+	return net->ns.inum;
+}
+
+int rust_helper_netdev_ifindex(const struct net_device *dev)
+{
+	return READ_ONCE(dev->ifindex);
+}
+
+void rust_helper_netdev_copy_name(const struct net_device *dev, char *to)
+{
+	strscpy_pad(to, dev->name, IFNAMSIZ);
+}
+
+void rust_helper_dev_put(struct net_device *dev)
+{
+	dev_put(dev);
+}
+
+struct net_device *
+rust_helper_netdev_notifier_info_to_dev(const struct netdev_notifier_info *info)
+{
+	return netdev_notifier_info_to_dev(info);
+}
+
+struct sock *rust_helper_sk_to_full_sk(struct sock *sk)
+{
+	return sk_to_full_sk(sk);
+}
+
+u32 rust_helper_sk_uid(const struct sock *sk)
+{
+	return from_kuid_munged(&init_user_ns, sk_uid(sk));
+}
+
+u64 rust_helper_sk_cookie(const struct sock *sk)
+{
+	return atomic64_read(&sk->sk_cookie);
+}
 
 int rust_helper_skb_network_offset(const struct sk_buff *skb)
 {
 	return skb_network_offset(skb);
+}
+
+u32 rust_helper_skb_mark(const struct sk_buff *skb)
+{
+	return skb->mark;
+}
+
+void rust_helper_skb_set_mark(struct sk_buff *skb, u32 mark)
+{
+	skb->mark = mark;
+}
+
+u32 rust_helper_skb_priority(const struct sk_buff *skb)
+{
+	return skb->priority;
+}
+
+void rust_helper_skb_set_priority(struct sk_buff *skb, u32 priority)
+{
+	skb->priority = priority;
+}
+
+u16 rust_helper_skb_protocol_host_order(const struct sk_buff *skb)
+{
+	return ntohs(skb->protocol);
+}
+
+u16 rust_helper_skb_gso_segs(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->gso_segs;
+}
+
+bool rust_helper_skb_is_gso(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb);
+}
+
+u8 rust_helper_skb_ip_summed(const struct sk_buff *skb)
+{
+	return skb->ip_summed;
+}
+
+u32 rust_helper_skb_hash(const struct sk_buff *skb)
+{
+	return skb->hash;
+}
+
+s64 rust_helper_skb_tstamp(const struct sk_buff *skb)
+{
+	return ktime_to_ns(skb->tstamp);
+}
+
+void rust_helper_skb_write(struct sk_buff *skb, int offset, const void *from,
+			   int len)
+{
+	void *to = skb->data + offset;
+	bool complete = skb->ip_summed == CHECKSUM_COMPLETE;
+
+	/* A part that starts at an odd offset counts with its bytes swapped. */
+	if (complete)
+		skb->csum = csum_block_sub(skb->csum, csum_partial(to, len, 0),
+					   offset);
+	memcpy(to, from, len);
+	if (complete)
+		skb->csum = csum_block_add(skb->csum, csum_partial(to, len, 0),
+					   offset);
+}
+
+void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
+				  u32 to, u32 what)
+{
+	__sum16 *field = (__sum16 *)(skb->data + offset);
+	__be32 old = (__force __be32)from;
+	__be32 new = (__force __be32)to;
+	__sum16 sum = get_unaligned(field);
+
+	/*
+	 * inet_proto_csum_replace4() counts on it that the change and its check
+	 * cancel out in skb->csum, except for the pseudo header, which is not in
+	 * the packet twice. Here each change is accounted for when it is made.
+	 */
+	if (what == NF_CHECKSUM_IP_HEADER)
+		csum_replace4(&sum, old, new);
+	else if (skb->ip_summed != CHECKSUM_PARTIAL)
+		csum_replace4(&sum, old, new);
+	else if (what == NF_CHECKSUM_PSEUDO_HEADER)
+		sum = ~csum_fold(csum_add(csum_sub(csum_unfold(sum),
+						   (__force __wsum)old),
+					  (__force __wsum)new));
+	else
+		return;
+	rust_helper_skb_write(skb, offset, &sum, sizeof(sum));
+}
+
+struct nf_queue_entry *
+rust_helper_nf_hook_steal(struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct nf_queue_entry *entry;
+
+	/* Only nf_queue.c knows how to hold a bridge's ports. */
+	if (state->pf == NFPROTO_BRIDGE || nf_bridge_info_exists(skb))
+		return NULL;
+	/* The route of a packet may be the RCU reader's, which we cease to be. */
+	if (skb_dst(skb) && !skb_dst_force(skb))
+		return NULL;
+
+	entry = kzalloc_obj(*entry, GFP_ATOMIC);
+	if (!entry)
+		return NULL;
+	entry->skb = skb;
+	entry->skb_dev = skb->dev;
+	entry->state = *state;
+	entry->size = sizeof(*entry);
+	if (!nf_queue_entry_get_refs(entry)) {
+		kfree(entry);
+		return NULL;
+	}
+	return entry;
+}
+
+void rust_helper_nf_hook_reinject(struct nf_queue_entry *entry)
+{
+	const struct nf_hook_state *state = &entry->state;
+
+	rcu_read_lock();
+	local_bh_disable();
+	state->okfn(state->net, state->sk, entry->skb);
+	local_bh_enable();
+	rcu_read_unlock();
+	nf_queue_entry_free(entry);
+}
+
+void rust_helper_nf_hook_free(struct nf_queue_entry *entry,
+			      enum skb_drop_reason reason)
+{
+	kfree_skb_reason(entry->skb, reason);
+	nf_queue_entry_free(entry);
+}
+
+void rust_helper_nf_hook_continue(const struct nf_hook_state *state,
+				  struct sk_buff *skb)
+{
+	state->okfn(state->net, state->sk, skb);
 }
 
 u64 __percpu *rust_helper_alloc_percpu_counters(unsigned int nr)

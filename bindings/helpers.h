@@ -2,17 +2,76 @@
 /*
  * C functions for what Rust cannot call: inline functions and macros.
  *
- * Each one does what the kernel's function of the same name does, without the
- * prefix rust_helper_, and has its calling context. The build takes the prefix
- * off in the Rust bindings, as the kernel's own rust/helpers do.
+ * One that is named after a function of the kernel, with the prefix rust_helper_,
+ * does what that function does, in its calling context. The build takes the prefix
+ * off in the Rust bindings, as for the kernel's own rust/helpers.
  */
 #ifndef NF_TRACER_HELPERS_H
 #define NF_TRACER_HELPERS_H
 
+#include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
 
+struct netdev_notifier_info;
+struct nf_queue_entry;
+
+struct net *rust_helper_get_net(struct net *net);
+void rust_helper_put_net(struct net *net);
+u32 rust_helper_net_inode(const struct net *net);
+
+int rust_helper_netdev_ifindex(const struct net_device *dev);
+/* Copies IFNAMSIZ bytes, the last of which is 0. */
+void rust_helper_netdev_copy_name(const struct net_device *dev, char *to);
+void rust_helper_dev_put(struct net_device *dev);
+struct net_device *
+rust_helper_netdev_notifier_info_to_dev(const struct netdev_notifier_info *info);
+
+struct sock *rust_helper_sk_to_full_sk(struct sock *sk);
+/* As the initial user namespace has it. */
+u32 rust_helper_sk_uid(const struct sock *sk);
+u64 rust_helper_sk_cookie(const struct sock *sk);
+
 int rust_helper_skb_network_offset(const struct sk_buff *skb);
+u32 rust_helper_skb_mark(const struct sk_buff *skb);
+void rust_helper_skb_set_mark(struct sk_buff *skb, u32 mark);
+u32 rust_helper_skb_priority(const struct sk_buff *skb);
+void rust_helper_skb_set_priority(struct sk_buff *skb, u32 priority);
+u16 rust_helper_skb_protocol_host_order(const struct sk_buff *skb);
+u16 rust_helper_skb_gso_segs(const struct sk_buff *skb);
+bool rust_helper_skb_is_gso(const struct sk_buff *skb);
+u8 rust_helper_skb_ip_summed(const struct sk_buff *skb);
+u32 rust_helper_skb_hash(const struct sk_buff *skb);
+s64 rust_helper_skb_tstamp(const struct sk_buff *skb);
+
+/*
+ * Changes of bytes that skb_ensure_writable() has made writable. The sum over the
+ * packet that a device has made (CHECKSUM_COMPLETE) is kept right by each.
+ */
+void rust_helper_skb_write(struct sk_buff *skb, int offset, const void *from,
+			   int len);
+
+enum nf_checksum {
+	NF_CHECKSUM_IP_HEADER,		/* the IPv4 header's own */
+	NF_CHECKSUM_TRANSPORT,		/* a change behind the IP header */
+	NF_CHECKSUM_PSEUDO_HEADER,	/* a change of an address */
+};
+
+void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
+				  u32 to, u32 what);
+
+/*
+ * Packets that leave the hook's call. nf_hook_steal() takes what the packet and
+ * the state refer to, or returns NULL and takes nothing; the other two end what it
+ * has made. nf_hook_continue() is for within the call.
+ */
+struct nf_queue_entry *
+rust_helper_nf_hook_steal(struct sk_buff *skb, const struct nf_hook_state *state);
+void rust_helper_nf_hook_reinject(struct nf_queue_entry *entry);
+void rust_helper_nf_hook_free(struct nf_queue_entry *entry,
+			      enum skb_drop_reason reason);
+void rust_helper_nf_hook_continue(const struct nf_hook_state *state,
+				  struct sk_buff *skb);
 
 /*
  * An array of u64 counters per CPU, zeroed. Allocation and freeing may sleep;

@@ -8,7 +8,7 @@
 
 #[path = "../bindings/bindings.rs"]
 mod bindings;
-mod netfilter;
+pub mod netfilter;
 mod packet;
 #[path = "../bindings/percpu.rs"]
 mod percpu;

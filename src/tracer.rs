@@ -20,7 +20,7 @@ use crate::{
     netfilter::{
         Family,
         Handler,
-        Hook,
+        InetHook,
         Packet,
         Point,
         Priority,
@@ -35,19 +35,13 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Where packets are traced: as they come in and as they are sent, before any other hook has seen or
-/// changed them.
-pub(crate) const POINTS: [Point; 2] = [
-    Point {
-        family: Family::Ipv4,
-        hook: Hook::PreRouting,
-        priority: Priority::FIRST,
-    },
-    Point {
-        family: Family::Ipv4,
-        hook: Hook::LocalOut,
-        priority: Priority::FIRST,
-    },
+/// Where packets are traced: as they come in and as they are sent.
+const HOOKS: [InetHook; 2] = [InetHook::PreRouting, InetHook::LocalOut];
+
+/// The same, before any other hook has seen or changed the packets.
+pub(crate) const POINTS: [Point; HOOKS.len()] = [
+    Point::ipv4(HOOKS[0], Priority::FIRST),
+    Point::ipv4(HOOKS[1], Priority::FIRST),
 ];
 
 /// Prints a line for each TCP segment, and lets every packet pass.
@@ -86,8 +80,8 @@ impl Handler for Tracer {
 impl Drop for Tracer {
     /// Says what was counted. No handler runs any more, so the numbers are final.
     fn drop(&mut self) {
-        for point in &POINTS {
-            pr_info!("{}\n", self.counters.summary(point));
+        for hook in HOOKS {
+            pr_info!("{}\n", self.counters.summary(Family::Ipv4, hook.into()));
         }
     }
 }

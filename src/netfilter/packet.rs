@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The packet that a handler is called with, and what a handler may answer.
+//! The packet that a handler is called with: what can be read of it.
+//!
+//! What can be changed is in [`edit`](super::edit), what can be answered in
+//! [`verdict`](super::verdict).
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+use super::SocketRef;
+use crate::bindings;
 use core::{
     ffi::c_int,
     marker::PhantomData, //
 };
-use kernel::{
-    bindings,
-    ffi::c_uint, //
-};
 
 /// A packet, for the time of one call of a handler.
 ///
-/// It is not reference-counted and cannot be kept: `'a` ends with the call. Answering consumes it,
-/// so that nothing can be done with a packet that was dropped.
+/// It is not reference-counted and cannot be kept: `'a` ends with the call. Answering consumes it.
+/// Whoever wants to keep it takes it over with [`steal`](Self::steal).
 ///
 /// Offsets count from the start of the network header, also where a link-layer header stands before
 /// it. A packet need not be linear: what lies in page fragments or in a fragment list is read like
@@ -26,7 +27,7 @@ use kernel::{
 /// # Invariants
 ///
 /// `skb` is valid, and `self` is the only access to it, for `'a`.
-pub(crate) struct Packet<'a> {
+pub struct Packet<'a> {
     skb: *mut bindings::sk_buff,
     /// Where the network header starts, from `skb->data`.
     network_offset: c_int,
@@ -34,7 +35,20 @@ pub(crate) struct Packet<'a> {
     _call: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
-impl Packet<'_> {
+/// How far the checksum of a packet's transport header has been made or checked, C's `ip_summed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumState {
+    /// Nobody has looked: `CHECKSUM_NONE`.
+    None,
+    /// A device has found it right: `CHECKSUM_UNNECESSARY`.
+    Unnecessary,
+    /// A device has summed up the packet, which the stack has yet to compare: `CHECKSUM_COMPLETE`.
+    Complete,
+    /// Only a part is in the header, the rest is left to a device: `CHECKSUM_PARTIAL`.
+    Partial,
+}
+
+impl<'a> Packet<'a> {
     /// Wraps the `skb` that a hook was called with.
     ///
     /// # Safety
@@ -47,20 +61,50 @@ impl Packet<'_> {
         Self {
             skb,
             // SAFETY: The caller guarantees that `skb` is valid and its network header set.
-            network_offset: unsafe { crate::bindings::skb_network_offset(skb) },
+            network_offset: unsafe { bindings::skb_network_offset(skb) },
             _call: PhantomData,
         }
+    }
+
+    /// The packet for C.
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *mut bindings::sk_buff {
+        self.skb
+    }
+
+    /// Where `offset` is, from `skb->data`. `None` beyond what an `int` can say.
+    #[inline]
+    pub(super) fn data_offset(&self, offset: usize) -> Option<usize> {
+        usize::try_from(self.network_offset)
+            .ok()?
+            .checked_add(offset)
     }
 
     /// The number of bytes from the network header to the end, padding included.
     ///
     /// With segmentation offload this can be more than fits the IP header's length field.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         // SAFETY: `skb` is valid by the type invariant.
         let len = unsafe { (*self.skb).len };
 
         usize::try_from(i64::from(len) - i64::from(self.network_offset)).unwrap_or(0)
+    }
+
+    /// Whether there are no bytes.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of bytes from the network header on that lie in one piece.
+    #[inline]
+    pub fn linear_len(&self) -> usize {
+        // SAFETY: `skb` is valid by the type invariant.
+        let (len, data_len) = unsafe { ((*self.skb).len, (*self.skb).data_len) };
+        let linear = i64::from(len) - i64::from(data_len) - i64::from(self.network_offset);
+
+        usize::try_from(linear).unwrap_or(0)
     }
 
     /// Copies `N` bytes at `offset`. `None` if the packet ends before them.
@@ -68,10 +112,8 @@ impl Packet<'_> {
     /// As C's `skb_header_pointer()`, but always a copy: the memory of a packet may be shared with
     /// clones and with user space, and a Rust reference promises that nobody writes.
     #[inline]
-    pub(crate) fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let start = usize::try_from(self.network_offset)
-            .ok()?
-            .checked_add(offset)?;
+    pub fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        let start = self.data_offset(offset)?;
         let end = start.checked_add(N)?;
         // SAFETY: `skb` is valid by the type invariant.
         let (data, len, data_len) =
@@ -83,50 +125,102 @@ impl Packet<'_> {
             // an array of bytes has no alignment.
             return Some(unsafe { data.add(start).cast::<[u8; N]>().read() });
         }
-        if end > len as usize {
-            return None;
-        }
 
         let mut bytes = [0; N];
-        // SAFETY: `skb` is valid, and there are `N` bytes to write to. The casts lose nothing: both
-        // numbers are at most `end`, which is at most `len`, which is below 2^31.
+        self.copy_to(offset, &mut bytes).then_some(bytes)
+    }
+
+    /// Copies bytes from `offset` on until `to` is full. `false` if the packet ends before.
+    pub fn copy_to(&self, offset: usize, to: &mut [u8]) -> bool {
+        let Some(start) = self.data_offset(offset) else {
+            return false;
+        };
+        // SAFETY: `skb` is valid by the type invariant.
+        let len = unsafe { (*self.skb).len } as usize;
+
+        if start.checked_add(to.len()).is_none_or(|end| end > len) {
+            return false;
+        }
+        // SAFETY: `skb` is valid, and there is room for as many bytes as are asked for. The casts
+        // lose nothing: both numbers are at most `len`, which is below 2^31.
         let error = unsafe {
             bindings::skb_copy_bits(
                 self.skb,
                 start as c_int,
-                bytes.as_mut_ptr().cast(),
-                N as c_int,
+                to.as_mut_ptr().cast(),
+                to.len() as c_int,
             )
         };
-        (error == 0).then_some(bytes)
+        error == 0
     }
-}
 
-impl<'a> Packet<'a> {
-    /// Lets the packet pass on to the next hook, `NF_ACCEPT`.
+    /// The mark that rules, routing and sockets share.
     #[inline]
-    pub(crate) fn accept(self) -> Verdict<'a> {
-        Verdict {
-            value: bindings::NF_ACCEPT,
-            _call: self._call,
+    pub fn mark(&self) -> u32 {
+        // SAFETY: `skb` is valid by the type invariant.
+        unsafe { bindings::skb_mark(self.skb) }
+    }
+
+    /// The packet's priority for queueing disciplines.
+    #[inline]
+    pub fn priority(&self) -> u32 {
+        // SAFETY: `skb` is valid by the type invariant.
+        unsafe { bindings::skb_priority(self.skb) }
+    }
+
+    /// The network protocol, as IEEE numbers Ethernet's types: 0x0800 is IPv4.
+    #[inline]
+    pub fn protocol(&self) -> u16 {
+        // SAFETY: `skb` is valid by the type invariant.
+        unsafe { bindings::skb_protocol_host_order(self.skb) }
+    }
+
+    /// How many segments this packet stands for: 1 without segmentation offload.
+    #[inline]
+    pub fn segments(&self) -> u16 {
+        // SAFETY: `skb` is valid by the type invariant.
+        unsafe { bindings::skb_gso_segs(self.skb) }.max(1)
+    }
+
+    /// Whether the packet is to be segmented by a device, or was put together of segments.
+    #[inline]
+    pub fn is_gso(&self) -> bool {
+        // SAFETY: `skb` is valid by the type invariant.
+        unsafe { bindings::skb_is_gso(self.skb) }
+    }
+
+    /// How far the transport checksum has been made or checked.
+    #[inline]
+    pub fn checksum_state(&self) -> ChecksumState {
+        // SAFETY: `skb` is valid by the type invariant.
+        match u32::from(unsafe { bindings::skb_ip_summed(self.skb) }) {
+            bindings::CHECKSUM_UNNECESSARY => ChecksumState::Unnecessary,
+            bindings::CHECKSUM_COMPLETE => ChecksumState::Complete,
+            bindings::CHECKSUM_PARTIAL => ChecksumState::Partial,
+            _ => ChecksumState::None,
         }
     }
-}
 
-/// A handler's answer on one packet, made by consuming the packet.
-///
-/// # Invariants
-///
-/// `value` is one that `nf_hook_slow()` knows and that fits what was done with the packet.
-pub(crate) struct Verdict<'a> {
-    value: c_uint,
-    _call: PhantomData<fn(&'a ()) -> &'a ()>,
-}
-
-impl Verdict<'_> {
-    /// The value for C.
+    /// The hash of the packet's flow, 0 if none was made. Not computed here.
     #[inline]
-    pub(super) fn into_raw(self) -> c_uint {
-        self.value
+    pub fn hash(&self) -> u32 {
+        // SAFETY: `skb` is valid by the type invariant.
+        unsafe { bindings::skb_hash(self.skb) }
+    }
+
+    /// When the packet was received, in nanoseconds since 1970, or when it is to leave, by the clock
+    /// that its sender chose. 0 if nobody has asked for time stamps.
+    #[inline]
+    pub fn time_stamp(&self) -> i64 {
+        // SAFETY: `skb` is valid by the type invariant.
+        unsafe { bindings::skb_tstamp(self.skb) }
+    }
+
+    /// The socket that the packet belongs to, if the stack has found it already.
+    #[inline]
+    pub fn socket(&self) -> Option<SocketRef<'_>> {
+        // SAFETY: `skb` is valid by the type invariant, and so is its socket, for as long as the
+        // packet is.
+        unsafe { SocketRef::from_raw((*self.skb).sk) }
     }
 }

@@ -1,95 +1,142 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where on a packet's way a handler is called: protocol family, hook point and priority.
+//! Where on a packet's way a handler is called: family, hook point and priority.
 //!
 //! C headers: [`include/uapi/linux/netfilter.h`](srctree/include/uapi/linux/netfilter.h),
-//! [`include/uapi/linux/netfilter_ipv4.h`](srctree/include/uapi/linux/netfilter_ipv4.h)
+//! [`include/uapi/linux/netfilter_ipv4.h`](srctree/include/uapi/linux/netfilter_ipv4.h),
+//! [`include/uapi/linux/netfilter_arp.h`](srctree/include/uapi/linux/netfilter_arp.h),
+//! [`include/uapi/linux/netfilter_bridge.h`](srctree/include/uapi/linux/netfilter_bridge.h)
 
-use crate::bindings as nf;
-use kernel::bindings;
+use crate::bindings;
+use kernel::prelude::*;
 
-/// A protocol family of hooks, C's `NFPROTO_*`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
+/// A family of hooks, C's `NFPROTO_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
     /// IPv4, `NFPROTO_IPV4`.
     Ipv4,
     /// IPv6, `NFPROTO_IPV6`.
     Ipv6,
+    /// ARP, `NFPROTO_ARP`.
+    Arp,
+    /// What a bridge forwards, `NFPROTO_BRIDGE`.
+    Bridge,
+    /// A network device, `NFPROTO_NETDEV`.
+    Netdev,
 }
 
 impl Family {
     /// How many there are.
-    pub(crate) const COUNT: usize = 2;
+    pub const COUNT: usize = 5;
 
-    /// The family that C calls `value`, if it is one of those above.
-    pub(super) fn from_raw(value: u8) -> Option<Self> {
-        match u32::from(value) {
-            bindings::NFPROTO_IPV4 => Some(Self::Ipv4),
-            bindings::NFPROTO_IPV6 => Some(Self::Ipv6),
-            _ => None,
-        }
-    }
-
-    /// The name that people know it by.
-    pub(crate) const fn name(self) -> &'static str {
+    /// The name that `nft` gives it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",
+            Self::Arp => "arp",
+            Self::Bridge => "bridge",
+            Self::Netdev => "netdev",
         }
-    }
-
-    pub(super) const fn as_raw(self) -> u8 {
-        let value = match self {
-            Self::Ipv4 => bindings::NFPROTO_IPV4,
-            Self::Ipv6 => bindings::NFPROTO_IPV6,
-        };
-        value as u8
     }
 }
 
-/// A hook point of the IP families, C's `enum nf_inet_hooks`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hook {
+/// A hook point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
     /// Come in by a device, before routing: `NF_INET_PRE_ROUTING`.
     PreRouting,
-    /// For this host: `NF_INET_LOCAL_IN`.
+    /// For this host: `NF_INET_LOCAL_IN`, `NF_ARP_IN`.
     LocalIn,
-    /// For another host: `NF_INET_FORWARD`.
+    /// For another host: `NF_INET_FORWARD`, `NF_ARP_FORWARD`.
     Forward,
-    /// Made by this host, before routing is final: `NF_INET_LOCAL_OUT`.
+    /// Made by this host, before routing is final: `NF_INET_LOCAL_OUT`, `NF_ARP_OUT`.
     LocalOut,
     /// About to leave by a device: `NF_INET_POST_ROUTING`.
     PostRouting,
+    /// Just taken from a device: `NF_NETDEV_INGRESS`, `NF_INET_INGRESS`.
+    Ingress,
+    /// About to be given to a device: `NF_NETDEV_EGRESS`.
+    Egress,
 }
 
 impl Hook {
     /// How many there are.
-    pub(crate) const COUNT: usize = 5;
-
-    /// The hook point that C calls `value`, if it is one of those above.
-    pub(super) fn from_raw(value: u8) -> Option<Self> {
-        match u32::from(value) {
-            bindings::nf_inet_hooks_NF_INET_PRE_ROUTING => Some(Self::PreRouting),
-            bindings::nf_inet_hooks_NF_INET_LOCAL_IN => Some(Self::LocalIn),
-            bindings::nf_inet_hooks_NF_INET_FORWARD => Some(Self::Forward),
-            bindings::nf_inet_hooks_NF_INET_LOCAL_OUT => Some(Self::LocalOut),
-            bindings::nf_inet_hooks_NF_INET_POST_ROUTING => Some(Self::PostRouting),
-            _ => None,
-        }
-    }
+    pub const COUNT: usize = 7;
 
     /// The name that `nft` gives it.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::PreRouting => "prerouting",
             Self::LocalIn => "input",
             Self::Forward => "forward",
             Self::LocalOut => "output",
             Self::PostRouting => "postrouting",
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
         }
     }
+}
 
-    pub(super) const fn as_raw(self) -> u32 {
+/// What C calls `pf` and `hook` in `struct nf_hook_state`.
+///
+/// `None` for what no [`Point`] is made of, which the netfilter core does not call our hooks with.
+#[inline]
+pub(super) fn from_raw(pf: u8, hook: u8) -> Option<(Family, Hook)> {
+    let hook = u32::from(hook);
+    let family = match u32::from(pf) {
+        bindings::NFPROTO_IPV4 => Family::Ipv4,
+        bindings::NFPROTO_IPV6 => Family::Ipv6,
+        bindings::NFPROTO_BRIDGE => Family::Bridge,
+        bindings::NFPROTO_ARP => {
+            let hook = match hook {
+                bindings::NF_ARP_IN => Hook::LocalIn,
+                bindings::NF_ARP_OUT => Hook::LocalOut,
+                bindings::NF_ARP_FORWARD => Hook::Forward,
+                _ => return None,
+            };
+            return Some((Family::Arp, hook));
+        }
+        bindings::NFPROTO_NETDEV => {
+            let hook = match hook {
+                bindings::nf_dev_hooks_NF_NETDEV_INGRESS => Hook::Ingress,
+                bindings::nf_dev_hooks_NF_NETDEV_EGRESS => Hook::Egress,
+                _ => return None,
+            };
+            return Some((Family::Netdev, hook));
+        }
+        _ => return None,
+    };
+    // The bridge has these same numbers, as `NF_BR_*`.
+    let hook = match hook {
+        bindings::nf_inet_hooks_NF_INET_PRE_ROUTING => Hook::PreRouting,
+        bindings::nf_inet_hooks_NF_INET_LOCAL_IN => Hook::LocalIn,
+        bindings::nf_inet_hooks_NF_INET_FORWARD => Hook::Forward,
+        bindings::nf_inet_hooks_NF_INET_LOCAL_OUT => Hook::LocalOut,
+        bindings::nf_inet_hooks_NF_INET_POST_ROUTING => Hook::PostRouting,
+        _ => return None,
+    };
+
+    Some((family, hook))
+}
+
+/// A hook point that the IP families and the bridge have, C's `enum nf_inet_hooks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InetHook {
+    /// See [`Hook::PreRouting`].
+    PreRouting,
+    /// See [`Hook::LocalIn`].
+    LocalIn,
+    /// See [`Hook::Forward`].
+    Forward,
+    /// See [`Hook::LocalOut`].
+    LocalOut,
+    /// See [`Hook::PostRouting`].
+    PostRouting,
+}
+
+impl InetHook {
+    const fn as_raw(self) -> u32 {
         match self {
             Self::PreRouting => bindings::nf_inet_hooks_NF_INET_PRE_ROUTING,
             Self::LocalIn => bindings::nf_inet_hooks_NF_INET_LOCAL_IN,
@@ -100,23 +147,213 @@ impl Hook {
     }
 }
 
+impl From<InetHook> for Hook {
+    fn from(hook: InetHook) -> Self {
+        match hook {
+            InetHook::PreRouting => Self::PreRouting,
+            InetHook::LocalIn => Self::LocalIn,
+            InetHook::Forward => Self::Forward,
+            InetHook::LocalOut => Self::LocalOut,
+            InetHook::PostRouting => Self::PostRouting,
+        }
+    }
+}
+
+/// A hook point of ARP, C's `NF_ARP_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArpHook {
+    /// See [`Hook::LocalIn`].
+    In,
+    /// See [`Hook::LocalOut`].
+    Out,
+    /// See [`Hook::Forward`].
+    Forward,
+}
+
+impl ArpHook {
+    const fn as_raw(self) -> u32 {
+        match self {
+            Self::In => bindings::NF_ARP_IN,
+            Self::Out => bindings::NF_ARP_OUT,
+            Self::Forward => bindings::NF_ARP_FORWARD,
+        }
+    }
+}
+
+/// A hook point of a device, C's `enum nf_dev_hooks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceHook {
+    /// See [`Hook::Ingress`].
+    Ingress,
+    /// See [`Hook::Egress`].
+    Egress,
+}
+
 /// The place of a handler among those of the same hook point: lower is earlier.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Priority(i32);
+///
+/// Those of equal priority are called in the order of their registration, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority(i32);
+
+/// Makes a constant of each C name.
+macro_rules! priorities {
+    ($($(#[$doc:meta])* $name:ident = $raw:ident,)+) => {
+        $($(#[$doc])* pub const $name: Self = Self(bindings::$raw);)+
+    };
+}
 
 impl Priority {
-    /// Before all others, connection tracking and defragmentation included: `NF_IP_PRI_FIRST`.
-    pub(crate) const FIRST: Self = Self(nf::nf_ip_hook_priorities_NF_IP_PRI_FIRST);
+    priorities! {
+        /// Before all others: `NF_IP_PRI_FIRST`.
+        FIRST = nf_ip_hook_priorities_NF_IP_PRI_FIRST,
+        /// Of the raw table, if it is to see fragments: `NF_IP_PRI_RAW_BEFORE_DEFRAG`.
+        RAW_BEFORE_DEFRAG = nf_ip_hook_priorities_NF_IP_PRI_RAW_BEFORE_DEFRAG,
+        /// Of what puts fragments together: `NF_IP_PRI_CONNTRACK_DEFRAG`.
+        CONNTRACK_DEFRAG = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK_DEFRAG,
+        /// Of the raw table: `NF_IP_PRI_RAW`.
+        RAW = nf_ip_hook_priorities_NF_IP_PRI_RAW,
+        /// `NF_IP_PRI_SELINUX_FIRST`.
+        SELINUX_FIRST = nf_ip_hook_priorities_NF_IP_PRI_SELINUX_FIRST,
+        /// Of connection tracking: `NF_IP_PRI_CONNTRACK`.
+        CONNTRACK = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK,
+        /// Of the mangle table: `NF_IP_PRI_MANGLE`.
+        MANGLE = nf_ip_hook_priorities_NF_IP_PRI_MANGLE,
+        /// Of destination NAT: `NF_IP_PRI_NAT_DST`.
+        NAT_DST = nf_ip_hook_priorities_NF_IP_PRI_NAT_DST,
+        /// Of the filter table: `NF_IP_PRI_FILTER`.
+        FILTER = nf_ip_hook_priorities_NF_IP_PRI_FILTER,
+        /// Of the security table: `NF_IP_PRI_SECURITY`.
+        SECURITY = nf_ip_hook_priorities_NF_IP_PRI_SECURITY,
+        /// Of source NAT: `NF_IP_PRI_NAT_SRC`.
+        NAT_SRC = nf_ip_hook_priorities_NF_IP_PRI_NAT_SRC,
+        /// `NF_IP_PRI_SELINUX_LAST`.
+        SELINUX_LAST = nf_ip_hook_priorities_NF_IP_PRI_SELINUX_LAST,
+        /// Of connection tracking's helpers: `NF_IP_PRI_CONNTRACK_HELPER`.
+        CONNTRACK_HELPER = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK_HELPER,
+        /// Of what confirms a new connection, the last one: `NF_IP_PRI_CONNTRACK_CONFIRM`.
+        CONNTRACK_CONFIRM = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK_CONFIRM,
+        /// After all others: `NF_IP_PRI_LAST`.
+        LAST = nf_ip_hook_priorities_NF_IP_PRI_LAST,
 
-    pub(super) const fn as_raw(self) -> i32 {
+        /// On a bridge: `NF_BR_PRI_NAT_DST_BRIDGED`.
+        BRIDGE_NAT_DST_BRIDGED = nf_br_hook_priorities_NF_BR_PRI_NAT_DST_BRIDGED,
+        /// On a bridge: `NF_BR_PRI_FILTER_BRIDGED`.
+        BRIDGE_FILTER_BRIDGED = nf_br_hook_priorities_NF_BR_PRI_FILTER_BRIDGED,
+        /// On a bridge, where the IP families' hooks are called from: `NF_BR_PRI_BRNF`.
+        BRIDGE_BRNF = nf_br_hook_priorities_NF_BR_PRI_BRNF,
+        /// On a bridge: `NF_BR_PRI_NAT_DST_OTHER`.
+        BRIDGE_NAT_DST_OTHER = nf_br_hook_priorities_NF_BR_PRI_NAT_DST_OTHER,
+        /// On a bridge: `NF_BR_PRI_FILTER_OTHER`.
+        BRIDGE_FILTER_OTHER = nf_br_hook_priorities_NF_BR_PRI_FILTER_OTHER,
+        /// On a bridge: `NF_BR_PRI_NAT_SRC`.
+        BRIDGE_NAT_SRC = nf_br_hook_priorities_NF_BR_PRI_NAT_SRC,
+    }
+
+    /// The priority with this number.
+    pub const fn new(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// The priority `offset` later, or earlier if it is negative. Stays between first and last.
+    pub const fn offset(self, offset: i32) -> Self {
+        Self(self.0.saturating_add(offset))
+    }
+
+    /// The number.
+    pub const fn as_raw(self) -> i32 {
         self.0
     }
 }
 
-/// Where a handler is called: a hook point of a family, at a priority.
-#[derive(Clone, Copy)]
-pub(crate) struct Point {
-    pub(crate) family: Family,
-    pub(crate) hook: Hook,
-    pub(crate) priority: Priority,
+/// Where a handler is called in a network namespace.
+///
+/// The constructors name the pairings of family and hook point that exist; there are no others.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    pf: u32,
+    hooknum: u32,
+    priority: Priority,
+}
+
+impl Point {
+    const fn new(pf: u32, hooknum: u32, priority: Priority) -> Self {
+        Self {
+            pf,
+            hooknum,
+            priority,
+        }
+    }
+
+    /// A hook point of IPv4.
+    pub const fn ipv4(hook: InetHook, priority: Priority) -> Self {
+        Self::new(bindings::NFPROTO_IPV4, hook.as_raw(), priority)
+    }
+
+    /// A hook point of IPv6.
+    pub const fn ipv6(hook: InetHook, priority: Priority) -> Self {
+        Self::new(bindings::NFPROTO_IPV6, hook.as_raw(), priority)
+    }
+
+    /// A hook point of both IPv4 and IPv6. [`State::family`](super::State::family) says which.
+    pub const fn inet(hook: InetHook, priority: Priority) -> Self {
+        Self::new(bindings::NFPROTO_INET, hook.as_raw(), priority)
+    }
+
+    /// A hook point of ARP.
+    pub const fn arp(hook: ArpHook, priority: Priority) -> Self {
+        Self::new(bindings::NFPROTO_ARP, hook.as_raw(), priority)
+    }
+
+    /// A hook point of bridges.
+    pub const fn bridge(hook: InetHook, priority: Priority) -> Self {
+        Self::new(bindings::NFPROTO_BRIDGE, hook.as_raw(), priority)
+    }
+
+    /// Fills in what C's `struct nf_hook_ops` says of a point.
+    ///
+    /// `EOPNOTSUPP` if the kernel is built without the family, of which the core would warn.
+    pub(super) fn to_ops(self) -> Result<bindings::nf_hook_ops> {
+        if (self.pf == bindings::NFPROTO_ARP && !cfg!(CONFIG_NETFILTER_FAMILY_ARP))
+            || (self.pf == bindings::NFPROTO_BRIDGE && !cfg!(CONFIG_NETFILTER_FAMILY_BRIDGE))
+        {
+            return Err(EOPNOTSUPP);
+        }
+        Ok(bindings::nf_hook_ops {
+            pf: self.pf as u8,
+            hooknum: self.hooknum,
+            priority: self.priority.as_raw(),
+            ..Default::default()
+        })
+    }
+}
+
+/// Where a handler is called on a device.
+#[derive(Clone, Copy, Debug)]
+pub struct DevicePoint {
+    /// On its way in or out.
+    pub hook: DeviceHook,
+    /// Among the handlers of the same device.
+    pub priority: Priority,
+}
+
+impl DevicePoint {
+    /// As [`Point::to_ops`].
+    pub(super) fn to_ops(self) -> Result<bindings::nf_hook_ops> {
+        let hooknum = match self.hook {
+            DeviceHook::Ingress if cfg!(CONFIG_NETFILTER_INGRESS) => {
+                bindings::nf_dev_hooks_NF_NETDEV_INGRESS
+            }
+            DeviceHook::Egress if cfg!(CONFIG_NETFILTER_EGRESS) => {
+                bindings::nf_dev_hooks_NF_NETDEV_EGRESS
+            }
+            _ => return Err(EOPNOTSUPP),
+        };
+
+        Ok(bindings::nf_hook_ops {
+            pf: bindings::NFPROTO_NETDEV as u8,
+            hooknum,
+            priority: self.priority.as_raw(),
+            ..Default::default()
+        })
+    }
 }

@@ -5,42 +5,159 @@
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
 use super::{
+    point,
     Family,
     Hook, //
 };
-use crate::bindings::nf_hook_state;
-use core::marker::PhantomData;
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    num::NonZeroU64,
+    ptr::NonNull, //
+};
 
 /// What C's `struct nf_hook_state` says, for the time of one call of a handler.
-pub(crate) struct State<'a> {
-    hook: Hook,
+pub struct State<'a> {
+    raw: &'a bindings::nf_hook_state,
     family: Family,
-    _call: PhantomData<&'a nf_hook_state>,
+    hook: Hook,
 }
 
 impl<'a> State<'a> {
     /// Wraps the state that a hook was called with.
     ///
-    /// `None` if it names a family or a hook point that [`Point`](super::Point) does not have,
-    /// which the netfilter core never calls a hook of ours with.
+    /// `None` if it names a point that nothing here can be registered at.
+    ///
+    /// # Safety
+    ///
+    /// The devices, the namespace and the socket that `raw` names must be valid for `'a`, and `okfn`
+    /// the function to call for packets that pass the point.
     #[inline]
-    pub(super) fn new(state: &'a nf_hook_state) -> Option<Self> {
-        Some(Self {
-            hook: Hook::from_raw(state.hook)?,
-            family: Family::from_raw(state.pf)?,
-            _call: PhantomData,
-        })
-    }
+    pub(super) unsafe fn new(raw: &'a bindings::nf_hook_state) -> Option<Self> {
+        let (family, hook) = point::from_raw(raw.pf, raw.hook)?;
 
-    /// The hook point that the packet is at.
-    #[inline]
-    pub(crate) fn hook(&self) -> Hook {
-        self.hook
+        Some(Self { raw, family, hook })
     }
 
     /// The packet's family.
     #[inline]
-    pub(crate) fn family(&self) -> Family {
+    pub fn family(&self) -> Family {
         self.family
+    }
+
+    /// The hook point that the packet is at.
+    #[inline]
+    pub fn hook(&self) -> Hook {
+        self.hook
+    }
+
+    /// The device that the packet came in by, if the hook point knows.
+    #[inline]
+    pub fn input(&self) -> Option<DeviceRef<'a>> {
+        NonNull::new(self.raw.in_).map(|raw| DeviceRef(raw, PhantomData))
+    }
+
+    /// The device that the packet is to leave by, if the hook point knows.
+    #[inline]
+    pub fn output(&self) -> Option<DeviceRef<'a>> {
+        NonNull::new(self.raw.out).map(|raw| DeviceRef(raw, PhantomData))
+    }
+
+    /// The inode number of the network namespace, as in `/proc/PID/ns/net`.
+    #[inline]
+    pub fn net_inode(&self) -> u32 {
+        // SAFETY: The core passes the namespace that the hook is called in.
+        unsafe { bindings::net_inode(self.raw.net) }
+    }
+
+    /// The sending socket, where the hook point knows one.
+    ///
+    /// [`Packet::socket`](super::Packet::socket) tells of more packets whom they belong to.
+    #[inline]
+    pub fn socket(&self) -> Option<SocketRef<'a>> {
+        // SAFETY: The core passes no socket, or one that is valid for the call.
+        unsafe { SocketRef::from_raw(self.raw.sk) }
+    }
+
+    /// The state for C.
+    #[inline]
+    pub(super) fn as_raw(&self) -> &'a bindings::nf_hook_state {
+        self.raw
+    }
+}
+
+/// A network device, for the time of one call of a handler.
+///
+/// # Invariants
+///
+/// The device is valid for `'a`.
+#[derive(Clone, Copy)]
+pub struct DeviceRef<'a>(NonNull<bindings::net_device>, PhantomData<&'a ()>);
+
+impl DeviceRef<'_> {
+    /// The interface index, unique in its namespace.
+    #[inline]
+    pub fn index(&self) -> i32 {
+        // SAFETY: The device is valid by the type invariant.
+        unsafe { bindings::netdev_ifindex(self.0.as_ptr()) }
+    }
+
+    /// The name. If it is changed at this moment, it may be a mixture of both.
+    #[inline]
+    pub fn name(&self) -> DeviceName {
+        let mut name = DeviceName([0; bindings::IFNAMSIZ as usize]);
+        // SAFETY: The device is valid by the type invariant, and there is room for a name.
+        unsafe { bindings::netdev_copy_name(self.0.as_ptr(), name.0.as_mut_ptr()) };
+        name
+    }
+}
+
+/// The name of a network device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
+
+impl DeviceName {
+    /// The bytes of the name, at most 15.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+}
+
+/// A socket, for the time of one call of a handler.
+///
+/// # Invariants
+///
+/// The socket is a full one (no request, no time-wait socket) and valid for `'a`.
+#[derive(Clone, Copy)]
+pub struct SocketRef<'a>(NonNull<bindings::sock>, PhantomData<&'a ()>);
+
+impl SocketRef<'_> {
+    /// Wraps a socket, or the listener of one that is still a request. `None` if there is none.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be null, or valid for the lifetime of the result.
+    #[inline]
+    pub(super) unsafe fn from_raw(sk: *mut bindings::sock) -> Option<Self> {
+        // SAFETY: By this function's requirement; a null pointer is passed through.
+        let full = unsafe { bindings::sk_to_full_sk(sk) };
+        // INVARIANT: The socket is full, and as valid as `sk`, which holds it.
+        NonNull::new(full).map(|raw| Self(raw, PhantomData))
+    }
+
+    /// The user id of the socket's owner, as the initial user namespace has it.
+    #[inline]
+    pub fn uid(&self) -> u32 {
+        // SAFETY: The socket is valid by the type invariant.
+        unsafe { bindings::sk_uid(self.0.as_ptr()) }
+    }
+
+    /// The socket's cookie, unique since boot, as `ss -e` and `SO_COOKIE` say it. `None` before
+    /// anybody has asked for it there: making one is not a module's to do.
+    #[inline]
+    pub fn cookie(&self) -> Option<NonZeroU64> {
+        // SAFETY: The socket is valid by the type invariant.
+        NonZeroU64::new(unsafe { bindings::sk_cookie(self.0.as_ptr()) })
     }
 }

@@ -5,8 +5,7 @@
 use crate::{
     netfilter::{
         Family,
-        Hook,
-        Point, //
+        Hook, //
     },
     percpu::PerCpuCounters, //
 };
@@ -51,12 +50,12 @@ impl Counters {
     }
 
     /// The counts of one point, to be printed.
-    pub(crate) fn summary(&self, point: &Point) -> Summary {
-        let sum = |outcome| self.0.sum(Self::index(point.family, point.hook, outcome));
+    pub(crate) fn summary(&self, family: Family, hook: Hook) -> Summary {
+        let sum = |outcome| self.0.sum(Self::index(family, hook, outcome));
 
         Summary {
-            hook: point.hook,
-            family: point.family,
+            hook,
+            family,
             emitted: sum(Outcome::Emitted),
             not_matched: sum(Outcome::NotMatched),
             fragments: sum(Outcome::Fragment),

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing a packet, for those who filter or mangle.
+//!
+//! Bytes are written to a copy of what is shared with clones, and sums that a device has made stay
+//! right. Checksums inside the packet are the writer's to keep right, with the functions here.
+//!
+//! C sources: [`skb_ensure_writable()`](srctree/net/core/skbuff.c),
+//! [`inet_proto_csum_replace4()`](srctree/net/core/utils.c)
+
+use super::Packet;
+use crate::bindings;
+use core::ffi::c_int;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// Which checksum is brought up to date, and what of it has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Checksum {
+    /// The IPv4 header's own, after a change in that header.
+    IpHeader = bindings::nf_checksum_NF_CHECKSUM_IP_HEADER,
+    /// A transport header's, after a change behind the IP header.
+    Transport = bindings::nf_checksum_NF_CHECKSUM_TRANSPORT,
+    /// A transport header's that covers the pseudo header too, after a change of an address.
+    PseudoHeader = bindings::nf_checksum_NF_CHECKSUM_PSEUDO_HEADER,
+}
+
+impl Packet<'_> {
+    /// Sets the mark.
+    #[inline]
+    pub fn set_mark(&mut self, mark: u32) {
+        // SAFETY: `skb` is valid, and ours alone, by the type invariant.
+        unsafe { bindings::skb_set_mark(self.as_ptr(), mark) };
+    }
+
+    /// Sets the priority for queueing disciplines.
+    #[inline]
+    pub fn set_priority(&mut self, priority: u32) {
+        // SAFETY: `skb` is valid, and ours alone, by the type invariant.
+        unsafe { bindings::skb_set_priority(self.as_ptr(), priority) };
+    }
+
+    /// Writes `bytes` at `offset`.
+    ///
+    /// `EINVAL` if the packet ends before them, `ENOMEM` if what has to be copied first cannot be;
+    /// the packet is as it was then.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result {
+        let start = self.make_writable(offset, bytes.len())?;
+
+        // SAFETY: `skb` is valid and ours alone, and has just been made writable that far.
+        unsafe {
+            bindings::skb_write(
+                self.as_ptr(),
+                start,
+                bytes.as_ptr().cast(),
+                bytes.len() as c_int,
+            );
+        }
+        Ok(())
+    }
+
+    /// Brings the checksum at `offset` up to date after 16 bits have changed `from` one value `to`
+    /// another, both as they stand in the packet.
+    ///
+    /// Errors are those of [`Self::write`].
+    pub fn update_checksum16(
+        &mut self,
+        offset: usize,
+        from: [u8; 2],
+        to: [u8; 2],
+        checksum: Checksum,
+    ) -> Result {
+        let (from, to) = (u16::from_ne_bytes(from), u16::from_ne_bytes(to));
+
+        self.update_checksum(offset, u32::from(from), u32::from(to), checksum)
+    }
+
+    /// As [`Self::update_checksum16`], for 32 bits.
+    pub fn update_checksum32(
+        &mut self,
+        offset: usize,
+        from: [u8; 4],
+        to: [u8; 4],
+        checksum: Checksum,
+    ) -> Result {
+        self.update_checksum(
+            offset,
+            u32::from_ne_bytes(from),
+            u32::from_ne_bytes(to),
+            checksum,
+        )
+    }
+
+    fn update_checksum(&mut self, offset: usize, from: u32, to: u32, checksum: Checksum) -> Result {
+        let start = self.make_writable(offset, 2)?;
+
+        // SAFETY: `skb` is valid and ours alone, and has just been made writable beyond the sum.
+        unsafe {
+            bindings::skb_csum_replace(self.as_ptr(), start, from, to, checksum as u32);
+        }
+        Ok(())
+    }
+
+    /// Has the packet up to the end of `len` bytes at `offset` linear and unshared. Gives where they
+    /// start, from `skb->data`.
+    fn make_writable(&mut self, offset: usize, len: usize) -> Result<c_int> {
+        let start = self.data_offset(offset).ok_or(EINVAL)?;
+        let end = start.checked_add(len).ok_or(EINVAL)?;
+
+        if len > self.len().saturating_sub(offset) {
+            return Err(EINVAL);
+        }
+        let end = u32::try_from(end).map_err(|_| EINVAL)?;
+        // SAFETY: `skb` is valid, and ours alone, by the type invariant.
+        to_result(unsafe { bindings::skb_ensure_writable(self.as_ptr(), end) })?;
+
+        c_int::try_from(start).map_err(|_| EINVAL)
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handlers, and how C calls them.
+//!
+//! C source: [`net/netfilter/core.c`](srctree/net/netfilter/core.c)
+
+use super::{
+    verdict::Answer,
+    Packet,
+    State,
+    Verdict, //
+};
+use crate::bindings;
+use kernel::{
+    error::code::ELOOP,
+    ffi::{
+        c_uint,
+        c_void, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+
+/// How often a handler that answers [`Packet::repeat`] is called again with the same packet.
+pub const MAX_REPEATS: usize = 16;
+
+/// A function that is called for packets, with its data.
+///
+/// The data is owned, since C may call for as long as the handler is registered, and shared by all
+/// CPUs.
+pub trait Handler: Send + Sync + 'static {
+    /// Called for each packet that passes a point that the handler is registered at.
+    ///
+    /// Runs inside `rcu_read_lock()`, on any CPU, often in softirq context: see the
+    /// [context](super#context) that all handlers share.
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a>;
+}
+
+/// C's `struct nf_hook_ops`: one entry of a hook point's list.
+#[repr(transparent)]
+pub(super) struct HookOps(Opaque<bindings::nf_hook_ops>);
+
+// SAFETY: Once filled in, it is only read, by the netfilter core and under its rules.
+unsafe impl Send for HookOps {}
+
+// SAFETY: As above.
+unsafe impl Sync for HookOps {}
+
+impl HookOps {
+    /// One entry for each of `points`, for calls of `handler`, which is not looked at yet.
+    pub(super) fn for_points<T: Handler>(
+        points: impl ExactSizeIterator<Item = Result<bindings::nf_hook_ops>>,
+        handler: *const T,
+    ) -> Result<KVec<Self>> {
+        let mut ops = KVec::with_capacity(points.len(), GFP_KERNEL)?;
+
+        for point in points {
+            let entry = bindings::nf_hook_ops {
+                hook: Some(hook_fn::<T>),
+                priv_: handler.cast_mut().cast(),
+                ..point?
+            };
+            ops.push(Self(Opaque::new(entry)), GFP_KERNEL)?;
+        }
+        Ok(ops)
+    }
+
+    /// The entry for C.
+    pub(super) fn as_mut_ptr(&self) -> *mut bindings::nf_hook_ops {
+        self.0.get()
+    }
+
+    /// The entries for C.
+    pub(super) fn as_ptr(ops: &[Self]) -> *const bindings::nf_hook_ops {
+        ops.as_ptr().cast()
+    }
+}
+
+/// What the netfilter core calls.
+///
+/// # Safety
+///
+/// To be used only as the `hook` of an entry whose `priv` points to a `T`, which is not dropped
+/// before a grace period has passed since the entry was taken out.
+unsafe extern "C" fn hook_fn<T: Handler>(
+    handler: *mut c_void,
+    skb: *mut bindings::sk_buff,
+    raw_state: *const bindings::nf_hook_state,
+) -> c_uint {
+    // SAFETY: By this function's requirement; this call is inside `rcu_read_lock()`.
+    let handler = unsafe { &*handler.cast_const().cast::<T>() };
+    // SAFETY: The core passes a valid state, which nobody writes to during the call.
+    let raw_state = unsafe { &*raw_state };
+    // SAFETY: What the core's state refers to is valid during the call.
+    let Some(state) = (unsafe { State::new(raw_state) }) else {
+        return bindings::NF_ACCEPT;
+    };
+
+    for _ in 0..=MAX_REPEATS {
+        // SAFETY: The core passes a valid `skb` with its network header set, which belongs to the
+        // hook until it answers. After `repeat()` the handler no longer has the former packet.
+        let packet = unsafe { Packet::from_raw(skb) };
+
+        match handler.handle(packet, &state).into_answer() {
+            Answer::Return(value) => return value,
+            Answer::Stop => {
+                // SAFETY: There is a continuation, or `stop()` would not have answered this. It
+                // takes the packet, as it would if all hooks had accepted.
+                unsafe { bindings::nf_hook_continue(raw_state, skb) };
+                return bindings::NF_STOLEN;
+            }
+            Answer::Repeat => {}
+        }
+    }
+    super::verdict::errno(ELOOP) | bindings::NF_DROP
+}

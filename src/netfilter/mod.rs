@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Netfilter hooks.
+//!
+//! A hook is a function that the network stack calls for each packet that passes a point on its
+//! way, and whose answer decides whether the packet goes on. Implement [`Handler`], name the
+//! [`Point`]s, and keep the [`Registration`] for as long as the handler is to be called; or an
+//! [`EveryNet`] for all network namespaces, or a [`DeviceRegistration`] at a device.
+//!
+//! What this module does not do: it has no opinion on what a handler is for, knows no protocol
+//! above the packet's bytes, and hands out no raw pointer.
+//!
+//! # Context
+//!
+//! A handler runs inside `rcu_read_lock()`, in softirq context (packets that come in or are
+//! forwarded) or in process context with or without bottom halves disabled (packets that this host
+//! sends), on several CPUs at once, and possibly again on the same CPU in a softirq that interrupts
+//! it. So it must not sleep, and a lock that it takes must keep softirqs out, as
+//! [`SpinLockIrq`](kernel::sync::SpinLockIrq) does. A panic is a `BUG()` here: slices are best read
+//! with `get()`, sums made with `checked_*()` or `wrapping_*()`.
+//!
+//! # What the types rule out
+//!
+//! - A packet, its state, its devices and its socket live for one call: they carry its lifetime.
+//! - A verdict is made by consuming the packet, so there is one, and none is forgotten.
+//! - A packet is kept only by taking it over, and is then answered already: [`Packet::steal`].
+//! - A handler is shared by all CPUs and called until it is unregistered: it is `Send`, `Sync` and
+//!   `'static`.
+//! - A point that does not exist cannot be named: see [`Point`].
+//! - Neither the handler nor what C looks at is freed before a grace period has passed since it was
+//!   unregistered.
+//!
+//! # Examples
+//!
+//! Drop whatever is shorter than 40 bytes on its way in. `tests/modules` has whole modules.
+//!
+//! ```ignore
+//! struct NoRunts;
+//!
+//! impl Handler for NoRunts {
+//!     fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+//!         if packet.len() < 40 {
+//!             packet.drop()
+//!         } else {
+//!             packet.accept()
+//!         }
+//!     }
+//! }
+//!
+//! fn no_runts() -> Result<Pin<KBox<Registration<NoRunts>>>> {
+//!     let points = [Point::inet(InetHook::LocalIn, Priority::FILTER)];
+//!
+//!     KBox::pin_init(
+//!         Registration::new(Net::init(), &points, Ok(NoRunts)),
+//!         GFP_KERNEL,
+//!     )
+//! }
+//! ```
+//!
+//! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
+
+mod device;
+mod edit;
+mod every_net;
+mod handler;
+mod net;
+mod owned;
+mod packet;
+mod point;
+mod registration;
+mod state;
+mod verdict;
+
+pub use self::{
+    device::DeviceRegistration,
+    edit::Checksum,
+    every_net::{
+        EveryNet,
+        InEveryNet,
+        Slot, //
+    },
+    handler::{
+        Handler,
+        MAX_REPEATS, //
+    },
+    net::Net,
+    owned::OwnedPacket,
+    packet::{
+        ChecksumState,
+        Packet, //
+    },
+    point::{
+        ArpHook,
+        DeviceHook,
+        DevicePoint,
+        Family,
+        Hook,
+        InetHook,
+        Point,
+        Priority, //
+    },
+    registration::Registration,
+    state::{
+        DeviceName,
+        DeviceRef,
+        SocketRef,
+        State, //
+    },
+    verdict::{
+        DropReason,
+        Unheard,
+        Verdict, //
+    },
+};

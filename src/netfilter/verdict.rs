@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a handler answers on a packet.
+//!
+//! Today's core knows five of netfilter's seven answers: it warns of `NF_REPEAT` and `NF_STOP` and
+//! leaks the packet. These two are done on this side of it.
+//!
+//! C source: [`nf_hook_slow()`](srctree/net/netfilter/core.c)
+
+use super::{
+    Packet,
+    State, //
+};
+use crate::bindings;
+use core::marker::PhantomData;
+use kernel::{
+    error::Error,
+    ffi::c_uint, //
+};
+
+/// Why a packet is dropped, C's `enum skb_drop_reason`. Shown by the tracepoint `skb:kfree_skb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropReason(pub(super) bindings::skb_drop_reason);
+
+impl DropReason {
+    /// A netfilter hook said so.
+    pub const NETFILTER_DROP: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NETFILTER_DROP);
+    /// A filter that a socket or a program set up said so.
+    pub const SOCKET_FILTER: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_SOCKET_FILTER);
+    /// Nobody said.
+    pub const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
+    /// The IP header makes no sense.
+    pub const IP_INHDR: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_INHDR);
+    /// The TCP checksum is wrong.
+    pub const TCP_CSUM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_TCP_CSUM);
+    /// The UDP checksum is wrong.
+    pub const UDP_CSUM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_UDP_CSUM);
+    /// There was no memory.
+    pub const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
+}
+
+/// What to do when nobody listens to a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// Drop the packet.
+    Drop,
+    /// Let it pass: `NF_VERDICT_FLAG_QUEUE_BYPASS`.
+    Bypass,
+}
+
+/// What the thunk has to do after the handler.
+pub(super) enum Answer {
+    /// Return this value to the core.
+    Return(c_uint),
+    /// Call the handler again.
+    Repeat,
+    /// Call the hook point's continuation, and tell the core that the packet is gone.
+    Stop,
+}
+
+/// A handler's answer on one packet, made by consuming the packet.
+///
+/// So each packet has exactly one answer, and what was answered can no longer be touched. An owned
+/// packet has had its answer, and can have no other.
+#[must_use = "a packet without an answer would be lost"]
+pub struct Verdict<'a> {
+    answer: Answer,
+    /// Invariant in `'a`, so that no answer on one packet passes for one on another.
+    _call: PhantomData<fn(&'a ()) -> &'a ()>,
+}
+
+impl<'a> Verdict<'a> {
+    /// # Safety
+    ///
+    /// `answer` must fit what was done with the packet of this call, which must not be used again.
+    #[inline]
+    pub(super) unsafe fn new(answer: Answer) -> Self {
+        Self {
+            answer,
+            _call: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub(super) fn into_answer(self) -> Answer {
+        self.answer
+    }
+
+    #[inline]
+    fn value(value: c_uint) -> Self {
+        Self {
+            answer: Answer::Return(value),
+            _call: PhantomData,
+        }
+    }
+}
+
+impl<'a> Packet<'a> {
+    /// Lets the packet pass on to the next hook: `NF_ACCEPT`.
+    #[inline]
+    pub fn accept(self) -> Verdict<'a> {
+        Verdict::value(bindings::NF_ACCEPT)
+    }
+
+    /// Drops the packet: `NF_DROP`. A local sender gets `EPERM`.
+    #[inline]
+    pub fn drop(self) -> Verdict<'a> {
+        Verdict::value(bindings::NF_DROP)
+    }
+
+    /// Drops the packet. A local sender gets `error`: `NF_DROP_ERR`.
+    #[inline]
+    pub fn drop_with_error(self, error: Error) -> Verdict<'a> {
+        Verdict::value(errno(error) | bindings::NF_DROP)
+    }
+
+    /// Drops the packet, and says why. A local sender gets `error`: `NF_DROP_REASON`.
+    #[inline]
+    pub fn drop_with_reason(self, reason: DropReason, error: Error) -> Verdict<'a> {
+        // SAFETY: The packet is the hook's until it answers, and the answer is that it is gone.
+        unsafe { bindings::sk_skb_reason_drop(core::ptr::null_mut(), self.as_ptr(), reason.0) };
+        Verdict::value(errno(error) | bindings::NF_STOLEN)
+    }
+
+    /// Hands the packet to user space by queue `number`: `NF_QUEUE_NR`.
+    ///
+    /// Of IPv4, IPv6 and the bridge only; the core drops others.
+    #[inline]
+    pub fn queue(self, number: u16, unheard: Unheard) -> Verdict<'a> {
+        let flag = match unheard {
+            Unheard::Drop => 0,
+            Unheard::Bypass => bindings::NF_VERDICT_FLAG_QUEUE_BYPASS,
+        };
+        Verdict::value(u32::from(number) << 16 | flag | bindings::NF_QUEUE)
+    }
+
+    /// Has the handler called again with the packet, as `NF_REPEAT` did.
+    ///
+    /// At most [`MAX_REPEATS`](super::MAX_REPEATS) times; then the packet is dropped, and a local
+    /// sender gets `ELOOP`.
+    #[inline]
+    pub fn repeat(self) -> Verdict<'a> {
+        Verdict {
+            answer: Answer::Repeat,
+            _call: PhantomData,
+        }
+    }
+
+    /// Lets the packet pass, past all hooks that are left at this point, as `NF_STOP` did.
+    ///
+    /// Gives the packet back where there is nothing to go on to: a device's hooks have no
+    /// continuation that a hook could call.
+    #[inline]
+    pub fn stop(self, state: &State<'a>) -> Result<Verdict<'a>, Self> {
+        if state.as_raw().okfn.is_none() {
+            return Err(self);
+        }
+        Ok(Verdict {
+            answer: Answer::Stop,
+            _call: PhantomData,
+        })
+    }
+}
+
+/// An error number where a verdict has room for it.
+#[inline]
+pub(super) fn errno(error: Error) -> c_uint {
+    error.to_errno().unsigned_abs() << 16
+}
