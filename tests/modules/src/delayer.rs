@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Holds each ICMP packet that this host sends for `delay` milliseconds.
+//!
+//! Shows: taking packets over, keeping them beyond the call of the handler, and sending them on from
+//! another context. The lock keeps interrupts out, as the timer and the handler may meet on a CPU.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::{
+    impl_has_hr_timer,
+    new_spinlock_irq,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLockIrq, //
+    },
+    time::{
+        hrtimer::{
+            ArcHrTimerHandle,
+            HrTimer,
+            HrTimerCallback,
+            HrTimerCallbackContext,
+            HrTimerPointer,
+            HrTimerRestart,
+            RelativeSoftMode, //
+        },
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+use netfilter::*;
+
+module! {
+    type: Delayer,
+    name: "delayer",
+    authors: ["The nf_tracer authors"],
+    description: "Holds each outgoing ICMP packet for a while",
+    license: "GPL",
+    params: {
+        delay: i64 {
+            default: 100,
+            description: "For how long, in milliseconds",
+        },
+    },
+}
+
+/// How many packets there is room for. More pass at once.
+const ROOM: usize = 256;
+
+/// A packet, and when it came.
+type Held = (Instant<Monotonic>, OwnedPacket);
+
+#[pin_data(PinnedDrop)]
+struct Queue {
+    #[pin]
+    packets: SpinLockIrq<KVec<Held>>,
+    #[pin]
+    timer: HrTimer<Self>,
+    delay: Delta,
+}
+
+impl_has_hr_timer! {
+    impl HasHrTimer<Self> for Queue {
+        mode: RelativeSoftMode<Monotonic>, field: self.timer
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Queue {
+    fn drop(self: Pin<&mut Self>) {
+        self.release(Delta::ZERO);
+    }
+}
+
+impl Queue {
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            packets <- new_spinlock_irq!(KVec::with_capacity(ROOM, GFP_KERNEL)?),
+            timer <- HrTimer::new(),
+            delay: Delta::from_millis(module_parameters::delay.value()),
+        })
+    }
+
+    /// The oldest packet that has been held for so long.
+    fn pop(&self, at_least: Delta) -> Option<OwnedPacket> {
+        let mut packets = self.packets.lock();
+
+        match packets.first() {
+            Some((since, _)) if since.elapsed() >= at_least => {
+                packets.remove(0).ok().map(|(_, packet)| packet)
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends all packets on that have been held for so long.
+    fn release(&self, at_least: Delta) {
+        while let Some(packet) = self.pop(at_least) {
+            // A packet that has nowhere to go on to is dropped.
+            let _ = packet.reinject();
+        }
+    }
+}
+
+impl HrTimerCallback for Queue {
+    type Pointer<'a> = Arc<Self>;
+
+    fn run(
+        this: kernel::sync::ArcBorrow<'_, Self>,
+        mut timer: HrTimerCallbackContext<'_, Self>,
+    ) -> HrTimerRestart {
+        this.release(this.delay);
+        timer.forward_now(Delta::from_millis(1));
+        HrTimerRestart::Restart
+    }
+}
+
+struct Holder(Arc<Queue>);
+
+impl Handler for Holder {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        const PROTOCOL: usize = 9;
+
+        if packet.copy(PROTOCOL) != Some([1]) {
+            return packet.accept();
+        }
+        let mut packets = self.0.packets.lock();
+        if packets.len() == ROOM {
+            return packet.accept();
+        }
+        match packet.steal(state) {
+            Ok((owned, verdict)) => {
+                // There is room, so this takes no memory.
+                let _ = packets.push((Instant::now(), owned), GFP_ATOMIC);
+                verdict
+            }
+            Err(packet) => packet.accept(),
+        }
+    }
+}
+
+/// The fields are dropped in this order: no packet comes any more, then no timer runs, and then what
+/// is left in the queue goes on.
+#[pin_data]
+struct Delayer {
+    #[pin]
+    registration: Registration<Holder>,
+    timer: ArcHrTimerHandle<Queue>,
+    queue: Arc<Queue>,
+}
+
+impl kernel::InPlaceModule for Delayer {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::LAST)];
+
+        try_pin_init!(Self {
+            queue: Arc::pin_init(Queue::new(), GFP_KERNEL)?,
+            timer: queue.clone().start(Delta::from_millis(1)),
+            registration <- Registration::new(Net::init(), &POINTS, Ok(Holder(queue.clone()))),
+        })
+    }
+}

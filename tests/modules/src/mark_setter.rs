@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sets the mark of all IPv4 packets that come in, before connection tracking and rules see them,
+//! and lowers their time to live by one.
+//!
+//! Shows: priorities with an offset, setting the mark, and writing to the packet with its checksum.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::prelude::*;
+use netfilter::*;
+
+module! {
+    type: MarkSetter,
+    name: "mark_setter",
+    authors: ["The nf_tracer authors"],
+    description: "Sets the mark and lowers the TTL of what comes in",
+    license: "GPL",
+    params: {
+        mark: u32 {
+            default: 42,
+            description: "The mark",
+        },
+    },
+}
+
+struct Setter {
+    mark: u32,
+}
+
+/// Where TTL and protocol, and the checksum, stand in the IPv4 header.
+const TTL: usize = 8;
+const CHECK: usize = 10;
+
+impl Setter {
+    fn lower_ttl(packet: &mut Packet<'_>) -> Result {
+        let [ttl, protocol] = packet.copy(TTL).ok_or(EINVAL)?;
+        let lower = [ttl.saturating_sub(1), protocol];
+
+        packet.write(TTL, &lower)?;
+        packet.update_checksum16(CHECK, [ttl, protocol], lower, Checksum::IpHeader)
+    }
+}
+
+impl Handler for Setter {
+    fn handle<'a>(&self, mut packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+        packet.set_mark(self.mark);
+        match Self::lower_ttl(&mut packet) {
+            Ok(()) => packet.accept(),
+            Err(error) => packet.drop_with_error(error),
+        }
+    }
+}
+
+#[pin_data]
+struct MarkSetter {
+    #[pin]
+    registration: Registration<Setter>,
+}
+
+impl kernel::InPlaceModule for MarkSetter {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        const POINTS: [Point; 1] = [Point::ipv4(
+            InetHook::PreRouting,
+            Priority::CONNTRACK.offset(-1),
+        )];
+
+        try_pin_init!(Self {
+            registration <- Registration::new(
+                Net::init(),
+                &POINTS,
+                Ok(Setter { mark: module_parameters::mark.value() }),
+            ),
+        })
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counts IPv4 packets in each network namespace, those that come later included.
+//!
+//! Shows: one handler in every namespace, and which of them a packet is in. Says the counts when it
+//! is unloaded.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use netfilter::*;
+
+module! {
+    type: NetnsCounter,
+    name: "netns_counter",
+    authors: ["The nf_tracer authors"],
+    description: "Counts packets in each network namespace",
+    license: "GPL",
+}
+
+/// How many namespaces there is room for. More are counted together.
+const ROOM: usize = 64;
+
+/// A namespace's inode number, 0 while the entry is free, and what was counted there.
+struct Count {
+    net: Atomic<u32>,
+    incoming: Atomic<u64>,
+    outgoing: Atomic<u64>,
+}
+
+struct Counter {
+    counts: [Count; ROOM],
+}
+
+impl Counter {
+    fn new() -> Self {
+        let zero = || Count {
+            net: Atomic::new(0),
+            incoming: Atomic::new(0),
+            outgoing: Atomic::new(0),
+        };
+        Self {
+            counts: core::array::from_fn(|_| zero()),
+        }
+    }
+
+    /// The namespace's entry: the first that is its own, or that is free and becomes so.
+    fn of(&self, net: u32) -> Option<&Count> {
+        self.counts.iter().find(|count| {
+            let found = count.net.cmpxchg(0, net, Relaxed);
+            found.is_ok() || found == Err(net)
+        })
+    }
+}
+
+impl Handler for Counter {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        if let Some(count) = self.of(state.net_inode()) {
+            match state.hook() {
+                Hook::LocalOut => count.outgoing.add(1, Relaxed),
+                _ => count.incoming.add(1, Relaxed),
+            }
+        }
+        packet.accept()
+    }
+}
+
+impl InEveryNet for Counter {
+    fn slot() -> &'static Slot {
+        static SLOT: Slot = Slot::new();
+        &SLOT
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        for count in &self.counts {
+            let net = count.net.load(Relaxed);
+            if net != 0 {
+                let (incoming, outgoing) =
+                    (count.incoming.load(Relaxed), count.outgoing.load(Relaxed));
+                pr_info!("netns {net}: in {incoming}, out {outgoing}\n");
+            }
+        }
+    }
+}
+
+#[pin_data]
+struct NetnsCounter {
+    #[pin]
+    everywhere: EveryNet<Counter>,
+}
+
+impl kernel::InPlaceModule for NetnsCounter {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        const POINTS: [Point; 2] = [
+            Point::ipv4(InetHook::PreRouting, Priority::FIRST),
+            Point::ipv4(InetHook::LocalOut, Priority::FIRST),
+        ];
+
+        try_pin_init!(Self {
+            everywhere <- EveryNet::new(&POINTS, Ok(Counter::new())),
+        })
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hands the UDP packets that this host sends to user space, by NFQUEUE.
+//!
+//! Shows: the verdict queue, and what happens when nobody listens to it.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::prelude::*;
+use netfilter::*;
+
+module! {
+    type: QueueDiverter,
+    name: "queue_diverter",
+    authors: ["The nf_tracer authors"],
+    description: "Hands UDP packets to user space",
+    license: "GPL",
+    params: {
+        queue: u16 {
+            default: 7,
+            description: "The queue's number",
+        },
+        bypass: bool {
+            default: false,
+            description: "Let packets pass when nobody listens",
+        },
+    },
+}
+
+struct Diverter {
+    queue: u16,
+    unheard: Unheard,
+}
+
+impl Handler for Diverter {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+        const PROTOCOL: usize = 9;
+
+        match packet.copy(PROTOCOL) {
+            Some([17]) => packet.queue(self.queue, self.unheard),
+            _ => packet.accept(),
+        }
+    }
+}
+
+#[pin_data]
+struct QueueDiverter {
+    #[pin]
+    registration: Registration<Diverter>,
+}
+
+impl kernel::InPlaceModule for QueueDiverter {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::MANGLE)];
+
+        try_pin_init!(Self {
+            registration <- Registration::new(
+                Net::init(),
+                &POINTS,
+                Ok(Diverter {
+                    queue: module_parameters::queue.value(),
+                    unheard: if module_parameters::bypass.value() {
+                        Unheard::Bypass
+                    } else {
+                        Unheard::Drop
+                    },
+                }),
+            ),
+        })
+    }
+}
