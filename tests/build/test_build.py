@@ -10,19 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from conftest import make
 
-TOP = Path(__file__).resolve().parents[2]
 KDIR = Path(os.environ["KDIR"])
-
-
-def make(tree: Path, *arguments: str) -> str:
-    """Run make in a copy of the sources; give what it prints."""
-    done = subprocess.run(
-        ["make", *arguments], cwd=tree, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def steps(output: str) -> set[str]:
@@ -31,19 +21,6 @@ def steps(output: str) -> set[str]:
 
 
 LINK = {"nf_tracer.o", "nf_tracer.ko", "Module.symvers"}
-
-
-@pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a built copy of the sources."""
-    copy = tmp_path_factory.mktemp("tree")
-    for name in ("Kbuild", "Makefile"):
-        shutil.copy(TOP / name, copy)
-    for name in ("src", "bindings", "scripts"):
-        ignore = shutil.ignore_patterns("*.o", ".*", "*_generated.rs")
-        shutil.copytree(TOP / name, copy / name, ignore=ignore)
-    make(copy)
-    return copy
 
 
 def test_nothing_is_rebuilt_when_nothing_changed(tree: Path) -> None:

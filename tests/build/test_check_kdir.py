@@ -106,9 +106,7 @@ def test_a_missing_tool_is_named(kdir: Path, variable: str, tool: str) -> None:
 
 
 @pytest.mark.parametrize(("variable", "tool"), [("RUSTC", "rustc"), ("BINDGEN", "bindgen")])
-def test_another_version_of_a_tool_is_refused(
-    kdir: Path, tmp_path: Path, variable: str, tool: str
-) -> None:
+def test_another_version_of_a_tool_is_refused(kdir: Path, tmp_path: Path, variable: str, tool: str) -> None:
     other = tmp_path / f"other-{tool}"
     other.write_text(f"#!/bin/sh\necho '{tool} 1.0.0'\n")
     other.chmod(0o755)

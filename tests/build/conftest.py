@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A built copy of the sources, and rustc as kbuild calls it."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def make(tree: Path, *arguments: str) -> str:
+    """Runs make in a copy of the sources; gives what it prints."""
+    done = subprocess.run(["make", *arguments], cwd=tree, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built copy of the sources."""
+    copy = tmp_path_factory.mktemp("tree")
+    for name in ("Kbuild", "Makefile"):
+        shutil.copy(TOP / name, copy)
+    for name in ("src", "bindings", "scripts"):
+        ignore = shutil.ignore_patterns("*.o", ".*", "*_generated.rs")
+        shutil.copytree(TOP / name, copy / name, ignore=ignore)
+    make(copy)
+    return copy
+
+
+PROGRAM = """\
+{docs}
+#![allow(missing_docs, dead_code, unused_imports, reason = "a test")]
+
+#[path = "{tree}/bindings/bindings.rs"]
+mod bindings;
+#[path = "{tree}/src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::{{
+    prelude::*,
+    sync::{{
+        atomic::Atomic,
+        Mutex, //
+    }},
+}};
+use netfilter::*;
+
+"""
+
+Compile = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def rustc(tree: Path, tmp_path: Path) -> Compile:
+    """Compiles a text that uses the hook API, with the command that kbuild kept of the module's crate."""
+    text = (tree / "src/.nf_tracer.o.cmd").read_text()
+    command = re.search(r"^savedcmd_\S+ := (.*?) --out-dir ", text, re.MULTILINE)
+    assert command
+    environment = {
+        "RUSTC_BOOTSTRAP": "1",
+        "NF_TRACER_BINDINGS": str(tree / "bindings/bindings_generated.rs"),
+    }
+
+    def compile_text(text: str) -> subprocess.CompletedProcess[str]:
+        source = tmp_path / "program.rs"
+        lines = text.splitlines(keepends=True)
+        docs = [line for line in lines if line.startswith("//!")]
+        rest = [line for line in lines if not line.startswith("//!")]
+        source.write_text(PROGRAM.format(docs="".join(docs), tree=tree) + "".join(rest))
+        return subprocess.run(
+            f"{command[1]} --emit=metadata --out-dir {tmp_path} {source}",
+            shell=True,
+            cwd=tree,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return compile_text

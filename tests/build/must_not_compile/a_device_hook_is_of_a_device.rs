@@ -1,0 +1,22 @@
+// error[E0308]: mismatched types
+//! A device's hook point without the device.
+
+struct Pass;
+
+impl Handler for Pass {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+        packet.accept()
+    }
+}
+
+fn register() -> Result<Pin<KBox<Registration<Pass>>>> {
+    let points = [DevicePoint {
+        hook: DeviceHook::Ingress,
+        priority: Priority::FIRST,
+    }];
+
+    KBox::pin_init(
+        Registration::new(Net::init(), &points, Ok(Pass)),
+        GFP_KERNEL,
+    )
+}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the types of src/netfilter rule out: programs that must not compile, each with its error.
+
+A program's first line is the error that rustc has to give, once or more, and no other.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import TOP, Compile
+
+PROGRAMS = sorted(Path(__file__).with_name("must_not_compile").glob("*.rs"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_must_not_compile(rustc: Compile, program: Path) -> None:
+    text = program.read_text()
+    done = rustc(text)
+    errors = re.findall(r"^error\[.*", done.stderr, re.MULTILINE)
+    expected = text.splitlines()[0].removeprefix("// ")
+    assert done.returncode != 0
+    assert errors, done.stderr
+    assert all(expected in error for error in errors), done.stderr
+
+
+def examples() -> list[tuple[str, str]]:
+    """The code in the documentation of src/netfilter, with where it stands."""
+    found = []
+    for path in sorted((TOP / "src/netfilter").glob("*.rs")):
+        text = path.read_text()
+        for match in re.finditer(r"^ *//[/!] ```ignore\n(.*?)^ *//[/!] ```$", text, re.MULTILINE | re.DOTALL):
+            code = re.sub(r"^ *//[/!] ?", "", match[1], flags=re.MULTILINE)
+            found.append((f"{path.name}:{text[: match.start()].count('\n') + 1}", code))
+    return found
+
+
+@pytest.mark.parametrize(("where", "code"), examples())
+def test_examples_in_the_documentation_compile(rustc: Compile, where: str, code: str) -> None:
+    # An example that is a method stands in its trait's implementation.
+    if "fn slot()" in code:
+        code = f"""
+            struct Pass;
+            impl Handler for Pass {{
+                fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {{
+                    packet.accept()
+                }}
+            }}
+            impl InEveryNet for Pass {{ {code} }}"""
+    done = rustc(code)
+    assert done.returncode == 0, f"{where}\n{done.stderr}"
