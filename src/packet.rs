@@ -36,7 +36,7 @@ pub(crate) enum NoSegment {
     Invalid,
     /// Another protocol than TCP.
     OtherProtocol,
-    /// A fragment that starts behind the TCP header, as all but a datagram's first do.
+    /// A fragment other than its datagram's first, which starts behind the start of the TCP header.
     LaterFragment,
     /// The packet ends inside its IPv4 header, or inside the 20 bytes that every TCP header has.
     Truncated,

@@ -6,7 +6,7 @@
 
 use core::net::Ipv4Addr;
 
-/// A line of ASCII text, on the stack. A piece that does not fit is left out whole.
+/// A line of ASCII text, on the stack. A text or a number that does not fit is left out whole.
 pub(crate) struct Line {
     bytes: [u8; Self::CAPACITY],
     len: usize,

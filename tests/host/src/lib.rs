@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Host tests of the parts of `nf_tracer` that are plain Rust.
+//!
+//! The module's own files are compiled into this crate, at the same paths that they have in the
+//! module. [`oracle`] reads packets by the `etherparse` crate, and [`check`] compares the two. The
+//! tests are in `tests/`, in files named as what they test.
+
+pub mod corpus;
+
+mod bytes;
+mod oracle;
+#[cfg(test)]
+mod tests;
+
+// An inline module, because only below one does `mod packet;` find the folder `packet/` too.
+#[path = "../../../src"]
+mod module {
+    pub(crate) mod packet;
+
+    pub(crate) mod tracer {
+        pub(crate) mod classic;
+        pub(crate) mod line;
+    }
+}
+
+use self::{
+    bytes::Scattered,
+    module::{
+        packet,
+        tracer, //
+    },
+    oracle::Fields,
+    packet::{
+        NoSegment,
+        Segment, //
+    },
+    tracer::{
+        classic,
+        line::Line, //
+    },
+};
+
+/// Sizes of the pieces that a packet is scattered over: each byte by itself, headers cut at odd
+/// places, and cuts between the headers.
+const PIECES: [usize; 5] = [1, 3, 7, 20, 24];
+
+/// Checks all that is to be said of one packet: that we read it as etherparse does, wherever its
+/// bytes lie, and print what was read.
+///
+/// # Panics
+///
+/// If that is not so.
+pub fn check(packet: &[u8]) {
+    if let Ok(segment) = check_reading(packet) {
+        let mut line = Line::new();
+        classic::write(&mut line, &segment);
+        assert_eq!(
+            line.as_str(),
+            Fields::of(&segment, packet.len()).classic_line()
+        );
+    }
+}
+
+/// Reads a packet, and checks all but the line.
+fn check_reading(packet: &[u8]) -> Result<Segment, NoSegment> {
+    let theirs = oracle::read(packet);
+    let ours = Segment::parse(&packet);
+
+    assert_eq!(
+        ours.map(|segment| Fields::of(&segment, packet.len())),
+        theirs.outcome,
+        "we (left) and etherparse (right, past {:?}) read {packet:02x?} differently",
+        theirs.differences,
+    );
+
+    for size in PIECES {
+        assert_eq!(
+            Segment::parse(&Scattered::new(packet, size)),
+            ours,
+            "pieces of {size} bytes (left) read differently from the whole (right): {packet:02x?}",
+        );
+    }
+    ours
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of `src/packet/tcp.rs`.
+
+use etherparse::TcpHeaderSlice;
+use proptest::prelude::*;
+
+use crate::{
+    packet::tcp::{
+        TcpHeader,
+        PROTOCOL, //
+    },
+    tests::strategies,
+};
+
+#[test]
+fn the_protocol_number_is_that_of_iana() {
+    assert_eq!(PROTOCOL, etherparse::ip_number::TCP.0);
+}
+
+#[test]
+fn the_header_of_the_example_line_is_read() {
+    let header = TcpHeader::parse(&[
+        0xd9, 0x08, 0xa2, 0xe9, 0x86, 0x8e, 0x12, 0xa3, 0xfe, 0x13, 0xb0, 0xef, 0x80, 0x10, 0x4f,
+        0xee, 0xfe, 0x28, 0x00, 0x00,
+    ]);
+
+    assert_eq!(
+        header,
+        TcpHeader {
+            source_port: 55560,
+            destination_port: 41705,
+            seq: 2_257_457_827,
+            ack_seq: 4_262_703_343,
+            window: 20462,
+            check: 0xfe28,
+            urg_ptr: 0,
+        }
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn headers_written_by_etherparse_are_read_as_they_were_written(
+        theirs in strategies::tcp_header(),
+    ) {
+        prop_assert_eq!(
+            TcpHeader::parse(theirs.to_bytes().first_chunk().unwrap()),
+            TcpHeader {
+                source_port: theirs.source_port,
+                destination_port: theirs.destination_port,
+                seq: theirs.sequence_number,
+                ack_seq: theirs.acknowledgment_number,
+                window: theirs.window_size,
+                check: theirs.checksum,
+                urg_ptr: theirs.urgent_pointer,
+            }
+        );
+    }
+
+    #[test]
+    fn any_20_bytes_are_a_header_whatever_their_data_offset(mut bytes: [u8; 20]) {
+        let ours = TcpHeader::parse(&bytes);
+
+        // The only one that etherparse takes with 20 bytes.
+        bytes[12] = (5 << 4) | (bytes[12] & 0x0f);
+        let theirs = TcpHeaderSlice::from_slice(&bytes).unwrap();
+
+        prop_assert_eq!(
+            ours,
+            TcpHeader {
+                source_port: theirs.source_port(),
+                destination_port: theirs.destination_port(),
+                seq: theirs.sequence_number(),
+                ack_seq: theirs.acknowledgment_number(),
+                window: theirs.window_size(),
+                check: theirs.checksum(),
+                urg_ptr: theirs.urgent_pointer(),
+            }
+        );
+    }
+}
