@@ -15,6 +15,10 @@ use core::{
     num::NonZeroU64,
     ptr::NonNull, //
 };
+use kernel::{
+    fmt,
+    str::BStr, //
+};
 
 /// What C's `struct nf_hook_state` says, for the time of one call of a handler.
 pub struct State<'a> {
@@ -113,7 +117,7 @@ impl DeviceRef<'_> {
 }
 
 /// The name of a network device.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
 
 impl DeviceName {
@@ -121,6 +125,12 @@ impl DeviceName {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        BStr::from_bytes(self.as_bytes()).fmt(f)
     }
 }
 

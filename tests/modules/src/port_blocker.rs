@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Refuses TCP connections to one port of this host, over IPv4 and IPv6.
+//! Refuses TCP connections to one port, and drops UDP packets to it, over IPv4 and IPv6.
 //!
-//! Shows: one handler for two families, reading headers, dropping with a reason that
-//! `perf trace -e skb:kfree_skb` shows, and a parameter.
+//! Shows: one handler for two families, reading headers, dropping with a reason that the tracepoint
+//! `skb:kfree_skb` shows and with an error that a local sender gets, and a parameter.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -33,17 +33,23 @@ struct Blocker {
 
 impl Handler for Blocker {
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
-        match tcp_port(&packet, state.family()) {
-            Some(port) if port == self.port => {
+        match destination(&packet, state.family()) {
+            Some((Protocol::Tcp, port)) if port == self.port => {
                 packet.drop_with_reason(DropReason::SOCKET_FILTER, ECONNREFUSED)
             }
+            Some((Protocol::Udp, port)) if port == self.port => packet.drop(),
             _ => packet.accept(),
         }
     }
 }
 
-/// The destination port, if the packet is a TCP segment with no IPv6 extension headers.
-fn tcp_port(packet: &Packet<'_>, family: Family) -> Option<u16> {
+enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// Protocol and destination port of TCP and UDP, without IPv6 extension headers.
+fn destination(packet: &Packet<'_>, family: Family) -> Option<(Protocol, u16)> {
     let (protocol, header_len) = match family {
         Family::Ipv4 => {
             let [version_ihl] = packet.copy(0)?;
@@ -51,11 +57,13 @@ fn tcp_port(packet: &Packet<'_>, family: Family) -> Option<u16> {
         }
         _ => (packet.copy(6)?, 40),
     };
+    let protocol = match protocol {
+        [6] => Protocol::Tcp,
+        [17] => Protocol::Udp,
+        _ => return None,
+    };
 
-    match protocol {
-        [6] => packet.copy(header_len + 2).map(u16::from_be_bytes),
-        _ => None,
-    }
+    Some((protocol, u16::from_be_bytes(packet.copy(header_len + 2)?)))
 }
 
 #[pin_data]
@@ -66,7 +74,10 @@ struct PortBlocker {
 
 impl kernel::InPlaceModule for PortBlocker {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        const POINTS: [Point; 1] = [Point::inet(InetHook::LocalIn, Priority::FILTER)];
+        const POINTS: [Point; 2] = [
+            Point::inet(InetHook::LocalIn, Priority::FILTER),
+            Point::inet(InetHook::LocalOut, Priority::FILTER),
+        ];
 
         try_pin_init!(Self {
             registration <- Registration::new(

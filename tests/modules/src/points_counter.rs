@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counts packets at every hook point that there is: IPv4, IPv6, ARP, bridges, and both points of the
+//! device `hooked0`, if there is one.
+//!
+//! Shows: all families, a set of points that goes in together, and hooks of a device, which end when
+//! the device does. Says the counts when it is unloaded.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+use netfilter::*;
+
+module! {
+    type: PointsCounter,
+    name: "points_counter",
+    authors: ["The nf_tracer authors"],
+    description: "Counts packets at every hook point",
+    license: "GPL",
+}
+
+const FAMILIES: [Family; Family::COUNT] = [
+    Family::Ipv4,
+    Family::Ipv6,
+    Family::Arp,
+    Family::Bridge,
+    Family::Netdev,
+];
+const HOOKS: [Hook; Hook::COUNT] = [
+    Hook::PreRouting,
+    Hook::LocalIn,
+    Hook::Forward,
+    Hook::LocalOut,
+    Hook::PostRouting,
+    Hook::Ingress,
+    Hook::Egress,
+];
+
+struct Counter([[Atomic<u64>; Hook::COUNT]; Family::COUNT]);
+
+impl Counter {
+    fn new() -> Self {
+        Self([const { [const { Atomic::new(0) }; Hook::COUNT] }; Family::COUNT])
+    }
+
+    fn of(&self, family: Family, hook: Hook) -> Option<&Atomic<u64>> {
+        self.0.get(family as usize)?.get(hook as usize)
+    }
+}
+
+impl Handler for Counter {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        if let Some(count) = self.of(state.family(), state.hook()) {
+            count.add(1, Relaxed);
+        }
+        packet.accept()
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        for family in FAMILIES {
+            for hook in HOOKS {
+                let count = self.of(family, hook).map_or(0, |count| count.load(Relaxed));
+                if count != 0 {
+                    pr_info!("{} {}: {count}\n", family.name(), hook.name());
+                }
+            }
+        }
+    }
+}
+
+#[pin_data]
+struct PointsCounter {
+    #[pin]
+    everywhere: Registration<Counter>,
+    device: Option<Pin<KBox<DeviceRegistration<Counter>>>>,
+}
+
+const POINTS: [Point; 13] = {
+    const P: Priority = Priority::FIRST;
+    [
+        Point::inet(InetHook::PreRouting, P),
+        Point::inet(InetHook::LocalIn, P),
+        Point::inet(InetHook::Forward, P),
+        Point::inet(InetHook::LocalOut, P),
+        Point::inet(InetHook::PostRouting, P),
+        Point::arp(ArpHook::In, P),
+        Point::arp(ArpHook::Out, P),
+        Point::arp(ArpHook::Forward, P),
+        Point::bridge(InetHook::PreRouting, P),
+        Point::bridge(InetHook::LocalIn, P),
+        Point::bridge(InetHook::Forward, P),
+        Point::bridge(InetHook::LocalOut, P),
+        Point::bridge(InetHook::PostRouting, P),
+    ]
+};
+
+impl kernel::InPlaceModule for PointsCounter {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        const DEVICE_POINTS: [DevicePoint; 2] = [
+            DevicePoint {
+                hook: DeviceHook::Ingress,
+                priority: Priority::FIRST,
+            },
+            DevicePoint {
+                hook: DeviceHook::Egress,
+                priority: Priority::FIRST,
+            },
+        ];
+
+        try_pin_init!(Self {
+            everywhere <- Registration::new(Net::init(), &POINTS, Ok(Counter::new())),
+            device: match KBox::pin_init(
+                DeviceRegistration::new(Net::init(), c"hooked0", &DEVICE_POINTS, Ok(Counter::new())),
+                GFP_KERNEL,
+            ) {
+                Err(error) if error == ENODEV => None,
+                registration => Some(registration?),
+            },
+        })
+    }
+}

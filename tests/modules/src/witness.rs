@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Says all that can be read of each UDP packet that comes in or is sent.
+//!
+//! Shows: reading the state, the packet's metadata and its owner.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::prelude::*;
+use netfilter::*;
+
+module! {
+    type: Witness,
+    name: "witness",
+    authors: ["The nf_tracer authors"],
+    description: "Says all that can be read of UDP packets",
+    license: "GPL",
+}
+
+struct Teller;
+
+impl Handler for Teller {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        const PROTOCOL: usize = 9;
+
+        if packet.copy(PROTOCOL) == Some([17]) {
+            tell(&packet, state);
+        }
+        packet.accept()
+    }
+}
+
+fn tell(packet: &Packet<'_>, state: &State<'_>) {
+    let device = |device: Option<DeviceRef<'_>>| match device {
+        Some(device) => (device.name(), device.index()),
+        None => (DeviceName::default(), 0),
+    };
+    let (input, output) = (device(state.input()), device(state.output()));
+    let socket = state.socket().or(packet.socket());
+    let checksum = match packet.checksum_state() {
+        ChecksumState::None => "none",
+        ChecksumState::Unnecessary => "unnecessary",
+        ChecksumState::Complete => "complete",
+        ChecksumState::Partial => "partial",
+    };
+
+    pr_info!(
+        "{} {} in={}/{} out={}/{} netns={} uid={} cookie={} len={} linear={} mark={} priority={} \
+         protocol={:#06x} segments={} gso={} checksum={} hash={} time={}\n",
+        state.family().name(),
+        state.hook().name(),
+        input.0,
+        input.1,
+        output.0,
+        output.1,
+        state.net_inode(),
+        socket.map_or(-1, |socket| i64::from(socket.uid())),
+        socket
+            .and_then(|socket| socket.cookie())
+            .map_or(0, u64::from),
+        packet.len(),
+        packet.linear_len(),
+        packet.mark(),
+        packet.priority(),
+        packet.protocol(),
+        packet.segments(),
+        packet.is_gso(),
+        checksum,
+        packet.hash(),
+        packet.time_stamp(),
+    );
+}
+
+#[pin_data]
+struct Witness {
+    #[pin]
+    registration: Registration<Teller>,
+}
+
+impl kernel::InPlaceModule for Witness {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        const POINTS: [Point; 2] = [
+            Point::ipv4(InetHook::PreRouting, Priority::CONNTRACK.offset(1)),
+            Point::ipv4(InetHook::LocalOut, Priority::LAST),
+        ];
+
+        try_pin_init!(Self {
+            registration <- Registration::new(Net::init(), &POINTS, Ok(Teller)),
+        })
+    }
+}
