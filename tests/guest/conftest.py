@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The network that the tests share, and a guard over the kernel's state around each of them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import frames
+import kmsg
+import module
+import pytest
+from netns import ip, run
+from recording import Recording
+
+
+@dataclass(frozen=True)
+class Network:
+    """The host, which is this namespace, joined by a device to the namespace `peer`."""
+
+    device: str = "veth0"
+    address: str = frames.HOST
+    peer: str = "peer"
+    peer_device: str = "veth1"
+    peer_address: str = frames.PEER
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[Network]:
+    n = Network()
+    run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.core.netdev_max_backlog=100000")
+    ip(
+        f"""netns add {n.peer}
+        link add {n.device} type veth peer name {n.peer_device} netns {n.peer}
+        link set {n.device} address {frames.HOST_MAC} up
+        addr add {n.address}/24 dev {n.device}
+        neigh add {n.peer_address} lladdr {frames.PEER_MAC} dev {n.device} nud permanent"""
+    )
+    ip(
+        f"""link set lo up
+        link set {n.peer_device} address {frames.PEER_MAC} up
+        addr add {n.peer_address}/24 dev {n.peer_device}
+        neigh add {n.address} lladdr {frames.HOST_MAC} dev {n.peer_device} nud permanent""",
+        netns=n.peer,
+    )
+    yield n
+    run("ip", "netns", "del", n.peer)
+
+
+@pytest.fixture
+def record(network: Network, tmp_path: Path) -> Callable[..., Recording]:
+    """Makes a recording of what goes over the host's devices."""
+
+    return partial(Recording, tmp_path, (network.device, "lo"))
+
+
+@pytest.fixture(autouse=True)
+def clean_kernel() -> Iterator[None]:
+    """No test may leave the module loaded, or make the kernel complain."""
+    log = kmsg.KernelLog()
+    yield
+    left = module.is_loaded()
+    if left:
+        module.unload()
+    complaints = kmsg.complaints(log.read())
+    log.close()
+    assert not left, "the test left the module loaded"
+    assert not complaints, "\n".join(complaints)

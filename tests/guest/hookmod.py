@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The small modules of tests/modules, and nft's counters to compare them with."""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import kmsg
+from netns import run
+
+MODULES = Path(__file__).resolve().parents[1] / "modules"
+
+
+class Loaded:
+    """A loaded module, and what it prints."""
+
+    def __init__(self, name: str, parameters: dict[str, object]) -> None:
+        self._name = name
+        self._log = kmsg.KernelLog()
+        run("insmod", str(MODULES / f"{name}.ko"), *(f"{key}={value}" for key, value in parameters.items()))
+        self._loaded = True
+
+    def unload(self) -> None:
+        if self._loaded:
+            run("rmmod", self._name)
+            self._loaded = False
+
+    def lines(self) -> list[str]:
+        """What the module has printed since the last call."""
+        prefix = f"{self._name}: "
+        return [text.removeprefix(prefix) for _, text in self._log.read() if text.startswith(prefix)]
+
+
+@contextlib.contextmanager
+def loaded(name: str, **parameters: object) -> Iterator[Loaded]:
+    """Has a module loaded for a while."""
+    module = Loaded(name, parameters)
+    try:
+        yield module
+    finally:
+        module.unload()
+
+
+@contextlib.contextmanager
+def rules(text: str, netns: str | None = None) -> Iterator[None]:
+    """Has an nft rule set for a while, in place of any other."""
+    path = Path("/tmp/rules.nft")  # noqa: S108
+    path.write_text(f"flush ruleset\n{text}")
+    run("nft", "-f", str(path), netns=netns)
+    try:
+        yield
+    finally:
+        run("nft", "flush", "ruleset", netns=netns)
+
+
+def counted(netns: str | None = None) -> dict[str, int]:
+    """The packets of all named counters of nft, by table and counter: 'inet prerouting'."""
+    found = json.loads(run("nft", "-j", "list", "counters", netns=netns))["nftables"]
+    counters = [entry["counter"] for entry in found if "counter" in entry]
+    return {f"{c['family']} {c['name']}": c["packets"] for c in counters}
+
+
+def ping(address: str, count: int = 3, netns: str | None = None, wait: float = 1) -> tuple[int, list[float]]:
+    """Pings; gives the number of answers and their round trip times in milliseconds."""
+    command = f"ping -i 0.1 -c {count} -W {wait} {address} || true"
+    text = run("sh", "-c", command, netns=netns)
+    times = [float(time) for time in re.findall(r"time=([\d.]+) ms", text)]
+    return len(times), times

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the module prints, read from /dev/kmsg, where a lost record shows as a gap in the numbers."""
+
+import os
+import re
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """The fields of a classic line."""
+
+    source: str
+    source_port: int
+    dest: str
+    dest_port: int
+    seq: int
+    ack_seq: int
+    window: int
+    csum: int
+    urg_ptr: int
+
+
+class Summary(NamedTuple):
+    """What the module says on unloading about one hook point."""
+
+    seen: int
+    emitted: int
+    not_matched: int
+    fragments: int
+    truncated: int
+    invalid: int
+
+
+_NUMBER = r"(0|[1-9]\d*)"
+_ADDRESS = r"((?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3})"
+# The spelling that people's scripts rely on: no leading zeros, one space around each separator.
+_CLASSIC = re.compile(
+    rf"nf_tracer: source : {_ADDRESS}:{_NUMBER} \| dest : {_ADDRESS}:{_NUMBER}"
+    rf" \| seq : {_NUMBER} \| ack_seq : {_NUMBER} \| window : {_NUMBER}"
+    rf" \| csum : 0x(0|[1-9a-f][0-9a-f]{{0,3}}) \| urg_ptr : {_NUMBER}"
+)
+_SUMMARY = re.compile(r"nf_tracer: (\w+) ipv4: (seen .*)")
+_LEVEL_INFO = 6
+# What the kernel says itself, in the module's name, about any module like it.
+_LOADER = ("loading out-of-tree module", "module verification failed")
+
+
+class KernelLog:
+    """The kernel's log from the moment of opening on."""
+
+    def __init__(self) -> None:
+        self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self._fd, 0, os.SEEK_END)
+        self._next: int | None = None
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def read(self) -> list[tuple[int, str]]:
+        """The level and the text of the records that came in since the last call."""
+        records = []
+        while True:
+            try:
+                # A reader that was overtaken gets EPIPE: that is an error here, not a pass.
+                record = os.read(self._fd, 8192).decode(errors="replace")
+            except BlockingIOError:
+                return records
+            head, _, text = record.partition(";")
+            level, number = (int(field) for field in head.split(",")[:2])
+            if self._next is not None and number != self._next:
+                raise AssertionError(f"log records {self._next} to {number - 1} are lost")
+            self._next = number + 1
+            records.append((level & 7, text.split("\n")[0]))
+
+
+def complaints(records: list[tuple[int, str]]) -> list[str]:
+    """The records that tell of a kernel in trouble."""
+    words = ("WARNING: ", "BUG: ", "Oops", "cut here", "detected stall", "Call Trace", "leaked")
+    return [text for _, text in records if any(word in text for word in words)]
+
+
+def parse_line(text: str) -> Line:
+    match = _CLASSIC.fullmatch(text)
+    assert match, f"not spelt like a classic line: {text!r}"
+    source, source_port, dest, dest_port, seq, ack_seq, window, csum, urg_ptr = match.groups()
+    return Line(
+        *(source, int(source_port), dest, int(dest_port)),
+        *(int(seq), int(ack_seq), int(window), int(csum, 16), int(urg_ptr)),
+    )
+
+
+def split_records(records: list[tuple[int, str]]) -> tuple[list[Line], dict[str, Summary]]:
+    """The classic lines, and the summaries by hook point. Anything else of the module's fails."""
+    lines: list[Line] = []
+    summaries: dict[str, Summary] = {}
+    for level, text in records:
+        if not text.startswith("nf_tracer: ") or any(word in text for word in _LOADER):
+            continue
+        assert level == _LEVEL_INFO, f"not at info level: <{level}>{text}"
+        if match := _SUMMARY.fullmatch(text):
+            counts = dict(re.findall(r"([a-z][a-z ]*) (\d+)", match[2]))
+            names = (name.replace("_", " ") for name in Summary._fields)
+            summaries[match[1]] = Summary(*(int(counts[name]) for name in names))
+        else:
+            lines.append(parse_line(text))
+    return lines, summaries

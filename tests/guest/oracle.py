@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What should have been printed, by tshark's decoding of what it captured."""
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from kmsg import Line, Summary
+
+# @ gives the bytes: tshark shows a total length of 0 as the length that it takes the packet for.
+_FIELDS = [
+    *("frame.number", "frame.interface_name", "frame.len", "eth.src", "eth.dst", "eth.type"),
+    *("ip.version", "ip.hdr_len", "@ip.len", "ip.frag_offset", "ip.proto", "ip.checksum.status"),
+    *("ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw"),
+    *("tcp.window_size_value", "tcp.checksum", "tcp.urgent_pointer"),
+]
+_FIRST_LINE_FIELD = _FIELDS.index("ip.src")
+# Numbers as on the wire, each frame by itself, and nothing decoded beyond TCP's header.
+_PREFERENCES = [
+    *("-o", "ip.defragment:FALSE", "-o", "ip.check_checksum:TRUE"),
+    *("-o", "tcp.relative_sequence_numbers:FALSE", "-o", "tcp.analyze_sequence_numbers:FALSE"),
+    *("-o", "tcp.desegment_tcp_streams:FALSE", "--disable-all-protocols"),
+    *("--enable-protocol", "frame", "--enable-protocol", "eth"),
+    *("--enable-protocol", "ip", "--enable-protocol", "tcp"),
+]
+_ETHERNET_HEADER = 14
+_TCP_HEADER = 20
+_LARGEST_TOTAL_LEN = 0xFFFF
+_PROTO_TCP = 6
+_CHECKSUM_GOOD = "1"
+_BROADCAST_MAC = "ff:ff:ff:ff:ff:ff"
+
+
+class Packet(NamedTuple):
+    """An IPv4 packet of the capture, as tshark decodes it."""
+
+    frame: int
+    interface: str
+    source_mac: str
+    dest_mac: str
+    frame_len: int
+    version: int | None
+    header_len: int
+    total_len: int
+    fragment_offset: int
+    protocol: int | None
+    checksum_good: bool
+    source: str
+    line: Line | None
+
+    def outcome(self) -> str:
+        """What the module should make of it. The name is the one in its summary."""
+        there = self.frame_len - _ETHERNET_HEADER
+        if self.version != 4 or self.header_len < 20 or 0 < self.total_len < self.header_len:
+            return "invalid"
+        if self.protocol != _PROTO_TCP:
+            return "not_matched"
+        if self.fragment_offset:
+            return "fragments"
+        # 0 is what segmentation offload writes for a length that the field cannot hold.
+        length = min(self.total_len, there) if self.total_len else there
+        return "emitted" if length - self.header_len >= _TCP_HEADER else "truncated"
+
+    def is_received(self, mac: str) -> bool:
+        """Whether a host at this address takes it in: what ip_rcv() drops gets to no hook."""
+        there = self.frame_len - _ETHERNET_HEADER
+        fits = self.total_len <= there if self.total_len else there > _LARGEST_TOTAL_LEN
+        sane = self.checksum_good and self.outcome() != "invalid" and fits
+        return self.dest_mac in (mac, _BROADCAST_MAC) and sane
+
+
+def decode(capture: Path) -> list[Packet]:
+    command = ["tshark", "-r", str(capture), *_PREFERENCES, "-T", "fields", "-E", "occurrence=f"]
+    for field in _FIELDS:
+        command += ["-e", field]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = (line.split("\t") for line in done.stdout.splitlines())
+    return [_packet(row) for row in rows if int(row[5] or "0", 16) == 0x0800]
+
+
+def _packet(row: list[str]) -> Packet:
+    frame, interface, frame_len, source_mac, dest_mac, _, version, *numbers = row[:_FIRST_LINE_FIELD]
+    header_len, total_len, offset, protocol, checksum = numbers
+    fields = row[_FIRST_LINE_FIELD:]
+    line = None
+    if all(fields):
+        source, sport, dest, dport, seq, ack, window, csum, urg = fields
+        line = Line(
+            *(source, int(sport), dest, int(dport)),
+            *(int(seq), int(ack), int(window), int(csum, 16), int(urg)),
+        )
+    return Packet(
+        frame=int(frame),
+        interface=interface,
+        source_mac=source_mac,
+        dest_mac=dest_mac,
+        frame_len=int(frame_len),
+        version=int(version) if version else None,
+        header_len=int(header_len or 0),
+        total_len=int(total_len.replace(":", "") or "0", 16),
+        fragment_offset=int(offset or 0),
+        protocol=int(protocol) if protocol else None,
+        checksum_good=checksum == _CHECKSUM_GOOD,
+        source=fields[0],
+        line=line,
+    )
+
+
+def lines(packets: list[Packet], capture: Path) -> list[Line]:
+    """The lines that these packets should have led to.
+
+    tshark gives up on a TCP header whose length field says less than 20 bytes; scapy reads on,
+    and is the oracle for those.
+    """
+    emitted = [packet for packet in packets if packet.outcome() == "emitted"]
+    undecoded = {packet.frame for packet in emitted if packet.line is None}
+    by_scapy = _scapy_lines(capture, undecoded) if undecoded else {}
+    return [packet.line or by_scapy[packet.frame] for packet in emitted]
+
+
+def _scapy_lines(capture: Path, frames: set[int]) -> dict[int, Line]:
+    from scapy.layers.inet import IP, TCP
+    from scapy.utils import RawPcapNgReader
+
+    found = {}
+    for number, (frame, _) in enumerate(RawPcapNgReader(str(capture)), 1):
+        if number in frames:
+            ip = IP(frame[_ETHERNET_HEADER:])
+            tcp = TCP(bytes(ip)[ip.ihl * 4 :])
+            assert tcp.dataofs * 4 < _TCP_HEADER, f"tshark does not decode frame {number}"
+            found[number] = Line(
+                *(ip.src, tcp.sport, ip.dst, tcp.dport),
+                *(tcp.seq, tcp.ack, tcp.window, tcp.chksum, tcp.urgptr),
+            )
+    return found
+
+
+def summarize(packets: list[Packet]) -> Summary:
+    """The counts that these packets should have led to."""
+    counts = Counter(packet.outcome() for packet in packets)
+    kinds = [counts[name] for name in Summary._fields[1:]]
+    return Summary(sum(kinds), *kinds)
+
+
+def surplus(lines: list[Line], others: list[Line]) -> list[Line]:
+    """The lines that are not among the others as often."""
+    return list((Counter(lines) - Counter(others)).elements())
+
+
+def difference(expected: list[Line], printed: list[Line]) -> str:
+    """What is missing and what is too much, with multiplicity; empty if the two are the same."""
+    missing, extra = surplus(expected, printed), surplus(printed, expected)
+    report = [f"missing: {line}" for line in missing[:5]]
+    report += [f"too much: {line}" for line in extra[:5]]
+    if report:
+        report.insert(0, f"{len(missing)} lines missing, {len(extra)} too many")
+    return "\n".join(report)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Every family, point and kind of registration of src/netfilter, against nft's counters at the same points."""
+
+import os
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Network
+from hookmod import counted, loaded, ping, rules
+from netns import inside, ip, run
+
+HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
+# nft has no chain at NF_ARP_FORWARD.
+POINTS = {"ip": HOOKS, "ip6": HOOKS, "bridge": HOOKS, "arp": ("input", "output"), "netdev": ("ingress", "egress")}
+FAMILIES = {"ip": "ipv4", "ip6": "ipv6"}
+
+
+@pytest.fixture
+def bridge() -> Iterator[None]:
+    """This host's bridge, with an address, two namespaces on it, and a device `hooked0` to a third."""
+    for name in ("left", "right", "third"):
+        run("ip", "netns", "add", name)
+        # IPv6 would find its neighbours at any moment.
+        run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns=name)
+    ip(
+        """link add br0 type bridge
+        addr add 10.77.0.1/24 dev br0
+        link add to-left type veth peer name eth0 netns left
+        link add to-right type veth peer name eth0 netns right
+        link add hooked0 type veth peer name eth0 netns third
+        addr add 10.78.0.1/24 dev hooked0
+        link set to-left master br0 up
+        link set to-right master br0 up
+        link set hooked0 up
+        link set br0 up"""
+    )
+    for name, address in (("left", "10.77.0.2"), ("right", "10.77.0.3"), ("third", "10.78.0.2")):
+        ip(
+            f"""link set lo up
+            addr add {address}/24 dev eth0
+            link set eth0 up""",
+            netns=name,
+        )
+    ip("route add default via 10.78.0.1", netns="third")
+    ip("route add default via 10.77.0.1", netns="left")
+    forwarding = Path("/proc/sys/net/ipv4/ip_forward")
+    before = forwarding.read_text()
+    forwarding.write_text("1")
+    yield
+    forwarding.write_text(before)
+    run("sh", "-c", "ip link del br0; ip link del hooked0 2>/dev/null || true")
+    for name in ("left", "right", "third"):
+        run("sh", "-c", f"ip netns del {name} 2>/dev/null || true")
+
+
+def counters_everywhere() -> str:
+    """An nft rule set with a counter at every point of every family."""
+    tables = []
+    for family, hooks in POINTS.items():
+        text = ""
+        for hook in hooks:
+            device = "device hooked0" if family == "netdev" else ""
+            text += f"counter {hook} {{}}\n"
+            text += f"chain c_{hook} {{ type filter hook {hook} {device} priority -500; counter name {hook}; }}\n"
+        tables.append(f"table {family} t {{ {text} }}")
+    return "\n".join(tables)
+
+
+@pytest.mark.usefixtures("network", "bridge")
+def test_every_point_of_every_family_sees_what_nft_sees_there() -> None:
+    run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=0")
+    time.sleep(0.5)
+    with rules(counters_everywhere()), loaded("points_counter") as module:
+        run("nft", "reset", "counters")
+        module.unload()
+        # Both begin to count within the same quiet moment.
+        with loaded("points_counter") as module:
+            assert ping("10.77.0.3", netns="left")[0] == 3
+            assert ping("10.77.0.2")[0] == 3
+            assert ping("10.77.0.2", netns="third")[0] == 3
+            run("ping", "-6", "-c", "2", "-i", "0.1", "::1")
+            ip("neigh flush all", netns="third")
+            assert ping("10.78.0.1", netns="third")[0] == 3
+            time.sleep(0.5)
+            expected = counted()
+            module.unload()
+            lines = module.lines()
+    run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=1")
+
+    found = {
+        name: int(number) for name, number in (line.split(": ") for line in lines if re.match(r"\w+ \w+: \d", line))
+    }
+    expected = {
+        f"{FAMILIES.get(family, family)} {hook}": count
+        for (family, hook), count in ((key.split(), count) for key, count in expected.items())
+        if count
+    }
+    assert found == expected
+    # It was not quiet at any point that there was traffic for.
+    silent = {"ipv6 forward", "bridge output", "bridge input"}
+    everywhere = {f"{FAMILIES.get(family, family)} {hook}" for family, hooks in POINTS.items() for hook in hooks}
+    assert everywhere - set(found) <= silent
+
+
+@pytest.mark.usefixtures("network", "bridge")
+@pytest.mark.parametrize("how", ["link del hooked0", "link set hooked0 netns right"])
+def test_a_device_that_goes_takes_its_hooks_along(how: str) -> None:
+    def hooks() -> str:
+        return run("sh", "-c", "nft list hooks netdev device hooked0 2>/dev/null || true")
+
+    with loaded("points_counter") as module:
+        assert ping("10.78.0.1", netns="third")[0] == 3
+        assert "points_counter" in hooks()
+        start = time.monotonic()
+        ip(how)
+        # A device that is still held is waited for: ten seconds, and then the kernel complains.
+        assert time.monotonic() - start < 5
+        assert "points_counter" not in hooks()
+        module.unload()
+        lines = dict(line.split(": ") for line in module.lines() if ": " in line)
+    assert int(lines["netdev ingress"]) >= 3
+    assert int(lines["netdev egress"]) >= 3
+
+
+def _inode(netns: str) -> int:
+    return Path(f"/run/netns/{netns}").stat().st_ino
+
+
+@pytest.mark.usefixtures("network")
+def test_every_namespace_is_counted_those_to_come_and_those_that_go() -> None:
+    text = """table ip t {
+        counter in {}
+        counter out {}
+        chain i { type filter hook prerouting priority -500; counter name in; }
+        chain o { type filter hook output priority -500; counter name out; }
+        }"""
+    expected = {}
+    run("ip", "netns", "add", "before")
+    with loaded("netns_counter") as module:
+        run("ip", "netns", "add", "after")
+        for name, count in (("before", 2), ("after", 3)):
+            ip("link set lo up", netns=name)
+            with rules(text, netns=name):
+                assert ping("127.0.0.1", count=count, netns=name)[0] == count
+                numbers = counted(netns=name)
+            expected[_inode(name)] = (numbers["ip in"], numbers["ip out"])
+        run("ip", "netns", "del", "after")
+        time.sleep(0.5)
+        module.unload()
+        lines = "\n".join(module.lines())
+    run("ip", "netns", "del", "before")
+    found = {int(n): (int(i), int(o)) for n, i, o in re.findall(r"netns (\d+): in (\d+), out (\d+)", lines)}
+    assert {net: found.get(net) for net in expected} == expected
+    assert all(counts > (0, 0) for counts in expected.values())
+
+
+@pytest.mark.usefixtures("network")
+def test_namespaces_that_come_and_go_by_the_hundred_leave_nothing() -> None:
+    with loaded("netns_counter"):
+        # Each goes with the only thread in it, as that thread goes on to the next.
+        thread = threading.Thread(target=lambda: [os.unshare(os.CLONE_NEWNET) for _ in range(100)])
+        thread.start()
+        thread.join()
+    assert "netns_counter" not in run("nft", "list", "hooks")
+
+
+SO_COOKIE = 57
+
+
+def test_metadata_is_what_the_sender_and_the_kernel_say(network: Network) -> None:
+    with (
+        loaded("witness") as module,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        sender.bind((network.address, 0))
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 77)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 5)
+        (cookie,) = struct.unpack("=Q", sender.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))
+        sender.sendto(b"x" * 100, (network.peer_address, 9))
+        (line,) = [line for line in module.lines() if "output" in line]
+    fields = dict(field.split("=") for field in line.split() if "=" in field)
+    assert fields["out"] == f"{network.device}/{socket.if_nametoindex(network.device)}"
+    assert fields["in"] == "/0"
+    assert int(fields["netns"]) == Path("/proc/self/ns/net").stat().st_ino
+    assert int(fields["uid"]) == 0
+    assert int(fields["cookie"]) == cookie
+    assert int(fields["len"]) == 128
+    assert int(fields["mark"]) == 77
+    assert int(fields["priority"]) == 5
+    assert fields["protocol"] == "0x0800"
+    assert (fields["segments"], fields["gso"]) == ("1", "false")
+    # The device sums up.
+    assert fields["checksum"] == "partial"
+
+
+def test_the_owner_is_the_user_who_sends(network: Network) -> None:
+    with loaded("witness") as module:
+        os.seteuid(1234)
+        try:
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        finally:
+            os.seteuid(0)
+        with sender:
+            sender.sendto(b"x", (network.peer_address, 9))
+        (line,) = [line for line in module.lines() if "output" in line]
+    assert " uid=1234 " in line
+
+
+def test_handlers_run_in_the_order_of_their_priorities_and_see_each_other(network: Network) -> None:
+    with loaded("mark_setter", mark=42), loaded("witness") as module:
+        with inside(network.peer), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"x", (network.address, 9))
+        time.sleep(0.2)
+        lines = [line for line in module.lines() if "prerouting" in line]
+    assert lines
+    assert all(" mark=42 " in line for line in lines)
+
+
+def test_what_is_written_to_a_packet_keeps_its_checksum(network: Network) -> None:
+    text = """table ip t {
+        counter lower {}
+        chain c { type filter hook input priority 0; ip ttl 63 meta mark 42 counter name lower; }
+        }"""
+
+    def errors() -> str:
+        return run("nstat", "-asz", "IpInHdrErrors", "UdpInCsumErrors", "IcmpInCsumErrors")
+
+    before = errors()
+    with rules(text), loaded("mark_setter", mark=42):
+        assert ping(network.address, netns=network.peer)[0] == 3
+        assert counted()["ip lower"] == 3
+    assert errors() == before

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Loading and unloading."""
+
+import contextlib
+import errno
+import subprocess
+import time
+from collections.abc import Iterator
+
+import kmsg
+import module
+import pytest
+from conftest import Network
+from netns import counter, run
+from recording import wait_until
+from traffic import fetch, iperf_server, web_server
+
+_ROUNDS = 50
+_POINTS = ("prerouting", "output")
+_FIRST = -(2**31)
+# From net/netfilter/core.c.
+_MAX_HOOK_COUNT = 1024
+
+
+def _wait_for_packets(network: Network) -> None:
+    """Until some have gone either way."""
+    kinds = ("rx_packets", "tx_packets")
+    before = [counter(network.device, kind) for kind in kinds]
+    wait_until(
+        lambda: all(counter(network.device, kind) > n + 3 for kind, n in zip(kinds, before, strict=True)),
+        "traffic flows",
+    )
+
+
+@contextlib.contextmanager
+def steady_traffic(network: Network) -> Iterator[None]:
+    """Some hundred packets a second, in both directions, for as long as it is wanted."""
+    options = ["--bidir", "-t", "100", "-b", "1M", "-l", "1000", "-c", network.peer_address]
+    with iperf_server(network.peer_address, network.peer):
+        client = subprocess.Popen(["iperf3", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for_packets(network)
+            yield
+            assert client.poll() is None, "the traffic ended early"
+        finally:
+            client.kill()
+            client.wait()
+
+
+def _mark(text: str) -> None:
+    with open("/dev/kmsg", "w") as file:  # noqa: PTH123
+        file.write(f"<6>test: {text}\n")
+
+
+def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network) -> None:
+    log = kmsg.KernelLog()
+    with steady_traffic(network):
+        for _ in range(_ROUNDS):
+            log.read()
+            _mark("loading")
+            module.load()
+            _wait_for_packets(network)
+            module.unload()
+            _mark("unloaded")
+            time.sleep(0.02)
+            records = log.read()
+            texts = [text for _, text in records]
+            first, last = texts.index("test: loading"), texts.index("test: unloaded")
+            lines, summaries = kmsg.split_records(records[first:last])
+            assert set(summaries) == set(_POINTS)
+            assert all(summaries[point].emitted > 0 for point in _POINTS), summaries
+            assert len(lines) == sum(summaries[point].emitted for point in _POINTS)
+            late, _ = kmsg.split_records(records[last:])
+            assert not late, "lines after the module was unloaded"
+    assert not kmsg.complaints(log.read())
+    log.close()
+
+
+def test_its_hooks_are_the_first_at_both_points_while_it_is_loaded() -> None:
+    assert module.hooks() == []
+    module.load()
+    assert sorted(module.hooks()) == [f"ip output {_FIRST}", f"ip prerouting {_FIRST}"]
+    with pytest.raises(FileExistsError):
+        module.load()
+    assert len(module.hooks()) == 2
+    module.unload()
+    assert module.hooks() == []
+
+
+def test_insmod_and_rmmod_work() -> None:
+    run("insmod", str(module.FILE))
+    assert module.NAME in run("lsmod")
+    run("rmmod", module.NAME)
+    assert module.NAME not in run("lsmod")
+
+
+@contextlib.contextmanager
+def full_hook_point(point: str) -> Iterator[None]:
+    """All the hooks that the kernel takes at a point are there already."""
+    listing = run("nft", "list", "hooks", "ip").split(f"hook {point} {{")
+    there = listing[1].split("}")[0].strip().count("\n") + 1 if len(listing) > 1 else 0
+    chains = "\n".join(
+        f"chain c{n} {{ type filter hook {point} priority {n}; }}" for n in range(_MAX_HOOK_COUNT - there)
+    )
+    subprocess.run(["nft", "-f", "-"], input=f"table ip full {{\n{chains}\n}}", text=True, check=True)
+    yield
+    run("nft", "delete", "table", "ip", "full")
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("point", _POINTS)
+def test_a_failing_registration_fails_the_load_and_leaves_nothing(point: str) -> None:
+    with full_hook_point(point), web_server("127.0.0.1") as url:
+        log = kmsg.KernelLog()
+        with pytest.raises(OSError, match="") as raised:
+            module.load()
+        assert raised.value.errno == errno.E2BIG
+        assert not module.is_loaded()
+        assert module.hooks() == []
+        log.read()
+        assert fetch(url + "1000") == 1000
+        assert kmsg.split_records(log.read()) == ([], {})
+    log.close()
+    wait_until(lambda: "table ip full" not in run("nft", "list", "tables"), "the table is gone")
+    module.load()
+    assert len(module.hooks()) == 2
+    module.unload()
