@@ -164,8 +164,8 @@ class Received:
         self.recording = recording
         self.checksum_errors = checksum_errors
         self.expected = oracle.lines(recording.received(), recording.file)
-        self.surplus = oracle.surplus(self.expected, recording.lines)
-        self.missing = oracle.surplus(recording.lines, self.expected)
+        self.surplus = oracle.surplus(recording.lines, self.expected)
+        self.missing = oracle.surplus(self.expected, recording.lines)
         self._frames: dict[str, range] = {}
         first = 1
         for name, made in sent.items():
