@@ -72,4 +72,4 @@ help:
 	@echo '  rust-analyzer    - rust-project.json, for editors'
 	@echo '  clean            - remove what was built'
 	@echo ''
-	@echo 'LLVM=1, V=1, W=1, C=1, INSTALL_MOD_PATH= do what they do in a kernel tree.'
+	@echo 'LLVM=1, V=1, W=1, INSTALL_MOD_PATH= do what they do in a kernel tree.'

@@ -65,6 +65,8 @@ impl Packet<'_> {
     /// Brings the checksum at `offset` up to date after 16 bits have changed `from` one value `to`
     /// another, both as they stand in the packet.
     ///
+    /// A UDP checksum of 0 says that there is none: it is the caller's to look, and to leave it.
+    ///
     /// Errors are those of [`Self::write`].
     pub fn update_checksum16(
         &mut self,
