@@ -36,6 +36,8 @@ def network() -> Iterator[Network]:
         addr add {n.address}/24 dev {n.device}
         neigh add {n.peer_address} lladdr {frames.PEER_MAC} dev {n.device} nud permanent"""
     )
+    # Else the kernel makes IPv6 packets of its own, at any time in the first seconds.
+    run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns=n.peer)
     ip(
         f"""link set lo up
         link set {n.peer_device} address {frames.PEER_MAC} up

@@ -171,6 +171,8 @@ class Received:
         for name, made in sent.items():
             self._frames[name] = range(first, first + len(made))
             first += len(made)
+        # The last one is IPv4: if it has the last number, all have the number that they should.
+        assert recording.packets[-1].frame == first - 1, "frames are lost, or not ours"
 
     def expected_of(self, name: str) -> list[oracle.Line]:
         packets = [p for p in self.recording.received() if p.frame in self._frames[name]]
