@@ -30,6 +30,7 @@ def kdir(tmp_path: Path) -> Path:
     config = tmp_path / "include/config"
     config.mkdir(parents=True)
     (config / "auto.conf").write_text((KDIR / "include/config/auto.conf").read_text())
+    (config / "kernel.release").write_text("9.9.9-test\n")
     for name in ("Makefile", "rust", "scripts"):
         (tmp_path / name).symlink_to(KDIR / name)
     return tmp_path
@@ -94,7 +95,7 @@ def test_missing_metadata_is_told_how_to_be_made(kdir: Path) -> None:
     assert len(lines) == 1
     assert "libkernel.rmeta" in lines[0]
     assert "scripts/rust-metadata" in lines[0]
-    assert "linux-lib-rust-" in lines[0]
+    assert "linux-lib-rust-9.9.9-test" in lines[0]
 
 
 @pytest.mark.parametrize(("variable", "tool"), [("RUSTC", "rustc"), ("BINDGEN", "bindgen")])
