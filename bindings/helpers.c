@@ -40,7 +40,8 @@ int rust_helper_netdev_ifindex(const struct net_device *dev)
 
 void rust_helper_netdev_copy_name(const struct net_device *dev, char *to)
 {
-	strscpy_pad(to, dev->name, IFNAMSIZ);
+	memcpy(to, dev->name, IFNAMSIZ);
+	to[IFNAMSIZ - 1] = '\0';
 }
 
 void rust_helper_dev_put(struct net_device *dev)

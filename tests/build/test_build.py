@@ -76,7 +76,8 @@ def test_clean_leaves_nothing_that_was_built(tree: Path, tmp_path: Path) -> None
 def test_module_cannot_panic(tree: Path) -> None:
     symbols = subprocess.check_output(["nm", tree / "nf_tracer.ko"], text=True)
     assert "nf_register_net_hooks" in symbols
-    assert "panicking" not in symbols
+    # Slices, Option and Result panic by functions of their own, all called ..._fail or ..._failed.
+    assert not re.findall(r".*4core.*(?:panicking|_fail(?:ed)?$).*", symbols, re.MULTILINE)
 
 
 def test_module_says_what_it_is(tree: Path) -> None:
