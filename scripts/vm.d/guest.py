@@ -105,7 +105,7 @@ class Guest:
         with log.open("ab") as console:
             self._process = subprocess.Popen(
                 [
-                    *("virtme-run", *kernel, "--mods", "auto", "--rw"),
+                    *("virtme-run", *kernel, "--rw"),
                     *("--cpus", str(cpus), "--memory", memory, *virtme),
                     *("--qemu-bin", str(HERE / "qemu")),
                     # The script is the init above; this asks for the ports that go with it.

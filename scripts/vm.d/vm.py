@@ -36,8 +36,9 @@ def parse_args() -> argparse.Namespace:
     p.add_argument(
         "--kernel",
         default="stock",
-        metavar="stock|PATH",
-        help="the distribution's kernel (default), an image, or a build folder",
+        metavar="stock|debug|PATH",
+        help="the distribution's kernel (default), the one that scripts/debug-kernel builds "
+        "(on first use: 5 to 15 minutes), an image, or a build folder",
     )
     p.add_argument("--cpus", type=int, default=2, metavar="N", help="default: 2")
     p.add_argument("--mem", default="2G", metavar="SIZE", help="default: 2G")
@@ -82,19 +83,31 @@ def stock_kernel() -> Path | None:
     return max(images, key=lambda image: image.stat().st_mtime, default=None)
 
 
+def debug_kernel() -> Path:
+    """The debug kernel's build folder. Exits if it cannot be built."""
+    builder = Path(__file__).resolve().parents[1] / "debug-kernel"
+    built = subprocess.run([builder], stdout=subprocess.PIPE, text=True)
+    if built.returncode:
+        sys.exit(EXIT_GUEST)
+    return Path(built.stdout.strip())
+
+
 def kernel_options(name: str) -> list[str]:
-    """What tells virtme-run the kernel. Exits if there is no such kernel."""
+    """What tells virtme-run the kernel and its modules. Exits if there is no such kernel."""
     if name == "stock":
         if image := stock_kernel():
-            return ["--kimg", str(image)]
+            return ["--kimg", str(image), "--mods", "auto"]
         say("the build environment has no kernel image in /boot: make it anew")
         sys.exit(EXIT_USAGE)
-    path = Path(name).resolve()
+    path = debug_kernel() if name == "debug" else Path(name).resolve()
+    # A kernel that needs no modules to boot still needs the initramfs: it is what finds our init.
     if (path / "arch/x86/boot/bzImage").is_file():
-        return ["--kdir", str(path)]
+        return ["--kdir", str(path), "--mods", "auto", "--force-initramfs"]
+    if (path / "vmlinux").is_file():
+        return ["--kimg", str(path / "vmlinux"), "--mods", "none", "--force-initramfs"]
     if path.is_file():
-        return ["--kimg", str(path)]
-    say(f"no kernel '{name}': neither 'stock', nor an image, nor a build folder")
+        return ["--kimg", str(path), "--mods", "auto", "--force-initramfs"]
+    say(f"no kernel '{name}': neither 'stock', nor 'debug', nor an image, nor a build folder")
     sys.exit(EXIT_USAGE)
 
 
