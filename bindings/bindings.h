@@ -10,12 +10,14 @@
 #ifndef NF_TRACER_BINDINGS_H
 #define NF_TRACER_BINDINGS_H
 
+#include <linux/filter.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_arp.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/notifier.h>
+#include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <net/netfilter/nf_queue.h>

@@ -4,6 +4,8 @@
  * netfilter structures out as bindings.rs says that Rust does.
  */
 #include <linux/cpumask.h>
+#include <linux/filter.h>
+#include <linux/kmod.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
@@ -13,6 +15,7 @@
 #include <net/dst.h>
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
+#include <net/netfilter/nf_log.h>
 #include <net/netfilter/nf_queue.h>
 #include <net/sock.h>
 
@@ -216,6 +219,55 @@ void rust_helper_nf_hook_continue(const struct nf_hook_state *state,
 				  struct sk_buff *skb)
 {
 	state->okfn(state->net, state->sk, skb);
+}
+
+int rust_helper_bpf_prog_create_classic(struct bpf_prog **prog,
+					const struct sock_filter *filter, u16 len)
+{
+	struct sock_fprog_kern program = {
+		.len = len,
+		.filter = (struct sock_filter *)filter,
+	};
+
+	return bpf_prog_create(prog, &program);
+}
+
+/* At all hooks of IPv4 and IPv6 the packet's data starts with the network header. */
+u32 rust_helper_bpf_prog_run_at_network(const struct bpf_prog *prog,
+					struct sk_buff *skb)
+{
+	return bpf_prog_run_save_cb(prog, skb);
+}
+
+int rust_helper_nf_log_syslog_get(void)
+{
+	int err = nf_logger_find_get(NFPROTO_INET, NF_LOG_TYPE_LOG);
+
+	if (err == -ENOENT && request_module("nf_log_syslog") == 0)
+		err = nf_logger_find_get(NFPROTO_INET, NF_LOG_TYPE_LOG);
+	return err;
+}
+
+void rust_helper_nf_log_syslog_put(void)
+{
+	nf_logger_put(NFPROTO_INET, NF_LOG_TYPE_LOG);
+}
+
+bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
+			       const struct nf_hook_state *state,
+			       const char *prefix)
+{
+	static const struct nf_loginfo all_fields = {
+		.type = NF_LOG_TYPE_LOG,
+		.u.log.level = LOGLEVEL_INFO,
+		.u.log.logflags = NF_LOG_DEFAULT_MASK | NF_LOG_MACDECODE,
+	};
+
+	if (!net_eq(state->net, &init_net) && !READ_ONCE(sysctl_nf_log_all_netns))
+		return false;
+	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
+		      state->out, &all_fields, "%s", prefix);
+	return true;
 }
 
 u64 __percpu *rust_helper_alloc_percpu_counters(unsigned int nr)

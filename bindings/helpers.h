@@ -13,8 +13,10 @@
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
 
+struct bpf_prog;
 struct netdev_notifier_info;
 struct nf_queue_entry;
+struct sock_filter;
 
 struct net *rust_helper_get_net(struct net *net);
 void rust_helper_put_net(struct net *net);
@@ -72,6 +74,24 @@ void rust_helper_nf_hook_free(struct nf_queue_entry *entry,
 			      enum skb_drop_reason reason);
 void rust_helper_nf_hook_continue(const struct nf_hook_state *state,
 				  struct sk_buff *skb);
+
+/* As bpf_prog_create(), but from instructions as they are, which are copied. */
+int rust_helper_bpf_prog_create_classic(struct bpf_prog **prog,
+					const struct sock_filter *filter, u16 len);
+/* Runs a program with offset 0 at the network header; any context that hooks run in. */
+u32 rust_helper_bpf_prog_run_at_network(const struct bpf_prog *prog,
+					struct sk_buff *skb);
+
+/*
+ * The loggers of IPv4 and IPv6 that write to the kernel's log: get may sleep and load
+ * a module; nf_log_syslog() is for within a hook's call, and says whether there is a
+ * line.
+ */
+int rust_helper_nf_log_syslog_get(void);
+void rust_helper_nf_log_syslog_put(void);
+bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
+			       const struct nf_hook_state *state,
+			       const char *prefix);
 
 /*
  * An array of u64 counters per CPU, zeroed. Allocation and freeing may sleep;

@@ -59,30 +59,39 @@
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
+mod bpf;
 mod device;
 mod edit;
 mod every_net;
 mod handler;
+mod log;
 mod net;
 mod owned;
 mod packet;
 mod point;
 mod registration;
+mod replaceable;
 mod state;
 mod verdict;
 
 pub use self::{
+    bpf::{
+        Instruction,
+        Program, //
+    },
     device::DeviceRegistration,
     edit::Checksum,
     every_net::{
         EveryNet,
         InEveryNet,
+        Nets,
         Slot, //
     },
     handler::{
         Handler,
         MAX_REPEATS, //
     },
+    log::SyslogLogger,
     net::Net,
     owned::OwnedPacket,
     packet::{
@@ -100,6 +109,7 @@ pub use self::{
         Priority, //
     },
     registration::Registration,
+    replaceable::Replaceable,
     state::{
         DeviceName,
         DeviceRef,

@@ -268,7 +268,7 @@ impl Priority {
 /// Where a handler is called in a network namespace.
 ///
 /// The constructors name the pairings of family and hook point that exist; there are no others.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
     pf: u32,
     hooknum: u32,

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Data of a handler that is replaced while the handler is being called.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+
+use super::State;
+use crate::bindings;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Full, //
+    }, //
+};
+
+/// A value that handlers read without a lock, and that somebody else replaces as a whole.
+///
+/// # Invariants
+///
+/// The pointer comes from a `KBox<T>`. Whoever takes it out waits for a grace period, and then owns it.
+pub struct Replaceable<T: Send + Sync + 'static>(Atomic<*mut T>);
+
+impl<T: Send + Sync + 'static> Replaceable<T> {
+    /// Holds `value` until it is replaced.
+    pub fn new(value: KBox<T>) -> Self {
+        // INVARIANT: The pointer comes from a `KBox`.
+        Self(Atomic::new(KBox::into_raw(value)))
+    }
+
+    /// The value, for the rest of the handler's call. Later calls may see another one.
+    #[inline]
+    pub fn read<'a>(&'a self, _call: &State<'a>) -> &'a T {
+        // SAFETY: By the type invariant it is valid, and remains so for a grace period after it was
+        // taken out. `'a` is within a call of a handler, which runs inside `rcu_read_lock()`.
+        unsafe { &*self.0.load(Acquire) }
+    }
+
+    /// Puts `value` in place, waits for handlers that still read the former one, and drops that.
+    ///
+    /// May sleep; the wait is an expedited one, of microseconds rather than milliseconds.
+    pub fn replace(&self, value: KBox<T>) {
+        // INVARIANT: The new pointer comes from a `KBox`, and the old one is waited for.
+        let old = self.0.xchg(KBox::into_raw(value), Full);
+
+        // SAFETY: May be called from any context that may sleep.
+        unsafe { bindings::synchronize_rcu_expedited() };
+        // SAFETY: It came from a `KBox` by the type invariant. Nobody can find it any more, and
+        // whoever had found it before has ended its call.
+        drop(unsafe { KBox::from_raw(old) });
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Replaceable<T> {
+    fn drop(&mut self) {
+        // SAFETY: It came from a `KBox` by the type invariant, and nobody else has `self`.
+        drop(unsafe { KBox::from_raw(self.0.load(Acquire)) });
+    }
+}
