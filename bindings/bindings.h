@@ -23,5 +23,6 @@
 #include <net/netfilter/nf_queue.h>
 
 #include "helpers.h"
+#include "params.h"
 
 #endif

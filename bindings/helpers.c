@@ -3,6 +3,7 @@
  * C functions for what Rust cannot call, and the check that C lays the
  * netfilter structures out as bindings.rs says that Rust does.
  */
+#include <linux/console.h>
 #include <linux/cpumask.h>
 #include <linux/filter.h>
 #include <linux/kmod.h>
@@ -11,6 +12,7 @@
 #include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
+#include <linux/timekeeping.h>
 #include <net/checksum.h>
 #include <net/dst.h>
 #include <net/inet_sock.h>
@@ -268,6 +270,29 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &all_fields, "%s", prefix);
 	return true;
+}
+
+u64 rust_helper_monotonic_ns(void)
+{
+	return ktime_get_mono_fast_ns();
+}
+
+bool rust_helper_serial_console_shows_info(void)
+{
+	struct console *console;
+	bool found = false;
+	int cookie;
+
+	if (console_loglevel <= LOGLEVEL_INFO)
+		return false;
+	cookie = console_srcu_read_lock();
+	for_each_console_srcu(console) {
+		if ((console_srcu_read_flags(console) & CON_ENABLED) &&
+		    strncmp(console->name, "tty", 3) == 0 && console->name[3])
+			found = true;
+	}
+	console_srcu_read_unlock(cookie);
+	return found;
 }
 
 u64 __percpu *rust_helper_alloc_percpu_counters(unsigned int nr)

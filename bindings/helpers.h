@@ -93,6 +93,12 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 			       const struct nf_hook_state *state,
 			       const char *prefix);
 
+/* The monotonic clock; any context. */
+u64 rust_helper_monotonic_ns(void);
+
+/* Whether what is logged at level info goes to a serial port. May sleep. */
+bool rust_helper_serial_console_shows_info(void);
+
 /*
  * An array of u64 counters per CPU, zeroed. Allocation and freeing may sleep;
  * counting may happen in any context, NMI included. The sum is over all

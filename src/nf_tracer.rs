@@ -2,25 +2,23 @@
 
 //! Traces packets in netfilter hooks.
 //!
-//! From its loading to its unloading the module prints a line for each TCP segment over IPv4 that
-//! comes in (`NF_INET_PRE_ROUTING`) or is sent (`NF_INET_LOCAL_OUT`) in the initial network
-//! namespace. It changes nothing and lets everything pass.
+//! From its loading to its unloading the module prints a line for each packet that its parameters ask
+//! for: by default, each TCP segment over IPv4 that comes in (`NF_INET_PRE_ROUTING`) or is sent
+//! (`NF_INET_LOCAL_OUT`) in the initial network namespace. It changes nothing and lets everything pass.
 
 #[path = "../bindings/bindings.rs"]
 mod bindings;
 pub mod netfilter;
 mod packet;
+#[path = "../bindings/params.rs"]
+mod param_lock;
+mod params;
 #[path = "../bindings/percpu.rs"]
 mod percpu;
+#[path = "../bindings/system.rs"]
+mod system;
 mod tracer;
 
-use crate::{
-    netfilter::{
-        Net,
-        Registration, //
-    },
-    tracer::Tracer, //
-};
 use kernel::prelude::*;
 
 module! {
@@ -32,16 +30,22 @@ module! {
 }
 
 /// The loaded module.
-#[pin_data]
-struct NfTracer {
-    #[pin]
-    hooks: Registration<Tracer>,
+struct NfTracer;
+
+impl kernel::Module for NfTracer {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        if system::serial_console_shows_info() {
+            pr_warn!(
+                "lines go to a serial console too, which packets wait for: see 'dmesg -n 6'\n"
+            );
+        }
+        params::start()?;
+        Ok(Self)
+    }
 }
 
-impl kernel::InPlaceModule for NfTracer {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            hooks <- Registration::new(Net::init(), &tracer::POINTS, Tracer::new()),
-        })
+impl Drop for NfTracer {
+    fn drop(&mut self) {
+        params::stop();
     }
 }

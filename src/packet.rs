@@ -4,14 +4,27 @@
 //!
 //! Plain Rust over bytes, with nothing of the kernel in it, so that it builds and is tested on any
 //! host. Nothing here can panic, allocates, or trusts what a packet says of itself.
+//!
+//! A packet is read in two steps, so that one that nobody wants costs little: [`Network`] tells the
+//! protocol and the addresses, [`Transport`] the ports and all else.
 
+pub(crate) mod icmp;
 pub(crate) mod ipv4;
+pub(crate) mod ipv6;
+pub(crate) mod sctp;
 pub(crate) mod tcp;
+pub(crate) mod tcp_options;
+pub(crate) mod udp;
 
 use self::{
+    icmp::IcmpHeader,
     ipv4::Ipv4Header,
-    tcp::TcpHeader, //
+    ipv6::Ipv6Header,
+    sctp::SctpHeader,
+    tcp::TcpHeader,
+    udp::UdpHeader, //
 };
+use core::net::IpAddr;
 
 /// The bytes of a packet, from its network header on, wherever they lie in memory.
 pub(crate) trait Bytes {
@@ -22,60 +35,180 @@ pub(crate) trait Bytes {
     fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 }
 
-/// A TCP segment over IPv4.
+/// What is wrong with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Segment {
-    pub(crate) ip: Ipv4Header,
-    pub(crate) tcp: TcpHeader,
-}
-
-/// Why a packet is not a [`Segment`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoSegment {
-    /// The IPv4 header contradicts itself: another version, a length that cannot be.
-    Invalid,
-    /// Another protocol than TCP.
-    OtherProtocol,
-    /// A fragment other than its datagram's first, which starts behind the start of the TCP header.
-    LaterFragment,
-    /// The packet ends inside its IPv4 header, or inside the 20 bytes that every TCP header has.
+pub(crate) enum Malformed {
+    /// It ends inside a header.
     Truncated,
+    /// A header contradicts itself: another version, a length that cannot be.
+    Invalid,
 }
 
-impl Segment {
-    /// Finds and reads the IPv4 and the TCP header.
-    ///
-    /// As [`dump_ipv4_packet()`] does, the TCP header is looked for behind the IPv4 header's
-    /// options. Its options need not be there, nor need its length field make sense: all that is
-    /// read stands in the first 20 bytes.
-    ///
-    /// [`dump_ipv4_packet()`]: srctree/net/netfilter/nf_log_syslog.c
+/// The network header, with IPv6's extension headers: all that is known before the transport header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) ip: Ip,
+    /// The protocol above, as IANA numbers them.
+    pub(crate) protocol: u8,
+    /// Where its header starts, in bytes from the network header.
+    pub(crate) transport_offset: usize,
+    /// Where the datagram ends, in bytes from the network header: what is behind is padding.
+    pub(crate) end: usize,
+    /// Which piece of its datagram this is, unless it is all of it.
+    pub(crate) fragment: Option<Fragment>,
+}
+
+/// The header of either version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ip {
+    V4(Ipv4Header),
+    V6(Ipv6Header),
+}
+
+/// Which piece of a datagram a fragment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fragment {
+    /// Common to all fragments of a datagram.
+    pub(crate) id: u32,
+    /// Where it starts, in units of 8 bytes; 0 for the first one.
+    pub(crate) offset: u16,
+    /// Whether others belong behind it.
+    pub(crate) more: bool,
+}
+
+/// The header of the protocol above, and for the protocols that have them, the ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp(TcpHeader),
+    Udp(UdpHeader),
+    Icmp(IcmpHeader),
+    Sctp(SctpHeader),
+    /// A protocol whose header is not read.
+    Other,
+    /// A fragment other than its datagram's first, which starts behind the start of the header.
+    LaterFragment,
+}
+
+impl Network {
+    /// Reads an IPv4 header.
     #[inline]
-    pub(crate) fn parse(packet: &impl Bytes) -> Result<Self, NoSegment> {
+    pub(crate) fn parse_ipv4(packet: &impl Bytes) -> Result<Self, Malformed> {
         let bytes = packet
             .copy::<{ Ipv4Header::MIN_LEN }>(0)
-            .ok_or(NoSegment::Truncated)?;
-        let ip = Ipv4Header::parse(&bytes).ok_or(NoSegment::Invalid)?;
-
-        if ip.protocol != tcp::PROTOCOL {
-            return Err(NoSegment::OtherProtocol);
-        }
-        if ip.fragment_offset != 0 {
-            return Err(NoSegment::LaterFragment);
-        }
-
-        let start = ip.header_len();
-        // Bytes behind the datagram's end are padding, not TCP.
-        if ip.datagram_len(packet.len()).saturating_sub(start) < TcpHeader::MIN_LEN {
-            return Err(NoSegment::Truncated);
-        }
-        let bytes = packet
-            .copy::<{ TcpHeader::MIN_LEN }>(start)
-            .ok_or(NoSegment::Truncated)?;
+            .ok_or(Malformed::Truncated)?;
+        let ip = Ipv4Header::parse(&bytes).ok_or(Malformed::Invalid)?;
 
         Ok(Self {
-            ip,
-            tcp: TcpHeader::parse(&bytes),
+            ip: Ip::V4(ip),
+            protocol: ip.protocol,
+            transport_offset: ip.header_len(),
+            end: ip.datagram_len(packet.len()),
+            fragment: ip.fragment(),
         })
+    }
+
+    /// Reads an IPv6 header, and walks its extension headers.
+    #[inline]
+    pub(crate) fn parse_ipv6(packet: &impl Bytes) -> Result<Self, Malformed> {
+        let bytes = packet
+            .copy::<{ Ipv6Header::LEN }>(0)
+            .ok_or(Malformed::Truncated)?;
+        let ip = Ipv6Header::parse(&bytes).ok_or(Malformed::Invalid)?;
+        let end = ip.datagram_len(packet.len());
+        let upper = ip.upper(packet, end)?;
+
+        Ok(Self {
+            ip: Ip::V6(ip),
+            protocol: upper.protocol,
+            transport_offset: upper.offset,
+            end,
+            fragment: upper.fragment,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn source(&self) -> IpAddr {
+        match self.ip {
+            Ip::V4(ip) => IpAddr::V4(ip.source),
+            Ip::V6(ip) => IpAddr::V6(ip.source),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn destination(&self) -> IpAddr {
+        match self.ip {
+            Ip::V4(ip) => IpAddr::V4(ip.destination),
+            Ip::V6(ip) => IpAddr::V6(ip.destination),
+        }
+    }
+
+    /// Reads the header above.
+    ///
+    /// As `dump_ipv4_packet()` does, it is looked for behind the IPv4 header's options, which need
+    /// not be there themselves, nor need TCP's. A length in the header that makes no sense does not
+    /// matter here: [`Transport::is_invalid`] tells.
+    #[inline]
+    pub(crate) fn transport(&self, packet: &impl Bytes) -> Result<Transport, Malformed> {
+        if self.fragment.is_some_and(|fragment| fragment.offset != 0) {
+            return Ok(Transport::LaterFragment);
+        }
+        let v6 = matches!(self.ip, Ip::V6(_));
+
+        Ok(match self.protocol {
+            tcp::PROTOCOL => Transport::Tcp(TcpHeader::parse(&self.header(packet)?)),
+            udp::PROTOCOL => Transport::Udp(UdpHeader::parse(&self.header(packet)?)),
+            icmp::PROTOCOL if !v6 => Transport::Icmp(IcmpHeader::parse(&self.header(packet)?, v6)),
+            icmp::PROTOCOL_V6 if v6 => {
+                Transport::Icmp(IcmpHeader::parse(&self.header(packet)?, v6))
+            }
+            sctp::PROTOCOL => Transport::Sctp(SctpHeader::parse(&self.header(packet)?)),
+            _ => Transport::Other,
+        })
+    }
+
+    /// How many bytes of data are behind `transport`'s header, in this packet.
+    pub(crate) fn payload_len(&self, transport: &Transport) -> Option<usize> {
+        let header = match transport {
+            Transport::Tcp(header) => header.header_len(),
+            Transport::Udp(_) => UdpHeader::LEN,
+            _ => return None,
+        };
+        self.end
+            .checked_sub(self.transport_offset)?
+            .checked_sub(header)
+    }
+
+    /// The first `N` bytes of the header above. Bytes behind the datagram's end are padding.
+    #[inline]
+    fn header<const N: usize>(&self, packet: &impl Bytes) -> Result<[u8; N], Malformed> {
+        if self.end.saturating_sub(self.transport_offset) < N {
+            return Err(Malformed::Truncated);
+        }
+        packet
+            .copy(self.transport_offset)
+            .ok_or(Malformed::Truncated)
+    }
+}
+
+impl Transport {
+    /// Whether the header gives itself a length that is less than it has.
+    pub(crate) fn is_invalid(&self) -> bool {
+        match self {
+            Self::Tcp(header) => header.header_len() < TcpHeader::MIN_LEN,
+            // 0 stands for a jumbogram's length, RFC 2675.
+            Self::Udp(header) => (1..UdpHeader::LEN).contains(&usize::from(header.length)),
+            _ => false,
+        }
+    }
+
+    /// The ports of source and destination.
+    #[inline]
+    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Tcp(header) => Some((header.source_port, header.destination_port)),
+            Self::Udp(header) => Some((header.source_port, header.destination_port)),
+            Self::Sctp(header) => Some((header.source_port, header.destination_port)),
+            _ => None,
+        }
     }
 }

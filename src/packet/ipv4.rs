@@ -2,18 +2,27 @@
 
 //! The IPv4 header, [RFC 791](https://www.rfc-editor.org/rfc/rfc791#section-3.1).
 
+use super::Fragment;
 use core::net::Ipv4Addr;
 
-/// The fields of an IPv4 header that the tracer has a use for, in host order.
+/// The fields of an IPv4 header, in host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ipv4Header {
     /// Internet header length, in words of 32 bits: 5 to 15.
     ihl: u8,
+    /// Differentiated services and ECN.
+    pub(crate) tos: u8,
     /// Length of the datagram in bytes, this header included, or 0: see [`Self::datagram_len`].
     pub(crate) total_length: u16,
+    /// Common to all fragments of a datagram.
+    pub(crate) id: u16,
+    pub(crate) dont_fragment: bool,
+    /// Whether fragments follow that belong behind this one.
+    pub(crate) more_fragments: bool,
     /// Where in its datagram this fragment starts, in units of 8 bytes; 0 if it is the first, or
     /// the datagram whole.
     pub(crate) fragment_offset: u16,
+    pub(crate) ttl: u8,
     /// The protocol above, as IANA numbers them.
     pub(crate) protocol: u8,
     pub(crate) source: Ipv4Addr,
@@ -33,17 +42,22 @@ impl Ipv4Header {
     pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Option<Self> {
         #[rustfmt::skip]
         let [
-            version_ihl, _tos, len0, len1,
-            _id0, _id1, frag0, frag1,
-            _ttl, protocol, _check0, _check1,
+            version_ihl, tos, len0, len1,
+            id0, id1, frag0, frag1,
+            ttl, protocol, _check0, _check1,
             s0, s1, s2, s3,
             d0, d1, d2, d3,
         ] = *bytes;
 
         let header = Self {
             ihl: version_ihl & 0x0f,
+            tos,
             total_length: u16::from_be_bytes([len0, len1]),
+            id: u16::from_be_bytes([id0, id1]),
+            dont_fragment: frag0 & 0x40 != 0,
+            more_fragments: frag0 & 0x20 != 0,
             fragment_offset: u16::from_be_bytes([frag0, frag1]) & 0x1fff,
+            ttl,
             protocol,
             source: Ipv4Addr::new(s0, s1, s2, s3),
             destination: Ipv4Addr::new(d0, d1, d2, d3),
@@ -72,5 +86,15 @@ impl Ipv4Header {
             0 => packet_len,
             length => packet_len.min(usize::from(length)),
         }
+    }
+
+    /// Which piece of its datagram this is, unless it is all of it.
+    #[inline]
+    pub(crate) fn fragment(&self) -> Option<Fragment> {
+        (self.more_fragments || self.fragment_offset != 0).then_some(Fragment {
+            id: self.id.into(),
+            offset: self.fragment_offset,
+            more: self.more_fragments,
+        })
     }
 }

@@ -5,7 +5,7 @@
 /// TCP's number in the IP header.
 pub(crate) const PROTOCOL: u8 = 6;
 
-/// The fields of a TCP header that the tracer has a use for, as on the wire, in host order.
+/// The fields of a TCP header, as on the wire, in host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TcpHeader {
     pub(crate) source_port: u16,
@@ -14,6 +14,9 @@ pub(crate) struct TcpHeader {
     pub(crate) seq: u32,
     /// The acknowledgment field, whether or not the ACK flag gives it a meaning.
     pub(crate) ack_seq: u32,
+    /// Length of the header with its options, in words of 32 bits. Less than 5 makes no sense.
+    pub(crate) data_offset: u8,
+    pub(crate) flags: TcpFlags,
     /// Not scaled: the scale is agreed on in the handshake only.
     pub(crate) window: u16,
     /// The checksum field, which holds only a part of the checksum while the rest is left to a
@@ -21,6 +24,24 @@ pub(crate) struct TcpHeader {
     pub(crate) check: u16,
     /// The urgent pointer, whether or not the URG flag gives it a meaning.
     pub(crate) urg_ptr: u16,
+}
+
+/// The nine flags, in the wire's bits: FIN is the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TcpFlags(u16);
+
+impl TcpFlags {
+    /// The names, from the lowest bit on.
+    pub(crate) const NAMES: [&'static str; 9] =
+        ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
+
+    /// The names of the flags that are set, from the lowest bit on.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        (0..)
+            .zip(Self::NAMES)
+            .filter(move |(bit, _)| (self.0 >> bit) & 1 != 0)
+            .map(|(_, name)| name)
+    }
 }
 
 impl TcpHeader {
@@ -35,7 +56,7 @@ impl TcpHeader {
             source0, source1, dest0, dest1,
             seq0, seq1, seq2, seq3,
             ack0, ack1, ack2, ack3,
-            _offset, _flags, window0, window1,
+            offset_flags, flags, window0, window1,
             check0, check1, urg0, urg1,
         ] = *bytes;
 
@@ -44,9 +65,17 @@ impl TcpHeader {
             destination_port: u16::from_be_bytes([dest0, dest1]),
             seq: u32::from_be_bytes([seq0, seq1, seq2, seq3]),
             ack_seq: u32::from_be_bytes([ack0, ack1, ack2, ack3]),
+            data_offset: offset_flags >> 4,
+            flags: TcpFlags(u16::from_be_bytes([offset_flags & 1, flags])),
             window: u16::from_be_bytes([window0, window1]),
             check: u16::from_be_bytes([check0, check1]),
             urg_ptr: u16::from_be_bytes([urg0, urg1]),
         }
+    }
+
+    /// Length in bytes of the header with its options, as it says itself: 0 to 60.
+    #[inline]
+    pub(crate) fn header_len(&self) -> usize {
+        usize::from(self.data_offset) * 4
     }
 }

@@ -6,32 +6,102 @@
 //! source : 127.0.0.1:55560 | dest : 127.0.0.1:41705 | seq : 2257457827 | ack_seq : 4262703343 | window : 20462 | csum : 0xfe28 | urg_ptr : 0
 //! ```
 //!
+//! That is TCP over IPv4. Other packets have the same beginning, with an IPv6 address in brackets and
+//! no port where there is none, and then the protocol and its fields in the same spelling:
+//!
+//! ```text
+//! source : [fe80::1]:5353 | dest : [ff02::fb]:5353 | udp | length : 53 | csum : 0x21ab
+//! source : 10.0.0.1 | dest : 10.0.0.2 | icmp | type : 8 | code : 0 | csum : 0x5d21 | id : 17 | seq : 1
+//! source : 10.0.0.1:1024 | dest : 10.0.0.2:80 | sctp | vtag : 3735928559
+//! source : 10.0.0.1 | dest : 10.0.0.2 | protocol : 47 | length : 84
+//! source : 10.0.0.1 | dest : 10.0.0.2 | protocol : 17 | fragment : 1480 | id : 4711 | length : 540
+//! ```
+//!
+//! A fragment's own field is where it starts, in bytes. Lengths are in bytes.
+//!
 //! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
 
 use super::line::Line;
-use crate::packet::Segment;
+use crate::packet::{
+    Ip,
+    Network,
+    Transport, //
+};
+use core::net::IpAddr;
 
-/// Appends the classic line for `segment`. All numbers are as on the wire, in host order.
+/// Room for the longest line, which a test measures.
+pub(crate) const CAPACITY: usize = 224;
+
+/// Appends the classic line of a packet. All numbers are as on the wire, in host order.
 #[inline]
-pub(crate) fn write(line: &mut Line, segment: &Segment) {
-    let Segment { ip, tcp } = segment;
+pub(crate) fn write(line: &mut Line<CAPACITY>, network: &Network, transport: &Transport) {
+    let (source_port, destination_port) = transport.ports().unzip();
 
-    line.text("source : ")
-        .ipv4(ip.source)
-        .text(":")
-        .decimal(tcp.source_port.into())
-        .text(" | dest : ")
-        .ipv4(ip.destination)
-        .text(":")
-        .decimal(tcp.destination_port.into())
-        .text(" | seq : ")
-        .decimal(tcp.seq)
-        .text(" | ack_seq : ")
-        .decimal(tcp.ack_seq)
-        .text(" | window : ")
-        .decimal(tcp.window.into())
-        .text(" | csum : ")
-        .hex(tcp.check)
-        .text(" | urg_ptr : ")
-        .decimal(tcp.urg_ptr.into());
+    line.text("source : ");
+    end(line, network.source(), source_port);
+    line.text(" | dest : ");
+    end(line, network.destination(), destination_port);
+    match transport {
+        Transport::Tcp(tcp) => line
+            .text(" | seq : ")
+            .decimal(tcp.seq)
+            .text(" | ack_seq : ")
+            .decimal(tcp.ack_seq)
+            .text(" | window : ")
+            .decimal(tcp.window.into())
+            .text(" | csum : ")
+            .hex(tcp.check)
+            .text(" | urg_ptr : ")
+            .decimal(tcp.urg_ptr.into()),
+        Transport::Udp(udp) => line
+            .text(" | udp | length : ")
+            .decimal(udp.length.into())
+            .text(" | csum : ")
+            .hex(udp.check),
+        Transport::Icmp(icmp) => {
+            line.text(match network.ip {
+                Ip::V4(_) => " | icmp",
+                Ip::V6(_) => " | icmpv6",
+            });
+            line.text(" | type : ")
+                .decimal(icmp.kind.into())
+                .text(" | code : ")
+                .decimal(icmp.code.into())
+                .text(" | csum : ")
+                .hex(icmp.check);
+            if let Some(echo) = icmp.echo {
+                line.text(" | id : ")
+                    .decimal(echo.id.into())
+                    .text(" | seq : ")
+                    .decimal(echo.seq.into());
+            }
+            line
+        }
+        Transport::Sctp(sctp) => line
+            .text(" | sctp | vtag : ")
+            .decimal(sctp.verification_tag),
+        Transport::Other | Transport::LaterFragment => {
+            line.text(" | protocol : ").decimal(network.protocol.into());
+            if let Some(fragment) = network.fragment {
+                line.text(" | fragment : ")
+                    .decimal(u32::from(fragment.offset) * 8)
+                    .text(" | id : ")
+                    .decimal(fragment.id);
+            }
+            let length = network.end.saturating_sub(network.transport_offset);
+            line.text(" | length : ").decimal(length as u32)
+        }
+    };
+}
+
+/// Appends the address of one end, and its port if there is one.
+#[inline]
+fn end(line: &mut Line<CAPACITY>, address: IpAddr, port: Option<u16>) {
+    match (address, port) {
+        (IpAddr::V6(_), Some(_)) => line.text("[").address(address).text("]"),
+        _ => line.address(address),
+    };
+    if let Some(port) = port {
+        line.text(":").decimal(port.into());
+    }
 }

@@ -4,22 +4,29 @@
 //!
 //! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
 
-use core::net::Ipv4Addr;
+use core::{
+    fmt::{
+        self,
+        Write, //
+    },
+    net::{
+        IpAddr,
+        Ipv4Addr, //
+    }, //
+};
 
-/// A line of ASCII text, on the stack. A text or a number that does not fit is left out whole.
-pub(crate) struct Line {
-    bytes: [u8; Self::CAPACITY],
+/// A line of ASCII text of at most `N` bytes, on the stack. What does not fit is left out: a number or
+/// a text as a whole.
+pub(crate) struct Line<const N: usize> {
+    bytes: [u8; N],
     len: usize,
 }
 
-impl Line {
-    /// Room for the longest line that there is, which a test of `classic` measures.
-    pub(crate) const CAPACITY: usize = 160;
-
+impl<const N: usize> Line<N> {
     /// An empty line.
     pub(crate) fn new() -> Self {
         Self {
-            bytes: [0; Self::CAPACITY],
+            bytes: [0; N],
             len: 0,
         }
     }
@@ -74,6 +81,43 @@ impl Line {
             .decimal(d)
     }
 
+    /// Appends an address in its usual notation, RFC 5952 for IPv6.
+    #[inline]
+    pub(crate) fn address(&mut self, address: IpAddr) -> &mut Self {
+        match address {
+            IpAddr::V4(address) => self.ipv4(address),
+            IpAddr::V6(address) => self.format(format_args!("{address}")),
+        }
+    }
+
+    /// Appends bytes in hexadecimal, two digits each.
+    pub(crate) fn hex_bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        for byte in bytes {
+            self.format(format_args!("{byte:02x}"));
+        }
+        self
+    }
+
+    /// Appends what may hold any bytes as one word: all that is not a plain visible character is
+    /// written as `\xNN`, so that nobody forges a field or a line by it.
+    pub(crate) fn word(&mut self, bytes: &[u8]) -> &mut Self {
+        for byte in bytes {
+            match byte {
+                b'\\' | b'=' | b'"' | b'|' => self.format(format_args!("\\x{byte:02x}")),
+                0x21..=0x7e => self.push(core::slice::from_ref(byte)),
+                _ => self.format(format_args!("\\x{byte:02x}")),
+            };
+        }
+        self
+    }
+
+    /// Appends formatted text.
+    pub(crate) fn format(&mut self, text: fmt::Arguments<'_>) -> &mut Self {
+        // It fails only where a piece is left out, which the capacity rules out.
+        let _ = self.write_fmt(text);
+        self
+    }
+
     /// What the line says.
     pub(crate) fn as_str(&self) -> &str {
         self.bytes
@@ -91,5 +135,15 @@ impl Line {
             self.len = end;
         }
         self
+    }
+}
+
+impl<const N: usize> fmt::Write for Line<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let before = self.len;
+        self.push(text.as_bytes());
+        (self.len == before.wrapping_add(text.len()))
+            .then_some(())
+            .ok_or(fmt::Error)
     }
 }

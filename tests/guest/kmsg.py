@@ -20,15 +20,24 @@ class Line(NamedTuple):
     urg_ptr: int
 
 
+class Fragment(NamedTuple):
+    """The fields of the line of a fragment that has no TCP header."""
+
+    source: str
+    dest: str
+    offset: int
+
+
 class Summary(NamedTuple):
     """What the module says on unloading about one hook point."""
 
-    seen: int
-    emitted: int
-    not_matched: int
-    fragments: int
-    truncated: int
-    invalid: int
+    seen: int = 0
+    not_matched: int = 0
+    truncated: int = 0
+    invalid: int = 0
+    emitted: int = 0
+    suppressed: int = 0
+    lost: int = 0
 
 
 _NUMBER = r"(0|[1-9]\d*)"
@@ -39,7 +48,11 @@ _CLASSIC = re.compile(
     rf" \| seq : {_NUMBER} \| ack_seq : {_NUMBER} \| window : {_NUMBER}"
     rf" \| csum : 0x(0|[1-9a-f][0-9a-f]{{0,3}}) \| urg_ptr : {_NUMBER}"
 )
-_SUMMARY = re.compile(r"nf_tracer: (\w+) ipv4: (seen .*)")
+_FRAGMENT = re.compile(
+    rf"nf_tracer: source : {_ADDRESS} \| dest : {_ADDRESS}"
+    rf" \| protocol : 6 \| fragment : {_NUMBER} \| id : {_NUMBER} \| length : {_NUMBER}"
+)
+_SUMMARY = re.compile(r"nf_tracer: (?:(\w+) ipv4 )?seen (.*)")
 _LEVEL_INFO = 6
 # What the kernel says itself, in the module's name, about any module like it.
 _LOADER = ("loading out-of-tree module", "module verification failed")
@@ -89,8 +102,25 @@ def parse_line(text: str) -> Line:
     )
 
 
+def fragments(records: list[tuple[int, str]]) -> list[Fragment]:
+    """The lines of fragments."""
+    matches = [_FRAGMENT.fullmatch(text) for _, text in records]
+    return [Fragment(match[1], match[2], int(match[3])) for match in matches if match]
+
+
+def parse_summary(text: str) -> Summary:
+    """The counts, behind the word 'seen'. They have to add up."""
+    counts = dict(re.findall(r"([a-z_]+) (\d+)", "seen " + text))
+    summary = Summary(*(int(counts[name]) for name in Summary._fields))
+    assert summary.seen == sum(summary[1:]), text
+    return summary
+
+
 def split_records(records: list[tuple[int, str]]) -> tuple[list[Line], dict[str, Summary]]:
-    """The classic lines, and the summaries by hook point. Anything else of the module's fails."""
+    """The classic lines, and the summaries by hook point. Anything else of the module's fails.
+
+    A point that has seen nothing is not mentioned by the module, but here.
+    """
     lines: list[Line] = []
     summaries: dict[str, Summary] = {}
     for level, text in records:
@@ -98,9 +128,12 @@ def split_records(records: list[tuple[int, str]]) -> tuple[list[Line], dict[str,
             continue
         assert level == _LEVEL_INFO, f"not at info level: <{level}>{text}"
         if match := _SUMMARY.fullmatch(text):
-            counts = dict(re.findall(r"([a-z][a-z ]*) (\d+)", match[2]))
-            names = (name.replace("_", " ") for name in Summary._fields)
-            summaries[match[1]] = Summary(*(int(counts[name]) for name in names))
-        else:
+            summary = parse_summary(match[2])
+            if match[1]:
+                summaries[match[1]] = summary
+            else:
+                assert summary.seen == sum(point.seen for point in summaries.values()), summaries
+                summaries = {"prerouting": Summary(), "output": Summary(), **summaries}
+        elif not _FRAGMENT.fullmatch(text):
             lines.append(parse_line(text))
     return lines, summaries

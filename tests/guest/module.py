@@ -22,9 +22,10 @@ def _syscall(number: int, *args: object) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def load() -> None:
+def load(parameters: str = "rate=0") -> None:
+    """Loads it, by default without a limit: what most tests ask is whether each packet is there."""
     with FILE.open("rb") as file:
-        _syscall(_SYS_FINIT_MODULE, file.fileno(), b"", 0)
+        _syscall(_SYS_FINIT_MODULE, file.fileno(), parameters.encode(), 0)
 
 
 def unload() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from kmsg import Line, Summary
+from kmsg import Fragment, Line, Summary
 
 # @ gives the bytes: tshark shows a total length of 0 as the length that it takes the packet for.
 _FIELDS = [
@@ -47,6 +47,7 @@ class Packet(NamedTuple):
     protocol: int | None
     checksum_good: bool
     source: str
+    dest: str
     line: Line | None
 
     def outcome(self) -> str:
@@ -57,7 +58,7 @@ class Packet(NamedTuple):
         if self.protocol != _PROTO_TCP:
             return "not_matched"
         if self.fragment_offset:
-            return "fragments"
+            return "fragment"
         # 0 is what segmentation offload writes for a length that the field cannot hold.
         length = min(self.total_len, there) if self.total_len else there
         return "emitted" if length - self.header_len >= _TCP_HEADER else "truncated"
@@ -104,6 +105,7 @@ def _packet(row: list[str]) -> Packet:
         protocol=int(protocol) if protocol else None,
         checksum_good=checksum == _CHECKSUM_GOOD,
         source=fields[0],
+        dest=fields[2],
         line=line,
     )
 
@@ -140,16 +142,25 @@ def _scapy_lines(capture: Path, frames: set[int]) -> dict[int, Line]:
 def summarize(packets: list[Packet]) -> Summary:
     """The counts that these packets should have led to."""
     counts = Counter(packet.outcome() for packet in packets)
+    # These have a line of their own.
+    counts["emitted"] += counts.pop("fragment", 0)
     kinds = [counts[name] for name in Summary._fields[1:]]
     return Summary(sum(kinds), *kinds)
 
 
-def surplus(lines: list[Line], others: list[Line]) -> list[Line]:
+def fragments(packets: list[Packet]) -> list[Fragment]:
+    """The lines of fragments that these packets should have led to."""
+    found = [packet for packet in packets if packet.outcome() == "fragment"]
+    # tshark has the field as it is, in units of 8 bytes.
+    return [Fragment(packet.source, packet.dest, packet.fragment_offset * 8) for packet in found]
+
+
+def surplus[T: NamedTuple](lines: list[T], others: list[T]) -> list[T]:
     """The lines that are not among the others as often."""
     return list((Counter(lines) - Counter(others)).elements())
 
 
-def difference(expected: list[Line], printed: list[Line]) -> str:
+def difference[T: NamedTuple](expected: list[T], printed: list[T]) -> str:
     """What is missing and what is too much, with multiplicity; empty if the two are the same."""
     missing, extra = surplus(expected, printed), surplus(printed, expected)
     report = [f"missing: {line}" for line in missing[:5]]

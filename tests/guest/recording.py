@@ -36,6 +36,7 @@ class Recording:
         self.interfaces = interfaces
         self.packets: list[Packet] = []
         self.lines: list[kmsg.Line] = []
+        self.fragments: list[kmsg.Fragment] = []
         self.summaries: dict[str, kmsg.Summary] = {}
         self._snaplen = snaplen
         self._says = folder / "dumpcap.txt"
@@ -73,6 +74,7 @@ class Recording:
             assert len(losses) == len(self.interfaces), self._said()
             assert {number for loss in losses for number in loss} == {"0"}, self._said()
             self.lines, self.summaries = kmsg.split_records(records)
+            self.fragments = kmsg.fragments(records)
             self.packets = oracle.decode(self.file)
 
     def sent(self) -> list[Packet]:
@@ -90,6 +92,9 @@ class Recording:
         """
         expected = oracle.lines(self.sent(), self.file) + oracle.lines(self.received(), self.file)
         difference = oracle.difference(expected, self.lines)
+        assert not difference, difference
+        fragments = oracle.fragments(self.sent()) + oracle.fragments(self.received())
+        difference = oracle.difference(fragments, self.fragments)
         assert not difference, difference
         by_tshark = {
             "prerouting": oracle.summarize(self.received()),

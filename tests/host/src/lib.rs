@@ -10,17 +10,24 @@ pub mod corpus;
 
 mod bytes;
 mod oracle;
+mod segment;
 #[cfg(test)]
 mod tests;
 
 // An inline module, because only below one does `mod packet;` find the folder `packet/` too.
 #[path = "../../../src"]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the fuzz target uses a part of it")
+)]
 mod module {
     pub(crate) mod packet;
 
     pub(crate) mod tracer {
         pub(crate) mod classic;
+        pub(crate) mod full;
         pub(crate) mod line;
+        pub(crate) mod settings;
     }
 }
 
@@ -31,7 +38,8 @@ use self::{
         tracer, //
     },
     oracle::Fields,
-    packet::{
+    packet::Transport,
+    segment::{
         NoSegment,
         Segment, //
     },
@@ -54,7 +62,7 @@ const PIECES: [usize; 5] = [1, 3, 7, 20, 24];
 pub fn check(packet: &[u8]) {
     if let Ok(segment) = check_reading(packet) {
         let mut line = Line::new();
-        classic::write(&mut line, &segment);
+        classic::write(&mut line, &segment.network, &Transport::Tcp(segment.tcp));
         assert_eq!(
             line.as_str(),
             Fields::of(&segment, packet.len()).classic_line()

@@ -28,7 +28,7 @@ use etherparse::{
     TransportSlice, //
 };
 
-use crate::packet::{
+use crate::segment::{
     NoSegment,
     Segment, //
 };
@@ -91,7 +91,7 @@ pub(crate) struct Fields {
 impl Fields {
     /// The tracer's reading of a packet of `packet_len` bytes.
     pub(crate) fn of(segment: &Segment, packet_len: usize) -> Self {
-        let Segment { ip, tcp } = segment;
+        let Segment { ip, tcp, .. } = segment;
 
         Self {
             header_len: ip.header_len(),

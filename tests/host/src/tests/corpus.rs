@@ -13,7 +13,7 @@ use crate::{
         self,
         Difference, //
     },
-    packet::{
+    segment::{
         NoSegment,
         Segment, //
     },

@@ -22,7 +22,7 @@ use crate::{
         self,
         Difference, //
     },
-    packet::NoSegment,
+    segment::NoSegment,
 };
 
 /// Any IPv4 header that etherparse can write.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 mod classic;
+mod full;
 mod line;
+mod settings;

@@ -32,11 +32,24 @@ fn the_header_of_the_example_line_is_read() {
             destination_port: 41705,
             seq: 2_257_457_827,
             ack_seq: 4_262_703_343,
+            data_offset: 8,
+            flags: header.flags,
             window: 20462,
             check: 0xfe28,
             urg_ptr: 0,
         }
     );
+    assert_eq!(header.flags.names().collect::<Vec<_>>(), ["ACK"]);
+}
+
+/// The names of the flags, by what etherparse says of each.
+fn names(flags: [bool; 9]) -> Vec<&'static str> {
+    let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
+    names
+        .into_iter()
+        .zip(flags)
+        .filter_map(|(name, set)| set.then_some(name))
+        .collect()
 }
 
 proptest! {
@@ -46,13 +59,24 @@ proptest! {
     fn headers_written_by_etherparse_are_read_as_they_were_written(
         theirs in strategies::tcp_header(),
     ) {
+        let ours = TcpHeader::parse(theirs.to_bytes().first_chunk().unwrap());
+
         prop_assert_eq!(
-            TcpHeader::parse(theirs.to_bytes().first_chunk().unwrap()),
+            ours.flags.names().collect::<Vec<_>>(),
+            names([
+                theirs.fin, theirs.syn, theirs.rst, theirs.psh, theirs.ack, theirs.urg, theirs.ece,
+                theirs.cwr, theirs.ns,
+            ])
+        );
+        prop_assert_eq!(
+            ours,
             TcpHeader {
                 source_port: theirs.source_port,
                 destination_port: theirs.destination_port,
                 seq: theirs.sequence_number,
                 ack_seq: theirs.acknowledgment_number,
+                data_offset: theirs.data_offset(),
+                flags: ours.flags,
                 window: theirs.window_size,
                 check: theirs.checksum,
                 urg_ptr: theirs.urgent_pointer,
@@ -64,6 +88,7 @@ proptest! {
     fn any_20_bytes_are_a_header_whatever_their_data_offset(mut bytes: [u8; 20]) {
         let ours = TcpHeader::parse(&bytes);
 
+        let data_offset = bytes[12] >> 4;
         // The only one that etherparse takes with 20 bytes.
         bytes[12] = (5 << 4) | (bytes[12] & 0x0f);
         let theirs = TcpHeaderSlice::from_slice(&bytes).unwrap();
@@ -75,6 +100,8 @@ proptest! {
                 destination_port: theirs.destination_port(),
                 seq: theirs.sequence_number(),
                 ack_seq: theirs.acknowledgment_number(),
+                data_offset,
+                flags: ours.flags,
                 window: theirs.window_size(),
                 check: theirs.checksum(),
                 urg_ptr: theirs.urgent_pointer(),

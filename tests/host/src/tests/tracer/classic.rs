@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use crate::{
     oracle::Fields,
-    packet::Segment,
+    packet::Transport,
+    segment::Segment,
     tests::strategies,
     tracer::{
         classic,
@@ -29,7 +30,7 @@ fn segment(addresses: [u8; 8], tcp: [u8; 20]) -> Segment {
 /// The line for a segment.
 fn line(segment: &Segment) -> String {
     let mut line = Line::new();
-    classic::write(&mut line, segment);
+    classic::write(&mut line, &segment.network, &Transport::Tcp(segment.tcp));
     line.as_str().to_owned()
 }
 
@@ -87,7 +88,7 @@ fn the_line_is_appended_to_what_is_there() {
     let segment = segment([0; 8], [0; 20]);
     let mut both = Line::new();
     both.text("> ");
-    classic::write(&mut both, &segment);
+    classic::write(&mut both, &segment.network, &Transport::Tcp(segment.tcp));
 
     assert_eq!(both.as_str(), format!("> {}", line(&segment)));
 }

@@ -6,7 +6,12 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
-use crate::tracer::line::Line;
+use crate::tracer::{
+    classic::CAPACITY,
+    line, //
+};
+
+type Line = line::Line<CAPACITY>;
 
 /// The text of a line that `write` writes.
 fn written(write: impl FnOnce(&mut Line)) -> String {
@@ -17,8 +22,8 @@ fn written(write: impl FnOnce(&mut Line)) -> String {
 
 /// Appends a piece to lines that have room for less, for just it, and for more.
 fn fits_whole_or_not_at_all(piece: &str, write: impl Fn(&mut Line)) {
-    for room in 0..=Line::CAPACITY {
-        let before = "x".repeat(Line::CAPACITY - room);
+    for room in 0..=CAPACITY {
+        let before = "x".repeat(CAPACITY - room);
         let after = written(|line| {
             line.text(&before);
             write(line);
@@ -73,9 +78,9 @@ fn decimal_is_as_rust_formats_it_around_every_power_of_ten_and_of_two() {
 
 #[test]
 fn a_text_that_does_not_fit_is_left_out_whole() {
-    let text = "t".repeat(Line::CAPACITY + 1);
+    let text = "t".repeat(CAPACITY + 1);
 
-    for len in [0, 1, 2, 10, Line::CAPACITY, Line::CAPACITY + 1] {
+    for len in [0, 1, 2, 10, CAPACITY, CAPACITY + 1] {
         fits_whole_or_not_at_all(&text[..len], |line| _ = line.text(&text[..len]));
     }
     // Not even a character is cut.
@@ -92,13 +97,13 @@ fn a_decimal_number_that_does_not_fit_is_left_out_whole() {
 #[test]
 fn what_fits_is_appended_after_something_that_did_not() {
     let text = written(|line| {
-        line.text(&"x".repeat(Line::CAPACITY - 2))
+        line.text(&"x".repeat(CAPACITY - 2))
             .text("too long")
             .decimal(42)
             .text("");
     });
 
-    assert_eq!(text, "x".repeat(Line::CAPACITY - 2) + "42");
+    assert_eq!(text, "x".repeat(CAPACITY - 2) + "42");
 }
 
 proptest! {

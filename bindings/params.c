@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Registers nf_tracer's parameters. The kernel crate knows numbers only, and none
+ * that change while the module is loaded.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#include "params.h"
+
+static int param_set(const char *value, const struct kernel_param *kp)
+{
+	return nf_tracer_param_set((uintptr_t)kp->arg, value);
+}
+
+static int param_get(char *to, const struct kernel_param *kp)
+{
+	return nf_tracer_param_get((uintptr_t)kp->arg, to, PAGE_SIZE);
+}
+
+static const struct kernel_param_ops param_ops = {
+	.set = param_set,
+	.get = param_get,
+};
+
+static const struct kernel_param_ops read_only_ops = {
+	.get = param_get,
+};
+
+#define PARAM(name, index)						\
+	module_param_cb(name, &param_ops, (void *)(uintptr_t)(index), 0644)
+
+PARAM(hooks, NF_TRACER_HOOKS);
+MODULE_PARM_DESC(hooks,
+		 "hook points: prerouting,input,forward,output,postrouting, or all (default: prerouting,output)");
+PARAM(family, NF_TRACER_FAMILY);
+MODULE_PARM_DESC(family, "ipv4 (default), ipv6, or inet for both");
+PARAM(proto, NF_TRACER_PROTO);
+MODULE_PARM_DESC(proto,
+		 "protocols: tcp,udp,icmp,icmpv6,sctp, numbers, or all (default: tcp)");
+PARAM(host, NF_TRACER_HOST);
+MODULE_PARM_DESC(host,
+		 "addresses or prefixes of either end, comma between (default: any)");
+PARAM(src, NF_TRACER_SRC);
+MODULE_PARM_DESC(src, "addresses or prefixes of the source (default: any)");
+PARAM(dst, NF_TRACER_DST);
+MODULE_PARM_DESC(dst,
+		 "addresses or prefixes of the destination (default: any)");
+PARAM(port, NF_TRACER_PORT);
+MODULE_PARM_DESC(port,
+		 "ports or ranges of either end, as 22,80-90 (default: any)");
+PARAM(sport, NF_TRACER_SPORT);
+MODULE_PARM_DESC(sport, "ports or ranges of the source (default: any)");
+PARAM(dport, NF_TRACER_DPORT);
+MODULE_PARM_DESC(dport, "ports or ranges of the destination (default: any)");
+PARAM(iface, NF_TRACER_IFACE);
+MODULE_PARM_DESC(iface,
+		 "devices that packets come in or leave by; eth+ for all that start so (default: any)");
+PARAM(bpf, NF_TRACER_BPF);
+MODULE_PARM_DESC(bpf,
+		 "classic BPF program, as 'tcpdump -y RAW -ddd EXPRESSION' prints it, comma between (default: none)");
+PARAM(netns, NF_TRACER_NETNS);
+MODULE_PARM_DESC(netns,
+		 "network namespaces: host for the initial one (default), or all");
+PARAM(rate, NF_TRACER_RATE);
+MODULE_PARM_DESC(rate, "lines a second, 0 for no limit (default: 1000)");
+PARAM(burst, NF_TRACER_BURST);
+MODULE_PARM_DESC(burst, "lines at once, above the rate (default: 2000)");
+PARAM(format, NF_TRACER_FORMAT);
+MODULE_PARM_DESC(format, "of lines: classic (default), full, or nf_log");
+PARAM(priority, NF_TRACER_PRIORITY);
+MODULE_PARM_DESC(priority,
+		 "among other hooks: a number, or first (default), raw, mangle, filter, last...");
+
+module_param_cb(counts, &read_only_ops, (void *)(uintptr_t)NF_TRACER_COUNTS, 0444);
+MODULE_PARM_DESC(counts, "what became of the packets seen, by hook point and family (read only)");
+
+void rust_helper_param_lock(void)
+{
+	kernel_param_lock(THIS_MODULE);
+}
+
+void rust_helper_param_unlock(void)
+{
+	kernel_param_unlock(THIS_MODULE);
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module's parameters: what is in force, and how it is changed while packets pass.
+//!
+//! C calls here with the parameters' lock held, at first with what `insmod` was given, before the
+//! module's init. See [`bindings/params.h`](../bindings/params.h) for the list.
+
+use crate::{
+    bindings::{
+        nf_tracer_param,
+        nf_tracer_param_NF_TRACER_BPF as BPF,
+        nf_tracer_param_NF_TRACER_BURST as BURST,
+        nf_tracer_param_NF_TRACER_COUNTS as COUNTS,
+        nf_tracer_param_NF_TRACER_DPORT as DPORT,
+        nf_tracer_param_NF_TRACER_DST as DST,
+        nf_tracer_param_NF_TRACER_FAMILY as FAMILY,
+        nf_tracer_param_NF_TRACER_FORMAT as FORMAT,
+        nf_tracer_param_NF_TRACER_HOOKS as HOOKS,
+        nf_tracer_param_NF_TRACER_HOST as HOST,
+        nf_tracer_param_NF_TRACER_IFACE as IFACE,
+        nf_tracer_param_NF_TRACER_NETNS as NETNS,
+        nf_tracer_param_NF_TRACER_PORT as PORT,
+        nf_tracer_param_NF_TRACER_PRIORITY as PRIORITY,
+        nf_tracer_param_NF_TRACER_PROTO as PROTO,
+        nf_tracer_param_NF_TRACER_RATE as RATE,
+        nf_tracer_param_NF_TRACER_SPORT as SPORT,
+        nf_tracer_param_NF_TRACER_SRC as SRC, //
+    },
+    param_lock::{
+        ParamLock,
+        ParamLocked, //
+    },
+    tracer::{
+        settings::{
+            bpf,
+            List,
+            Refused,
+            Value, //
+        },
+        BpfFilter,
+        Hooks,
+        Settings, //
+    },
+};
+use core::fmt::Write;
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        UniqueArc, //
+    }, //
+};
+
+/// What the parameters' lock guards.
+struct State {
+    settings: Settings,
+    /// Where they are in force, between the module's init and its exit.
+    hooks: Option<Hooks>,
+}
+
+static STATE: ParamLocked<State> = ParamLocked::new(State {
+    settings: Settings::DEFAULT,
+    hooks: None,
+});
+
+/// Starts tracing with what `insmod` was given. May sleep.
+pub(crate) fn start() -> Result {
+    let mut lock = ParamLock::take();
+    let state = STATE.get(&mut lock);
+
+    state.hooks = Some(Hooks::new(&state.settings)?);
+    Ok(())
+}
+
+/// Ends tracing: when it returns, no packet is being looked at any more. May sleep.
+pub(crate) fn stop() {
+    let mut lock = ParamLock::take();
+
+    STATE.get(&mut lock).hooks = None;
+}
+
+/// Reads a value and puts it in force, or says in one line why not and leaves all as it was.
+pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: &[u8]) -> Result {
+    let state = STATE.get(lock);
+    let mut new = state.settings.clone();
+    let name = name(param);
+    let Ok(text) = core::str::from_utf8(value) else {
+        pr_err!("{name}: the value is no plain text\n");
+        return Err(EINVAL);
+    };
+
+    match param {
+        HOOKS => new.hooks = read(name, text)?,
+        FAMILY => new.families = read(name, text)?,
+        PROTO => new.protocols = read(name, text)?,
+        HOST => new.host = read_list(name, text)?,
+        SRC => new.source = read_list(name, text)?,
+        DST => new.destination = read_list(name, text)?,
+        PORT => new.port = read_list(name, text)?,
+        SPORT => new.source_port = read_list(name, text)?,
+        DPORT => new.destination_port = read_list(name, text)?,
+        IFACE => new.devices = read_list(name, text)?,
+        BPF => new.bpf = read_bpf(name, text)?,
+        NETNS => new.netns = read(name, text)?,
+        RATE => new.rate = read(name, text)?,
+        BURST => new.burst = read(name, text)?,
+        FORMAT => new.format = read(name, text)?,
+        PRIORITY => new.priority = read(name, text)?,
+        _ => return Err(EINVAL),
+    }
+    if let Some(hooks) = &state.hooks {
+        let changed = match param {
+            HOOKS | FAMILY | NETNS | PRIORITY => hooks.change_points(&new),
+            _ => hooks.change_config(&new),
+        };
+        changed.inspect_err(|error| {
+            pr_err!(
+                "{name}: cannot be put in force, error {}\n",
+                error.to_errno()
+            );
+        })?;
+    }
+    state.settings = new;
+    Ok(())
+}
+
+/// Writes what is in force, and a line's end, to `to`, as far as there is room. Gives the length.
+pub(crate) fn get(lock: &mut ParamLock, param: nf_tracer_param, to: &mut [u8]) -> usize {
+    let State { settings, hooks } = STATE.get(lock);
+    let mut text = Text { to, len: 0 };
+
+    let written = match param {
+        HOOKS => settings.hooks.write(&mut text),
+        FAMILY => settings.families.write(&mut text),
+        PROTO => settings.protocols.write(&mut text),
+        HOST => write_list(&settings.host, &mut text),
+        SRC => write_list(&settings.source, &mut text),
+        DST => write_list(&settings.destination, &mut text),
+        PORT => write_list(&settings.port, &mut text),
+        SPORT => write_list(&settings.source_port, &mut text),
+        DPORT => write_list(&settings.destination_port, &mut text),
+        IFACE => write_list(&settings.devices, &mut text),
+        BPF => settings
+            .bpf
+            .as_ref()
+            .map_or(Ok(()), |bpf| bpf.write(&mut text)),
+        NETNS => settings.netns.write(&mut text),
+        RATE => settings.rate.write(&mut text),
+        BURST => settings.burst.write(&mut text),
+        FORMAT => settings.format.write(&mut text),
+        PRIORITY => settings.priority.write(&mut text),
+        COUNTS => match hooks {
+            Some(hooks) => hooks.write_counts(&mut text),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    };
+    if param != COUNTS && written.is_ok() {
+        let _ = text.write_str("\n");
+    }
+    text.len
+}
+
+fn name(param: nf_tracer_param) -> &'static str {
+    match param {
+        HOOKS => "hooks",
+        FAMILY => "family",
+        PROTO => "proto",
+        HOST => "host",
+        SRC => "src",
+        DST => "dst",
+        PORT => "port",
+        SPORT => "sport",
+        DPORT => "dport",
+        IFACE => "iface",
+        BPF => "bpf",
+        NETNS => "netns",
+        RATE => "rate",
+        BURST => "burst",
+        FORMAT => "format",
+        PRIORITY => "priority",
+        _ => "counts",
+    }
+}
+
+fn read<T: Value>(name: &str, text: &str) -> Result<T> {
+    T::parse(text).map_err(|refused| say(name, refused, T::ALLOWED))
+}
+
+/// As [`read`], for a list that is shared with the packets' way, where none at all is no condition.
+fn read_list<T: List>(name: &str, text: &str) -> Result<Option<Arc<T>>> {
+    let mut list = empty_list::<T>()?;
+
+    list.read(text)
+        .map_err(|refused| say(name, refused, T::ALLOWED))?;
+    Ok((!list.is_empty()).then(|| list.into()))
+}
+
+/// A function of its own, so that its copy of the list is off the stack when it returns.
+#[inline(never)]
+fn empty_list<T: List>() -> Result<UniqueArc<T>> {
+    Ok(UniqueArc::new(T::EMPTY, GFP_KERNEL)?)
+}
+
+fn read_bpf(name: &str, text: &str) -> Result<Option<Arc<BpfFilter>>> {
+    let Some(program) = bpf::parse(text) else {
+        return Ok(None);
+    };
+    let mut fields = KVec::new();
+    for instruction in program {
+        let instruction = instruction.map_err(|refused| say(name, refused, bpf::ALLOWED))?;
+        fields.push(instruction, GFP_KERNEL)?;
+    }
+    let filter = BpfFilter::new(fields).inspect_err(|error| {
+        if *error == EINVAL {
+            pr_err!(
+                "{name}: the kernel refuses the program: allowed is {}\n",
+                bpf::ALLOWED
+            );
+        }
+    })?;
+    Ok(Some(Arc::new(filter, GFP_KERNEL)?))
+}
+
+/// Says why a value is refused, and gives the error for that.
+fn say(name: &str, refused: Refused<'_>, allowed: &str) -> Error {
+    pr_err!("{name}: {}: allowed: {allowed}\n", Shown(refused));
+    EINVAL
+}
+
+/// What the kernel's own formatting needs to print a [`Refused`].
+struct Shown<'a>(Refused<'a>);
+
+impl kernel::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+fn write_list<T: List>(list: &Option<Arc<T>>, to: &mut Text<'_>) -> core::fmt::Result {
+    list.as_ref().map_or(Ok(()), |list| list.write(to))
+}
+
+/// Text on its way to a reader, cut off where the page ends.
+struct Text<'a> {
+    to: &'a mut [u8],
+    len: usize,
+}
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let room = self.to.get_mut(self.len..).unwrap_or_default();
+        let len = text.len().min(room.len());
+
+        for (to, from) in room.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        self.len = self.len.wrapping_add(len);
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is in force: the settings as the packets' way reads them.
+
+use super::settings::{
+    choice::{
+        Families,
+        Format,
+        Hooks,
+        Netns, //
+    },
+    devices::Devices,
+    number::{
+        Lines,
+        Place, //
+    },
+    ports::Ports,
+    prefixes::Prefixes,
+    protocols::Protocols, //
+};
+use crate::{
+    netfilter::{
+        InetHook,
+        Instruction,
+        Nets,
+        Packet,
+        Point,
+        Priority,
+        Program,
+        State,
+        SyslogLogger, //
+    },
+    packet::{
+        Network,
+        Transport, //
+    },
+};
+use core::fmt;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The value of each parameter. A list that is not given is no condition.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) hooks: Hooks,
+    pub(crate) families: Families,
+    pub(crate) netns: Netns,
+    pub(crate) priority: Place,
+    pub(crate) protocols: Protocols,
+    pub(crate) host: Option<Arc<Prefixes>>,
+    pub(crate) source: Option<Arc<Prefixes>>,
+    pub(crate) destination: Option<Arc<Prefixes>>,
+    pub(crate) port: Option<Arc<Ports>>,
+    pub(crate) source_port: Option<Arc<Ports>>,
+    pub(crate) destination_port: Option<Arc<Ports>>,
+    pub(crate) devices: Option<Arc<Devices>>,
+    pub(crate) bpf: Option<Arc<BpfFilter>>,
+    pub(crate) rate: Lines,
+    pub(crate) burst: Lines,
+    pub(crate) format: Format,
+}
+
+/// The hook points of the IP families, in the order of [`Hooks`]' numbers.
+const HOOKS: [InetHook; 5] = [
+    InetHook::PreRouting,
+    InetHook::LocalIn,
+    InetHook::Forward,
+    InetHook::LocalOut,
+    InetHook::PostRouting,
+];
+
+impl Settings {
+    /// What is in force where nothing else is asked for.
+    pub(crate) const DEFAULT: Self = Self {
+        hooks: Hooks::DEFAULT,
+        families: Families::Ipv4,
+        netns: Netns::Host,
+        priority: Place(i32::MIN),
+        protocols: Protocols::TCP,
+        host: None,
+        source: None,
+        destination: None,
+        port: None,
+        source_port: None,
+        destination_port: None,
+        devices: None,
+        bpf: None,
+        rate: Lines(1000),
+        burst: Lines(2000),
+        format: Format::Classic,
+    };
+
+    /// Where packets are traced.
+    pub(super) fn points(&self) -> Result<KVec<Point>> {
+        let priority = Priority::new(self.priority.0);
+        let mut points = KVec::new();
+
+        for (number, hook) in (0..).zip(HOOKS) {
+            if !self.hooks.contain(number) {
+                continue;
+            }
+            if self.families != Families::Ipv6 {
+                points.push(Point::ipv4(hook, priority), GFP_KERNEL)?;
+            }
+            if self.families != Families::Ipv4 {
+                points.push(Point::ipv6(hook, priority), GFP_KERNEL)?;
+            }
+        }
+        Ok(points)
+    }
+
+    pub(super) fn nets(&self) -> Nets {
+        match self.netns {
+            Netns::Host => Nets::Initial,
+            Netns::All => Nets::All,
+        }
+    }
+
+    /// Whether the conditions on the protocol and the addresses hold.
+    #[inline]
+    pub(super) fn want_network(&self, network: &Network) -> bool {
+        if !self.protocols.contain(network.protocol) {
+            return false;
+        }
+        let source = |list: &Prefixes| list.contain(network.source());
+        let destination = |list: &Prefixes| list.contain(network.destination());
+
+        holds(&self.host, |list| source(list) || destination(list))
+            && holds(&self.source, source)
+            && holds(&self.destination, destination)
+    }
+
+    /// Whether there is a condition that only a network header can meet.
+    pub(super) fn ask_for_addresses(&self) -> bool {
+        self.host.is_some() || self.source.is_some() || self.destination.is_some()
+    }
+
+    /// Whether the conditions on the ports hold, which nothing without ports meets.
+    #[inline]
+    pub(super) fn want_ports(&self, transport: &Transport) -> bool {
+        if !self.ask_for_ports() {
+            return true;
+        }
+        let Some((source, destination)) = transport.ports() else {
+            return false;
+        };
+        holds(&self.port, |list| {
+            list.contain(source) || list.contain(destination)
+        }) && holds(&self.source_port, |list| list.contain(source))
+            && holds(&self.destination_port, |list| list.contain(destination))
+    }
+
+    /// Whether there is a condition that only a transport header can meet.
+    #[inline]
+    pub(super) fn ask_for_ports(&self) -> bool {
+        self.port.is_some() || self.source_port.is_some() || self.destination_port.is_some()
+    }
+
+    /// Whether the condition on the devices holds, for one of the two.
+    #[inline]
+    pub(super) fn want_devices(&self, state: &State<'_>) -> bool {
+        holds(&self.devices, |list| {
+            [state.input(), state.output()]
+                .into_iter()
+                .flatten()
+                .any(|device| list.contain(device.name().as_bytes()))
+        })
+    }
+
+    /// Whether the BPF program takes the packet.
+    #[inline]
+    pub(super) fn bpf_takes(&self, packet: &Packet<'_>) -> bool {
+        holds(&self.bpf, |bpf| bpf.program.takes(packet))
+    }
+}
+
+/// Whether a condition holds, if there is one.
+#[inline]
+fn holds<T>(condition: &Option<Arc<T>>, check: impl FnOnce(&T) -> bool) -> bool {
+    condition.as_ref().is_none_or(|condition| check(condition))
+}
+
+/// A BPF program, with the instructions that it was made of.
+pub(crate) struct BpfFilter {
+    program: Program,
+    fields: KVec<super::settings::bpf::Fields>,
+}
+
+impl BpfFilter {
+    /// Has the kernel check the program. May sleep.
+    ///
+    /// `EINVAL` if the kernel refuses it, and `ENOMEM`.
+    pub(crate) fn new(fields: KVec<super::settings::bpf::Fields>) -> Result<Self> {
+        let mut instructions = KVec::with_capacity(fields.len(), GFP_KERNEL)?;
+
+        for (code, jt, jf, k) in &fields {
+            instructions.push(Instruction::new(*code, *jt, *jf, *k), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            program: Program::new(&instructions)?,
+            fields,
+        })
+    }
+
+    /// Writes the canonical form.
+    pub(crate) fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        write!(to, "{}", self.fields.len())?;
+        for (code, jt, jf, k) in &self.fields {
+            write!(to, ",{code} {jt} {jf} {k}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Settings with what belongs to them while they are in force.
+pub(super) struct Config {
+    pub(super) settings: Settings,
+    /// With the format that it prints.
+    pub(super) logger: Option<SyslogLogger>,
+}
+
+impl Config {
+    /// May sleep, and load the kernel's logger.
+    pub(super) fn new(settings: &Settings) -> Result<KBox<Self>> {
+        let logger = match settings.format {
+            Format::NfLog => Some(SyslogLogger::get().inspect_err(|_| {
+                pr_err!("format: nf_log: this kernel has no nf_log_syslog\n");
+            })?),
+            Format::Classic | Format::Full => None,
+        };
+
+        Ok(KBox::new(
+            Self {
+                settings: settings.clone(),
+                logger,
+            },
+            GFP_KERNEL,
+        )?)
+    }
+}

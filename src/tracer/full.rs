@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The full line: all that is known of a packet, as `key=value`, with a blank between.
+//!
+//! ```text
+//! hook=prerouting family=ipv4 in=eth0 netns=4026531833 mark=0x0 len=60 src=10.0.0.1 dst=10.0.0.2 ttl=64 tos=0x0 id=4711 df proto=tcp sport=41000 dport=80 seq=1 ack=0 window=64240 flags=SYN csum=0x1234 csum_state=none urg=0 payload=0 options=mss:1460,sackOK,ts:1:0,wscale:7
+//! ```
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `hook`, `family` | where the packet is |
+//! | `in`, `out` | devices, where the hook knows them; bytes other than plain characters as `\xNN` |
+//! | `netns` | inode number of the network namespace |
+//! | `mark` | the packet's mark |
+//! | `uid` | owner of the sending socket, if there is one |
+//! | `len` | bytes from the network header on |
+//! | `segments` | how many packets this one stands for, with segmentation offload only |
+//! | `src`, `dst`, `ttl`, `hoplimit`, `tos`, `tc`, `flowlabel`, `id` | of the IP header |
+//! | `df` | don't fragment |
+//! | `frag` | where this fragment starts, in bytes, with `+` if more follow; `fragid` is IPv6's id |
+//! | `proto` | name, or number |
+//! | `sport`, `dport`, `seq`, `ack`, `window`, `urg`, `vtag` | of the transport header |
+//! | `flags` | TCP's, in the order FIN,SYN,RST,PSH,ACK,URG,ECE,CWR,AE |
+//! | `type`, `code`, `echoid`, `echoseq` | of ICMP, by name where there is one |
+//! | `csum` | the checksum field as it is |
+//! | `csum_state` | `none`: nobody looked; `unnecessary`: a device found it right; `complete`: a device summed up the packet; `partial`: a device is yet to fill it in, so that the field is not wrong but unfinished |
+//! | `payload` | bytes of data |
+//! | `options` | TCP's, in their order |
+//!
+//! A packet that ends inside a header has `TRUNCATED` at the end, one that contradicts itself `INVALID`.
+//! Where that is TCP's options or a length in the transport header, the fields before are there.
+//!
+//! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
+
+use super::{
+    line::Line,
+    settings::protocols, //
+};
+use crate::packet::{
+    icmp::IcmpHeader,
+    tcp::TcpHeader,
+    tcp_options::{
+        TcpOption,
+        TcpOptions, //
+    },
+    Ip,
+    Malformed,
+    Network,
+    Transport, //
+};
+
+/// Room for the longest line, which a test measures. A record of the log holds 1,000 bytes.
+pub(crate) const CAPACITY: usize = 896;
+
+/// Where a packet is, and what the kernel knows of it beside its bytes.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) hook: &'static str,
+    pub(crate) family: &'static str,
+    /// The devices' names.
+    pub(crate) input: Option<&'a [u8]>,
+    pub(crate) output: Option<&'a [u8]>,
+    /// The network namespace's inode number.
+    pub(crate) netns: u32,
+    pub(crate) mark: u32,
+    /// The owner of the sending socket.
+    pub(crate) uid: Option<u32>,
+    /// Bytes from the network header on.
+    pub(crate) len: usize,
+    /// Of a packet with segmentation offload.
+    pub(crate) segments: Option<u16>,
+    pub(crate) checksum: &'static str,
+}
+
+/// How far a packet could be read.
+#[derive(Clone, Copy)]
+pub(crate) enum Headers<'a> {
+    /// Not even the network header.
+    None(Malformed),
+    /// The network header only.
+    Network(&'a Network, Malformed),
+    /// Both, with TCP's options if it has any.
+    Transport(
+        &'a Network,
+        &'a Transport,
+        Option<&'a Result<TcpOptions, Malformed>>,
+    ),
+}
+
+/// Appends the full line of a packet.
+pub(crate) fn write(line: &mut Line<CAPACITY>, around: &Surroundings<'_>, headers: Headers<'_>) {
+    write_surroundings(line, around);
+    let malformed = match headers {
+        Headers::None(malformed) => Some(malformed),
+        Headers::Network(network, malformed) => {
+            write_network(line, network);
+            Some(malformed)
+        }
+        Headers::Transport(network, transport, options) => {
+            write_network(line, network);
+            write_transport(line, network, transport, around.checksum);
+            match options {
+                Some(Ok(options)) => {
+                    write_options(line, options);
+                    None
+                }
+                Some(Err(malformed)) => Some(*malformed),
+                None => transport.is_invalid().then_some(Malformed::Invalid),
+            }
+        }
+    };
+    match malformed {
+        Some(Malformed::Truncated) => line.text(" TRUNCATED"),
+        Some(Malformed::Invalid) => line.text(" INVALID"),
+        None => line,
+    };
+}
+
+fn write_surroundings(line: &mut Line<CAPACITY>, around: &Surroundings<'_>) {
+    line.text("hook=")
+        .text(around.hook)
+        .text(" family=")
+        .text(around.family);
+    if let Some(name) = around.input {
+        line.text(" in=").word(name);
+    }
+    if let Some(name) = around.output {
+        line.text(" out=").word(name);
+    }
+    line.text(" netns=")
+        .decimal(around.netns)
+        .format(format_args!(" mark={:#x}", around.mark));
+    if let Some(uid) = around.uid {
+        line.text(" uid=").decimal(uid);
+    }
+    line.text(" len=").decimal(around.len as u32);
+    if let Some(segments) = around.segments {
+        line.text(" segments=").decimal(segments.into());
+    }
+}
+
+fn write_network(line: &mut Line<CAPACITY>, network: &Network) {
+    line.text(" src=")
+        .address(network.source())
+        .text(" dst=")
+        .address(network.destination());
+    match network.ip {
+        Ip::V4(ip) => {
+            line.text(" ttl=")
+                .decimal(ip.ttl.into())
+                .text(" tos=")
+                .hex(ip.tos.into())
+                .text(" id=")
+                .decimal(ip.id.into());
+            if ip.dont_fragment {
+                line.text(" df");
+            }
+        }
+        Ip::V6(ip) => {
+            line.text(" hoplimit=")
+                .decimal(ip.hop_limit.into())
+                .text(" tc=")
+                .hex(ip.traffic_class.into())
+                .text(" flowlabel=")
+                .decimal(ip.flow_label);
+        }
+    }
+    if let Some(fragment) = network.fragment {
+        line.text(" frag=")
+            .decimal(u32::from(fragment.offset) * 8)
+            .text(if fragment.more { "+" } else { "" });
+        if matches!(network.ip, Ip::V6(_)) {
+            line.text(" fragid=").decimal(fragment.id);
+        }
+    }
+    line.text(" proto=");
+    match protocols::name(network.protocol) {
+        Some(name) => line.text(name),
+        None => line.decimal(network.protocol.into()),
+    };
+}
+
+fn write_transport(
+    line: &mut Line<CAPACITY>,
+    network: &Network,
+    transport: &Transport,
+    checksum: &'static str,
+) {
+    if let Some((source, destination)) = transport.ports() {
+        line.text(" sport=")
+            .decimal(source.into())
+            .text(" dport=")
+            .decimal(destination.into());
+    }
+    let check = match transport {
+        Transport::Tcp(tcp) => {
+            write_tcp(line, tcp);
+            Some(tcp.check)
+        }
+        Transport::Udp(udp) => Some(udp.check),
+        Transport::Icmp(icmp) => {
+            write_icmp(line, icmp);
+            Some(icmp.check)
+        }
+        Transport::Sctp(sctp) => {
+            line.text(" vtag=").decimal(sctp.verification_tag);
+            None
+        }
+        Transport::Other | Transport::LaterFragment => None,
+    };
+    if let Some(check) = check {
+        line.text(" csum=")
+            .hex(check)
+            .text(" csum_state=")
+            .text(checksum);
+    }
+    if let Some(len) = network.payload_len(transport) {
+        line.text(" payload=").decimal(len as u32);
+    }
+}
+
+fn write_tcp(line: &mut Line<CAPACITY>, tcp: &TcpHeader) {
+    line.text(" seq=")
+        .decimal(tcp.seq)
+        .text(" ack=")
+        .decimal(tcp.ack_seq)
+        .text(" window=")
+        .decimal(tcp.window.into())
+        .text(" flags=");
+    list(line, tcp.flags.names(), |line, name| {
+        line.text(name);
+    });
+    line.text(" urg=").decimal(tcp.urg_ptr.into());
+}
+
+fn write_icmp(line: &mut Line<CAPACITY>, icmp: &IcmpHeader) {
+    line.text(" type=");
+    match icmp.kind_name() {
+        Some(name) => line.text(name),
+        None => line.decimal(icmp.kind.into()),
+    };
+    line.text(" code=");
+    match icmp.code_name() {
+        Some(name) => line.text(name),
+        None => line.decimal(icmp.code.into()),
+    };
+    if let Some(echo) = icmp.echo {
+        line.text(" echoid=")
+            .decimal(echo.id.into())
+            .text(" echoseq=")
+            .decimal(echo.seq.into());
+    }
+}
+
+fn write_options(line: &mut Line<CAPACITY>, options: &TcpOptions) {
+    line.text(" options=");
+    list(line, options.iter(), |line, option| match option {
+        TcpOption::Mss(mss) => {
+            line.text("mss:").decimal(mss.into());
+        }
+        TcpOption::WindowScale(shift) => {
+            line.text("wscale:").decimal(shift.into());
+        }
+        TcpOption::SackPermitted => {
+            line.text("sackOK");
+        }
+        TcpOption::Sack(blocks) => {
+            line.text("sack");
+            for (left, right) in blocks.iter() {
+                line.text(":").decimal(left).text("-").decimal(right);
+            }
+        }
+        TcpOption::Timestamps { value, echo } => {
+            line.text("ts:").decimal(value).text(":").decimal(echo);
+        }
+        TcpOption::FastOpen(cookie) => {
+            line.text("fastopen:").hex_bytes(cookie);
+        }
+        TcpOption::Mptcp(subtype) => {
+            line.text("mptcp:").decimal(subtype.into());
+        }
+        TcpOption::Other { kind, data } => {
+            line.text("opt-")
+                .decimal(kind.into())
+                .text(":")
+                .hex_bytes(data);
+        }
+        TcpOption::Invalid(rest) => {
+            line.text("INVALID:").hex_bytes(rest);
+        }
+    });
+}
+
+/// Appends a list with commas between.
+fn list<T>(
+    line: &mut Line<CAPACITY>,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut Line<CAPACITY>, T),
+) {
+    let mut comma = "";
+
+    for item in items {
+        line.text(comma);
+        write(line, item);
+        comma = ",";
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a user can ask for: the values of the parameters, read from text and written as text.
+//!
+//! A value is taken whole or refused whole. What is written is the canonical form: read again, it
+//! gives the same value.
+//!
+//! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
+
+pub(crate) mod bpf;
+pub(crate) mod choice;
+pub(crate) mod devices;
+pub(crate) mod number;
+pub(crate) mod ports;
+pub(crate) mod prefixes;
+pub(crate) mod protocols;
+mod ranges;
+
+use core::fmt;
+
+/// The value of a parameter.
+pub(crate) trait Value: Sized {
+    /// What is allowed, for whoever wrote something else.
+    const ALLOWED: &'static str;
+
+    /// Reads a value. Blanks around it and around each of its tokens count for nothing.
+    fn parse(text: &str) -> Result<Self, Refused<'_>>;
+
+    /// Writes the canonical form.
+    fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+/// The value of a parameter that is a list of conditions, one of which must hold.
+///
+/// Some kilobytes, which is too much for the kernel's stack: it is filled where it lies.
+pub(crate) trait List: Sized {
+    /// What is allowed, for whoever wrote something else.
+    const ALLOWED: &'static str;
+
+    /// No condition at all.
+    const EMPTY: Self;
+
+    /// Adds what a text lists, as for [`Value::parse`]. After an error it is of no use.
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>>;
+
+    /// Whether there is no condition.
+    fn is_empty(&self) -> bool;
+
+    /// Writes the canonical form.
+    fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+/// Why a value was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused<'a> {
+    /// The part of the text that is at fault.
+    pub(crate) token: &'a str,
+    /// What is wrong with it, to be read behind the token.
+    pub(crate) why: &'static str,
+}
+
+impl<'a> Refused<'a> {
+    fn new(token: &'a str, why: &'static str) -> Self {
+        Self { token, why }
+    }
+}
+
+impl fmt::Display for Refused<'_> {
+    /// One line, whatever the token holds, and not a long one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 40;
+
+        f.write_str("'")?;
+        for byte in self.token.bytes().take(SHOWN) {
+            match byte {
+                b' '..=b'~' => fmt::Write::write_char(f, byte.into())?,
+                _ => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        if self.token.len() > SHOWN {
+            f.write_str("...")?;
+        }
+        f.write_str("' ")?;
+        f.write_str(self.why)
+    }
+}
+
+/// The tokens of a list, between commas. No token at all for a text that is blank.
+fn tokens(text: &str) -> impl Iterator<Item = Result<&str, Refused<'_>>> {
+    let text = text.trim_ascii();
+    let pieces = (!text.is_empty()).then(|| text.split(is::<','>));
+
+    pieces.into_iter().flatten().map(move |token| {
+        let token = token.trim_ascii();
+        if token.is_empty() {
+            Err(Refused::new(text, "has nothing between two commas"))
+        } else {
+            Ok(token)
+        }
+    })
+}
+
+/// Whether a character is `CHAR`.
+///
+/// To split by a `char` itself, core searches with slices that can panic.
+fn is<const CHAR: char>(char: char) -> bool {
+    char == CHAR
+}
+
+/// Writes items with commas between.
+fn write_list<T>(
+    to: &mut dyn fmt::Write,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut dyn fmt::Write, T) -> fmt::Result,
+) -> fmt::Result {
+    for (index, item) in items.enumerate() {
+        if index != 0 {
+            to.write_str(",")?;
+        }
+        write(to, item)?;
+    }
+    Ok(())
+}
+
+/// Reads a decimal number, digits only.
+fn decimal<T: core::str::FromStr>(text: &str) -> Option<T> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+
+    digits.then(|| text.parse().ok()).flatten()
+}

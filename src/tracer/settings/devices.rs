@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The list of network devices, `iface=`.
+
+use super::{
+    tokens,
+    write_list,
+    List,
+    Refused, //
+};
+use core::fmt;
+
+/// Names of devices, and beginnings of names.
+pub(crate) struct Devices {
+    items: [Pattern; Self::MAX],
+    len: usize,
+}
+
+/// A name, or with a `+` behind it, all names that start so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pattern {
+    /// Filled up with zeros.
+    bytes: [u8; Self::MAX_LEN],
+    len: usize,
+    prefix: bool,
+}
+
+impl Pattern {
+    /// C's `IFNAMSIZ`, without the zero at the end.
+    const MAX_LEN: usize = 15;
+
+    const EMPTY: Self = Self {
+        bytes: [0; Self::MAX_LEN],
+        len: 0,
+        prefix: false,
+    };
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    #[inline]
+    fn matches(&self, name: &[u8]) -> bool {
+        match self.prefix {
+            true => name.starts_with(self.as_bytes()),
+            false => name == self.as_bytes(),
+        }
+    }
+}
+
+impl Devices {
+    /// How many there may be.
+    const MAX: usize = 64;
+
+    /// Whether `name` is one of them.
+    #[inline]
+    pub(crate) fn contain(&self, name: &[u8]) -> bool {
+        self.iter().any(|pattern| pattern.matches(name))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Pattern> {
+        self.items.iter().take(self.len)
+    }
+}
+
+impl List for Devices {
+    const ALLOWED: &'static str = "names of up to 15 plain characters, with + behind for all that \
+        start so, at most 64, nothing for any";
+
+    const EMPTY: Self = Self {
+        items: [Pattern::EMPTY; Self::MAX],
+        len: 0,
+    };
+
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>> {
+        for token in tokens(text) {
+            let token = token?;
+            let refused = |why| Refused::new(token, why);
+            let (name, prefix) = match token.strip_suffix('+') {
+                Some(name) => (name, true),
+                None => (token, false),
+            };
+            if !name
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'/')
+            {
+                return Err(refused("has a character that is not allowed"));
+            }
+            let mut pattern = Pattern {
+                len: name.len(),
+                prefix,
+                ..Pattern::EMPTY
+            };
+            pattern
+                .bytes
+                .get_mut(..name.len())
+                .ok_or(refused("is longer than 15 characters"))?
+                .copy_from_slice(name.as_bytes());
+            if self.iter().any(|known| *known == pattern) {
+                continue;
+            }
+            *self
+                .items
+                .get_mut(self.len)
+                .ok_or(refused("is one more than 64"))? = pattern;
+            self.len += 1;
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        write_list(to, self.iter(), |to, pattern| {
+            for byte in pattern.as_bytes() {
+                to.write_char((*byte).into())?;
+            }
+            to.write_str(if pattern.prefix { "+" } else { "" })
+        })
+    }
+}

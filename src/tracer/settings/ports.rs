@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lists of ports, `port=`, `sport=` and `dport=`.
+
+use super::{
+    decimal,
+    is,
+    ranges::Ranges,
+    tokens,
+    write_list,
+    List,
+    Refused, //
+};
+use core::fmt;
+
+/// Ports and ranges of them.
+pub(crate) struct Ports(Ranges<u16, 128>);
+
+impl Ports {
+    /// Whether `port` is one of them.
+    #[inline]
+    pub(crate) fn contain(&self, port: u16) -> bool {
+        self.0.contain(port)
+    }
+}
+
+impl List for Ports {
+    const ALLOWED: &'static str =
+        "ports and ranges such as 22,80-90, from 0 to 65535, at most 128, nothing for any";
+
+    const EMPTY: Self = Self(Ranges::empty(0));
+
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>> {
+        for token in tokens(text) {
+            let token = token?;
+            let refused = |why| Refused::new(token, why);
+            let number = |text: &str| decimal(text.trim_ascii()).ok_or(refused("is no port"));
+            let (first, last) = match token.split_once(is::<'-'>) {
+                Some((first, last)) => (number(first)?, number(last)?),
+                None => (number(token)?, number(token)?),
+            };
+            if first > last {
+                return Err(refused("is a range upside down"));
+            }
+            self.0
+                .insert(first, last)
+                .ok_or(refused("is one more than 128"))?;
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().len() == 0
+    }
+
+    fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        write_list(to, self.0.iter(), |to, (first, last)| {
+            write!(to, "{first}")?;
+            if first == last {
+                return Ok(());
+            }
+            write!(to, "-{last}")
+        })
+    }
+}

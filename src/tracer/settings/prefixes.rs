@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lists of addresses and prefixes, `host=`, `src=` and `dst=`.
+
+use super::{
+    decimal,
+    is,
+    ranges::Ranges,
+    tokens,
+    write_list,
+    List,
+    Refused, //
+};
+use core::{
+    fmt,
+    net::{
+        IpAddr,
+        Ipv4Addr,
+        Ipv6Addr, //
+    }, //
+};
+
+/// IPv4 and IPv6 prefixes. Two of them are one within the other or apart, so no two overlap here.
+pub(crate) struct Prefixes {
+    v4: Ranges<u32, { Self::MAX }>,
+    v6: Ranges<u128, { Self::MAX }>,
+}
+
+impl Prefixes {
+    /// How many there may be of each family.
+    pub(crate) const MAX: usize = 64;
+
+    /// Whether one of them holds `address`.
+    #[inline]
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.v4.contain(address.to_bits()),
+            IpAddr::V6(address) => self.v6.contain(address.to_bits()),
+        }
+    }
+}
+
+impl List for Prefixes {
+    const ALLOWED: &'static str = "IPv4 and IPv6 addresses and prefixes such as \
+        10.0.0.0/8,fe80::/10, at most 64 of each family, nothing for any";
+
+    const EMPTY: Self = Self {
+        v4: Ranges::empty(0),
+        v6: Ranges::empty(0),
+    };
+
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>> {
+        for token in tokens(text) {
+            let token = token?;
+            let refused = |why| Refused::new(token, why);
+            let (address, bits) = match token.split_once(is::<'/'>) {
+                Some((address, bits)) => {
+                    let bits = decimal::<u32>(bits);
+                    (
+                        address,
+                        Some(bits.ok_or(refused("has no number of bits behind the slash"))?),
+                    )
+                }
+                None => (token, None),
+            };
+            let added = match address.parse().map_err(|_| refused("is no address"))? {
+                IpAddr::V4(address) => {
+                    let bits = bits.unwrap_or(32);
+                    let host = match bits {
+                        0..=32 => u32::MAX.checked_shr(bits).unwrap_or(0),
+                        _ => return Err(refused("has more bits than IPv4's 32")),
+                    };
+                    let address = address.to_bits();
+                    self.v4.insert(address & !host, address | host)
+                }
+                IpAddr::V6(address) => {
+                    let bits = bits.unwrap_or(128);
+                    let host = match bits {
+                        0..=128 => u128::MAX.checked_shr(bits).unwrap_or(0),
+                        _ => return Err(refused("has more bits than IPv6's 128")),
+                    };
+                    let address = address.to_bits();
+                    self.v6.insert(address & !host, address | host)
+                }
+            };
+            added.ok_or(refused("is one more than the 64 of a family"))?;
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.v4.iter().len() == 0 && self.v6.iter().len() == 0
+    }
+
+    fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        let v4 = self.v4.iter().map(|(first, last)| {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(*first));
+            (address, (first ^ last).leading_zeros(), 32)
+        });
+        let v6 = self.v6.iter().map(|(first, last)| {
+            let address = IpAddr::V6(Ipv6Addr::from_bits(*first));
+            (address, (first ^ last).leading_zeros(), 128)
+        });
+
+        write_list(to, v4.chain(v6), |to, (address, bits, all)| {
+            write!(to, "{address}")?;
+            if bits == all {
+                return Ok(());
+            }
+            write!(to, "/{bits}")
+        })
+    }
+}

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lines, against tshark's fields and against what the kernel's own logger prints."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import frames
+import kmsg
+import parameters
+import pytest
+from conftest import Network
+from hookmod import rules
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.l2 import Ether
+from scapy.layers.sctp import SCTP
+from scapy.packet import Raw
+from test_filters import Wire
+
+_TO_HOST = {"dst": frames.HOST}
+_PACKETS = [
+    IP(src="10.1.0.1", ttl=7, id=3, flags="DF", **_TO_HOST)
+    / TCP(sport=1, dport=2, seq=3, ack=4, window=5, urgptr=6, flags="SAUP", options=[("MSS", 1460), ("WScale", 7)]),
+    IP(src="10.1.0.2", tos=0xB8, **_TO_HOST)
+    / TCP(sport=1, dport=2, flags="A", options=[("Timestamp", (1, 2)), ("SAck", (10, 20, 30, 40))])
+    / Raw(b"payload"),
+    IP(src="10.1.0.3", **_TO_HOST)
+    / TCP(sport=9, dport=10, flags="FRECN", options=[("SAckOK", b""), (254, b"\xf9\x89")]),
+    IP(src="10.1.0.4", **_TO_HOST) / UDP(sport=53, dport=54) / Raw(b"abc"),
+    IP(src="10.1.0.5", **_TO_HOST) / ICMP(type=8, id=17, seq=18),
+    IP(src="10.1.0.6", **_TO_HOST) / ICMP(type=3, code=1) / IP(src=frames.HOST, dst="10.9.9.9") / UDP(sport=5, dport=6),
+    IP(src="10.1.0.7", proto=47, **_TO_HOST) / Raw(b"gre?"),
+    IP(src="10.1.0.8", frag=185, flags="MF", id=99, proto=17, **_TO_HOST) / Raw(b"f" * 16),
+    IP(src="10.1.0.9", **_TO_HOST) / SCTP(sport=11, dport=12, tag=0xDEADBEEF),
+    IP(src="10.1.0.10", proto=6, **_TO_HOST) / Raw(b"short"),
+]
+
+
+def _wire(network: Network, folder: Path) -> Wire:
+    ether = Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC)
+    return Wire([ether / packet for packet in _PACKETS], folder, network)
+
+
+def _lines(wire: Wire, lost: int = 0) -> list[str]:
+    log = kmsg.KernelLog()
+    wire.send(lost)
+    time.sleep(0.2)
+    texts = [text for _, text in log.read()]
+    log.close()
+    return [text.removeprefix("nf_tracer: ") for text in texts if text.startswith("nf_tracer: ")]
+
+
+def test_the_full_line_has_what_tshark_sees(network: Network, tmp_path: Path) -> None:
+    fields = {
+        "src": "ip.src",
+        "dst": "ip.dst",
+        "ttl": "ip.ttl",
+        "id": "ip.id",
+        "tos": "ip.dsfield",
+        "sport": "_ws.col.def_src_port",
+        "dport": "_ws.col.def_dst_port",
+        "seq": "tcp.seq_raw",
+        "ack": "tcp.ack_raw",
+        "window": "tcp.window_size_value",
+        "urg": "tcp.urgent_pointer",
+        "payload": "tcp.len",
+    }
+    wire = _wire(network, tmp_path)
+    ports = ("tcp.srcport", "udp.srcport", "sctp.srcport", "tcp.dstport", "udp.dstport", "sctp.dstport")
+    names = [name for name in fields.values() if not name.startswith("_")]
+    command = ["tshark", "-r", str(wire.file), "-o", "tcp.relative_sequence_numbers:FALSE", "-o", "ip.defragment:FALSE"]
+    command += ["-T", "fields", "-E", "occurrence=f"]
+    for name in (*names, *ports):
+        command += ["-e", name]
+    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    with parameters.loaded(f"proto=all rate=0 hooks=prerouting format=full iface={network.device}"):
+        lines = _lines(wire)
+    wire.close()
+    assert len(lines) == len(rows) == len(_PACKETS)
+    for line, row, packet in zip(lines, rows, _PACKETS, strict=True):
+        ours = dict(re.findall(r"(\w+)=(\S*)", line))
+        theirs = dict(zip((*names, *ports), row.split("\t"), strict=True))
+        for key, name in fields.items():
+            if name.startswith("_"):
+                end = "src" if key == "sport" else "dst"
+                # Not those of the packet that an ICMP error quotes.
+                kinds = [kind for kind in ("tcp", "udp", "sctp") if kind.upper() in packet and ICMP not in packet]
+                value = "".join(theirs[f"{kind}.{end}port"] for kind in kinds)
+            else:
+                value = theirs[name]
+            if key == "payload" and TCP not in packet:
+                continue
+            same = ours.get(key, "") == value or (value and int(ours[key], 0) == int(value, 0))
+            assert same, (key, value, line)
+
+
+def test_the_full_line_tells_options_names_and_what_is_wrong(network: Network, tmp_path: Path) -> None:
+    wire = _wire(network, tmp_path)
+    with parameters.loaded(f"proto=all rate=0 hooks=prerouting format=full iface={network.device}"):
+        lines = _lines(wire)
+        malformed = parameters.total().truncated
+    wire.close()
+    for line, end in zip(
+        lines,
+        (
+            "flags=SYN,PSH,ACK,URG .* options=mss:1460,wscale:7",
+            "flags=ACK .* payload=7 options=ts:1:2,sack:10-20:30-40",
+            "flags=FIN,RST,ECE,CWR,AE .* options=sackOK,opt-254:f989",
+            "proto=udp sport=53 dport=54 .* payload=3",
+            "type=echo-request code=0 echoid=17 echoseq=18 .*",
+            "type=destination-unreachable code=host-unreachable .*",
+            "proto=47",
+            r"frag=1480\+ proto=udp",
+            "proto=sctp sport=11 dport=12 vtag=3735928559",
+            "proto=tcp TRUNCATED",
+        ),
+        strict=True,
+    ):
+        assert re.search(f" {end}$", line), line
+    assert malformed == 1
+
+
+def test_classic_lines_of_other_protocols_are_spelt_as_documented(network: Network, tmp_path: Path) -> None:
+    wire = _wire(network, tmp_path)
+    with parameters.loaded(f"proto=all rate=0 hooks=prerouting iface={network.device}"):
+        lines = _lines(wire)
+    wire.close()
+    dest = f"dest : {frames.HOST}"
+    expected = (
+        rf"source : 10.1.0.4:53 \| {dest}:54 \| udp \| length : 11 \| csum : 0x[0-9a-f]+",
+        rf"source : 10.1.0.5 \| {dest} \| icmp \| type : 8 \| code : 0 \| csum : 0x[0-9a-f]+ \| id : 17 \| seq : 18",
+        rf"source : 10.1.0.6 \| {dest} \| icmp \| type : 3 \| code : 1 \| csum : 0x[0-9a-f]+",
+        rf"source : 10.1.0.7 \| {dest} \| protocol : 47 \| length : 4",
+        rf"source : 10.1.0.8 \| {dest} \| protocol : 17 \| fragment : 1480 \| id : 99 \| length : 16",
+        rf"source : 10.1.0.9:11 \| {dest}:12 \| sctp \| vtag : 3735928559",
+    )
+    # Three of TCP first; what is cut short makes no classic line.
+    assert len(lines) == 3 + len(expected)
+    for line, pattern in zip(lines[3:], expected, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+@pytest.mark.parametrize("hook", ["prerouting", "input"])
+def test_nf_log_lines_are_those_of_the_kernels_own_logger(network: Network, tmp_path: Path, hook: str) -> None:
+    wire = _wire(network, tmp_path)
+    chain = f'type filter hook {hook} priority filter\niif {network.device} log prefix "nf_tracer: " flags all'
+    with (
+        rules(f"table ip t {{\nchain c {{\n{chain}\n}}\n}}"),
+        parameters.loaded(f"proto=all rate=0 hooks={hook} priority=filter-1 format=nf_log iface={network.device}"),
+    ):
+        # The fragment waits for the rest of its datagram, before the packet comes to INPUT.
+        lines = _lines(wire, lost=1 if hook == "input" else 0)
+    wire.close()
+    own, kernels = lines[::2], lines[1::2]
+    assert len(own) > 5
+    assert own == kernels
+    assert all(line.startswith(f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} ") for line in own), own
+
+
+def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded("proto=udp rate=0 hooks=output format=full"):
+        command = ["setpriv", "--reuid", "1234", "sh", "-c", f"echo hello | nc -u -q0 {network.peer_address} 9"]
+        subprocess.run(command, check=True)
+    lines = [text for _, text in log.read() if "hook=output" in text]
+    log.close()
+    assert re.search(
+        rf"hook=output family=ipv4 out={network.device} netns=\d+ mark=0x0 uid=1234 len=34 .*"
+        " csum_state=partial payload=6",
+        lines[0],
+    )

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Every parameter: what it takes, what it refuses, and that changing it loses nothing."""
+
+import multiprocessing
+import subprocess
+import time
+
+import kmsg
+import module
+import parameters
+import pytest
+from conftest import Network
+from hookmod import ping
+from netns import run
+from test_loading import steady_traffic
+
+_DEFAULTS = {
+    "hooks": "prerouting,output",
+    "family": "ipv4",
+    "proto": "tcp",
+    **dict.fromkeys(("host", "src", "dst", "port", "sport", "dport", "iface", "bpf"), ""),
+    "netns": "host",
+    "rate": "1000",
+    "burst": "2000",
+    "format": "classic",
+    "priority": "first",
+}
+_GOOD = [
+    ("hooks", "output,input\n", "input,output"),
+    ("hooks", "all", "prerouting,input,forward,output,postrouting"),
+    ("family", "inet", "inet"),
+    ("proto", "udp,47,6", "tcp,udp,47"),
+    ("host", "10.1.2.3/8,fe80::1/10,10.9.9.9", "10.0.0.0/8,fe80::/10"),
+    ("src", "192.0.2.1", "192.0.2.1"),
+    ("dst", "2001:db8::/32", "2001:db8::/32"),
+    ("port", "80-90,22", "22,80-90"),
+    ("sport", "1-1", "1"),
+    ("dport", "0-65535", "0-65535"),
+    ("iface", "eth+,lo", "eth+,lo"),
+    ("bpf", "1,6 0 0 1", "1,6 0 0 1"),
+    ("netns", "all", "all"),
+    ("rate", "0", "0"),
+    ("burst", "4294967295", "4294967295"),
+    ("format", "full", "full"),
+    ("format", "nf_log", "nf_log"),
+    ("priority", "raw+5", "-295"),
+    ("priority", "-300", "raw"),
+]
+_BAD = [
+    *((name, "\n") for name in ("hooks", "family", "proto", "netns", "rate", "burst", "format", "priority")),
+    *((name, "x" * 4000) for name in _DEFAULTS),
+    *((name, b"\xff\xfe") for name in _DEFAULTS),
+    *((name, "\u00e9") for name in _DEFAULTS),
+    *((name, ",") for name in _DEFAULTS if name != "bpf"),
+    ("host", "10.0.0.0/33"),
+    ("src", "::/129"),
+    ("dst", "10.0.0"),
+    ("host", ",".join(f"10.0.{n}.1" for n in range(65))),
+    ("port", "90-80"),
+    ("sport", "65536"),
+    ("dport", "http"),
+    ("iface", "sixteencharacter"),
+    ("hooks", "prerouting,ingress"),
+    ("proto", "256"),
+    ("rate", "-1"),
+    ("burst", "4294967296"),
+    ("priority", "last+1"),
+    # Not as many as it says; a jump beyond the end, and no return, which the kernel finds.
+    ("bpf", "2,6 0 0 1"),
+    ("bpf", "2,21 9 9 1,6 0 0 1"),
+    ("bpf", "1,48 0 0 0"),
+]
+
+
+def test_each_is_described_and_starts_with_its_default() -> None:
+    described = dict(line.split(":", 1) for line in run("modinfo", "-F", "parm", str(module.FILE)).splitlines())
+    assert set(described) == {*_DEFAULTS, "counts"}
+    with parameters.loaded(""):
+        assert {name: parameters.get(name) for name in _DEFAULTS} == _DEFAULTS
+        modes = {file.name: file.stat().st_mode & 0o777 for file in parameters.FOLDER.iterdir()}
+    assert modes == {**dict.fromkeys(_DEFAULTS, 0o644), "counts": 0o444}
+
+
+@pytest.mark.parametrize("when", ["at load", "at run time"])
+def test_each_takes_what_is_good_and_gives_the_canonical_form(when: str) -> None:
+    for name, value, canonical in _GOOD:
+        with parameters.loaded(f'{name}="{value.strip()}"' if when == "at load" else ""):
+            if when == "at run time":
+                parameters.put(name, value)
+            assert parameters.get(name) == canonical, name
+            parameters.put(name, canonical)
+            assert parameters.get(name) == canonical, name
+
+
+def test_what_is_bad_is_refused_whole_in_one_line_that_says_why() -> None:
+    in_force = {name: canonical for name, _, canonical in _GOOD}
+    with parameters.loaded(""):
+        for name, value in in_force.items():
+            parameters.put(name, value)
+        log = kmsg.KernelLog()
+        for name, value in _BAD:
+            with pytest.raises(OSError, match="Invalid argument"):
+                parameters.put(name, value)
+            said = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
+            assert len(said) == 1, (name, value, said)
+            assert said[0].startswith(f"nf_tracer: {name}: "), said
+            assert len(said[0]) < 400
+            assert said[0].isascii()
+            assert said[0].isprintable()
+        assert {name: parameters.get(name) for name in in_force} == in_force
+        log.close()
+
+
+def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:
+    with pytest.raises(OSError, match="Invalid argument"):
+        module.load("rate=0 port=90-80")
+    assert not module.is_loaded()
+    assert module.hooks() == []
+
+
+def _write(values: list[tuple[str, str]], end: float) -> None:
+    number = 0
+    while time.monotonic() < end:
+        name, value = values[number % len(values)]
+        parameters.put(name, value)
+        number += 1
+
+
+def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Network) -> None:
+    sets = [
+        [("port", "1-60000"), ("port", "0-65535"), ("host", "10.0.0.0/8"), ("host", "")],
+        [("bpf", "1,6 0 0 1"), ("bpf", ""), ("iface", "veth+"), ("iface", "")],
+        [("hooks", "all"), ("hooks", "prerouting,output"), ("family", "inet"), ("family", "ipv4")],
+        [("netns", "all"), ("netns", "host"), ("rate", "1"), ("rate", "0")],
+    ]
+    with parameters.loaded("rate=10 burst=10"), steady_traffic(network):
+        end = time.monotonic() + 8
+        writers = [multiprocessing.Process(target=_write, args=(values, end)) for values in sets]
+        for writer in writers:
+            writer.start()
+        seen = []
+        while time.monotonic() < end:
+            # Adding up is checked with each reading.
+            seen.append(parameters.total().seen)
+        for writer in writers:
+            writer.join()
+        assert [writer.exitcode for writer in writers] == [0] * len(writers)
+        assert seen == sorted(seen)
+        assert seen[-1] > seen[0]
+
+
+def test_a_packet_that_stays_selected_is_neither_lost_nor_doubled_by_changes(network: Network) -> None:
+    with parameters.loaded("proto=icmp rate=0 hooks=prerouting"):
+        pings = subprocess.Popen(["ping", "-q", "-i", "0.002", "-c", "1000", network.peer_address], stdout=-3)
+        while pings.poll() is None:
+            for name, value in (
+                ("hooks", "all"),
+                ("netns", "all"),
+                ("host", f"{network.peer_address}/24"),
+                ("bpf", parameters.bpf("icmp")),
+                ("hooks", "prerouting"),
+                ("netns", "host"),
+                ("host", ""),
+                ("bpf", ""),
+                ("family", "inet"),
+                ("family", "ipv4"),
+            ):
+                parameters.put(name, value)
+        point = parameters.counts()["prerouting ipv4"]
+    # The namespace of the peer sees the requests, while it is among those traced.
+    assert point.not_matched == 0
+    assert point.emitted >= 1000
+
+
+def test_the_counts_may_be_open_across_rmmod() -> None:
+    module.load()
+    with (parameters.FOLDER / "counts").open() as file:
+        ping("127.0.0.1")
+        module.unload()
+        with pytest.raises(OSError, match=""):
+            file.read()
+
+
+def test_replies_of_the_peer_are_seen_once_each(network: Network) -> None:
+    with parameters.loaded("proto=icmp rate=0 hooks=prerouting"):
+        pings = subprocess.Popen(["ping", "-q", "-i", "0.002", "-c", "1000", network.peer_address], stdout=-3)
+        while pings.poll() is None:
+            for name, value in (("hooks", "all"), ("host", "0.0.0.0/0"), ("hooks", "prerouting"), ("host", "")):
+                parameters.put(name, value)
+        assert parameters.counts()["prerouting ipv4"].emitted == 1000

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of `src/tracer/full.rs` and `src/packet/tcp_options.rs`.
+
+use etherparse::{
+    PacketBuilder,
+    TcpOptionElement,
+    TcpOptions as TheirOptions, //
+};
+use proptest::{
+    collection::vec,
+    prelude::*, //
+};
+
+use crate::{
+    packet::{
+        tcp_options::TcpOptions,
+        Malformed,
+        Network,
+        Transport, //
+    },
+    tracer::{
+        full::{
+            self,
+            Headers,
+            Surroundings, //
+        },
+        line::Line, //
+    },
+};
+
+const AROUND: Surroundings<'_> = Surroundings {
+    hook: "prerouting",
+    family: "ipv4",
+    input: Some(b"eth0"),
+    output: None,
+    netns: 7,
+    mark: 0x2a,
+    uid: Some(1000),
+    len: 60,
+    segments: None,
+    checksum: "none",
+};
+const HEAD: &str = "hook=prerouting family=ipv4 in=eth0 netns=7 mark=0x2a uid=1000 len=60";
+
+/// The full line of an IPv4 packet, as the tracer makes it.
+fn line(around: &Surroundings<'_>, packet: &[u8]) -> String {
+    let mut line = Line::new();
+    match Network::parse_ipv4(&packet) {
+        Err(malformed) => full::write(&mut line, around, Headers::None(malformed)),
+        Ok(network) => match network.transport(&packet) {
+            Err(malformed) => full::write(&mut line, around, Headers::Network(&network, malformed)),
+            Ok(transport) => {
+                let options = match &transport {
+                    Transport::Tcp(tcp) if tcp.data_offset > 5 => {
+                        Some(TcpOptions::read(&packet, &network, tcp))
+                    }
+                    _ => None,
+                };
+                let headers = Headers::Transport(&network, &transport, options.as_ref());
+                full::write(&mut line, around, headers);
+            }
+        },
+    }
+    line.as_str().to_owned()
+}
+
+/// A SYN with these bytes of options.
+fn with_options(options: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .tcp(1, 2, 3, 4)
+        .syn()
+        .options_raw(options)
+        .unwrap()
+        .write(&mut packet, &[])
+        .unwrap();
+    packet
+}
+
+/// What stands behind `options=`.
+fn options(bytes: &[u8]) -> String {
+    let line = line(&AROUND, &with_options(bytes));
+    line.split_once("options=").unwrap().1.to_owned()
+}
+
+#[test]
+fn every_key_of_a_segment_is_there() {
+    let mut packet = with_options(&[
+        2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 9, 0, 0, 0, 8, 1, 3, 3, 7,
+    ]);
+    packet[36..38].copy_from_slice(&[0xab, 0xcd]);
+
+    assert_eq!(
+        line(&AROUND, &packet),
+        format!(
+            "{HEAD} src=10.0.0.1 dst=10.0.0.2 ttl=64 tos=0x0 id=0 df proto=tcp sport=1 dport=2 seq=3 ack=0 \
+             window=4 flags=SYN urg=0 csum=0xabcd csum_state=none payload=0 \
+             options=mss:1460,sackOK,ts:9:8,wscale:7"
+        )
+    );
+}
+
+#[test]
+fn options_of_every_kind_are_told_and_nonsense_is_called_so() {
+    assert_eq!(options(&[5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1]), "sack:1-2");
+    assert_eq!(
+        options(&[34, 6, 0xde, 0xad, 0xbe, 0xef, 1, 1]),
+        "fastopen:deadbeef"
+    );
+    assert_eq!(options(&[30, 4, 0x20, 0]), "mptcp:2");
+    assert_eq!(options(&[254, 4, 0xf9, 0x89]), "opt-254:f989");
+    assert_eq!(options(&[2, 3, 1, 1]), "opt-2:01");
+    assert_eq!(options(&[2, 0, 1, 1]), "INVALID:02000101");
+    assert_eq!(options(&[2, 9, 1, 1]), "INVALID:02090101");
+    assert_eq!(options(&[1, 1, 1, 8]), "INVALID:08");
+    assert_eq!(options(&[0, 2, 4, 5]), "");
+}
+
+#[test]
+fn a_packet_that_is_cut_or_makes_no_sense_is_called_so() {
+    let packet = with_options(&[2, 4, 5, 0xb4]);
+    let with_end = |len: usize| {
+        let mut cut = packet[..len].to_vec();
+        cut[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+        line(&AROUND, &cut)
+    };
+
+    assert_eq!(line(&AROUND, &packet[..19]), format!("{HEAD} TRUNCATED"));
+    assert_eq!(line(&AROUND, &[0x65; 40]), format!("{HEAD} INVALID"));
+    assert!(with_end(39).ends_with(" proto=tcp TRUNCATED"));
+    assert!(
+        with_end(42).ends_with(" payload=0 TRUNCATED")
+            || with_end(42).ends_with("csum_state=none TRUNCATED")
+    );
+    let mut short = packet.clone();
+    short[32] = 0x40;
+    assert!(line(&AROUND, &short).ends_with(" INVALID"));
+    assert!(!line(&AROUND, &packet).contains("INVALID"));
+}
+
+#[test]
+fn nobody_forges_a_line_by_the_name_of_a_device() {
+    let around = Surroundings {
+        input: Some(b"a\nb c=d\\\xff"),
+        ..AROUND
+    };
+    assert!(line(&around, &with_options(&[])).contains(" in=a\\x0ab\\x20c\\x3dd\\x5c\\xff netns="));
+}
+
+#[test]
+fn nothing_of_the_longest_line_is_cut() {
+    let around = Surroundings {
+        hook: "postrouting",
+        input: Some(&[0xff; 15]),
+        output: Some(&[0xff; 15]),
+        netns: u32::MAX,
+        mark: u32::MAX,
+        uid: Some(u32::MAX),
+        len: u32::MAX as usize,
+        segments: Some(u16::MAX),
+        checksum: "unnecessary",
+        ..AROUND
+    };
+    // No options are longer than those whose bytes are shown.
+    let mut packet = with_options(&[[254; 2].as_slice(), &[0xff; 38]].concat());
+    packet[41] = 40;
+    packet[8..10].copy_from_slice(&[0xff, 6]);
+    packet[12..32].fill(0xff);
+    packet[33..40].fill(0xff);
+    let line = line(&around, &packet);
+
+    assert!(line.ends_with(&"ff".repeat(38)), "{line}");
+    // IPv6's two addresses take up to 48 characters more, and its flow label.
+    assert!(line.len() + 100 < full::CAPACITY, "{}", line.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn options_are_told_as_etherparse_reads_them(bytes in vec(any::<u8>(), 0..=40)) {
+        let padded = TheirOptions::try_from_slice(&bytes).unwrap();
+        let packet = with_options(&bytes);
+        let network = Network::parse_ipv4(&packet.as_slice()).unwrap();
+        let Ok(Transport::Tcp(tcp)) = network.transport(&packet.as_slice()) else { panic!() };
+        let ours = TcpOptions::read(&packet.as_slice(), &network, &tcp).unwrap();
+
+        use crate::packet::tcp_options::TcpOption::*;
+        let mut ours = ours.iter();
+        for theirs in padded.elements_iter() {
+            // What it does not know it cannot go past.
+            let Ok(theirs) = theirs else { break };
+            match theirs {
+                TcpOptionElement::Noop => {}
+                TcpOptionElement::MaximumSegmentSize(mss) => prop_assert_eq!(ours.next(), Some(Mss(mss))),
+                TcpOptionElement::WindowScale(shift) => prop_assert_eq!(ours.next(), Some(WindowScale(shift))),
+                TcpOptionElement::SelectiveAcknowledgementPermitted => {
+                    prop_assert_eq!(ours.next(), Some(SackPermitted));
+                }
+                TcpOptionElement::SelectiveAcknowledgement(first, more) => {
+                    let Some(Sack(blocks)) = ours.next() else { panic!() };
+                    let theirs: Vec<_> = [Some(first)].into_iter().chain(more).flatten().collect();
+                    prop_assert_eq!(blocks.iter().collect::<Vec<_>>(), theirs);
+                }
+                TcpOptionElement::Timestamp(value, echo) => {
+                    prop_assert_eq!(ours.next(), Some(Timestamps { value, echo }));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_packet_makes_a_line_of_plain_characters(packet in vec(any::<u8>(), 0..120)) {
+        let line = line(&AROUND, &packet);
+        prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        let malformed = Network::parse_ipv4(&packet.as_slice()).and_then(|network| network.transport(&packet.as_slice()));
+        prop_assert_eq!(malformed == Err(Malformed::Truncated), line.ends_with("TRUNCATED") && malformed.is_err());
+    }
+}

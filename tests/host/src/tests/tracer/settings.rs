@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of `src/tracer/settings.rs` and what is below, against lists that are searched one by one.
+
+use std::net::{
+    IpAddr,
+    Ipv4Addr,
+    Ipv6Addr, //
+};
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::select, //
+};
+
+use crate::tracer::settings::{
+    bpf,
+    choice::{
+        Families,
+        Format,
+        Hooks,
+        Netns, //
+    },
+    devices::Devices,
+    number::{
+        Lines,
+        Place, //
+    },
+    ports::Ports,
+    prefixes::Prefixes,
+    protocols::Protocols,
+    List,
+    Value, //
+};
+
+fn list<T: List>(text: &str) -> Result<T, String> {
+    let mut list = T::EMPTY;
+    list.read(text).map_err(|refused| refused.to_string())?;
+    Ok(list)
+}
+
+fn list_text<T: List>(list: &T) -> String {
+    let mut text = String::new();
+    list.write(&mut text).unwrap();
+    text
+}
+
+/// The canonical form of a list, or what was said about it.
+fn canonical_list<T: List>(text: &str) -> Result<String, String> {
+    list::<T>(text).map(|list| list_text(&list))
+}
+
+/// The canonical form of a value, or what was said about it.
+fn canonical<T: Value>(text: &str) -> Result<String, String> {
+    let value = T::parse(text).map_err(|refused| refused.to_string())?;
+    let mut written = String::new();
+    value.write(&mut written).unwrap();
+    Ok(written)
+}
+
+fn accepts<T: Value>(text: &str, written: &str) {
+    assert_eq!(canonical::<T>(text).as_deref(), Ok(written), "{text:?}");
+    assert_eq!(
+        canonical::<T>(written).as_deref(),
+        Ok(written),
+        "{text:?} again"
+    );
+}
+
+fn refuses<T: Value>(text: &str, why: &str) {
+    assert_eq!(canonical::<T>(text), Err(why.to_owned()), "{text:?}");
+}
+
+fn list_accepts<T: List>(text: &str, written: &str) {
+    assert_eq!(
+        canonical_list::<T>(text).as_deref(),
+        Ok(written),
+        "{text:?}"
+    );
+    assert_eq!(
+        canonical_list::<T>(written).as_deref(),
+        Ok(written),
+        "{text:?} again"
+    );
+}
+
+fn list_refuses<T: List>(text: &str, why: &str) {
+    assert_eq!(canonical_list::<T>(text), Err(why.to_owned()), "{text:?}");
+}
+
+#[test]
+fn words_are_taken_and_others_refused() {
+    accepts::<Hooks>("output, prerouting\n", "prerouting,output");
+    accepts::<Hooks>("all", "prerouting,input,forward,output,postrouting");
+    refuses::<Hooks>("prerouting,ingress", "'ingress' is no hook point");
+    refuses::<Hooks>("", "'' names no hook point");
+    refuses::<Hooks>(
+        "input,,output",
+        "'input,,output' has nothing between two commas",
+    );
+    accepts::<Families>("inet", "inet");
+    refuses::<Families>("ip", "'ip' is no family");
+    accepts::<Netns>(" all ", "all");
+    refuses::<Netns>("ALL", "'ALL' is no choice of namespaces");
+    accepts::<Format>("nf_log", "nf_log");
+    refuses::<Format>("json", "'json' is no format");
+}
+
+#[test]
+fn what_is_in_force_without_a_word_is_what_the_documentation_says() {
+    let written = |value: &dyn Fn(&mut String)| {
+        let mut text = String::new();
+        value(&mut text);
+        text
+    };
+    assert_eq!(
+        written(&|text| Hooks::DEFAULT.write(text).unwrap()),
+        "prerouting,output"
+    );
+    assert_eq!(written(&|text| Protocols::TCP.write(text).unwrap()), "tcp");
+    assert!(Prefixes::EMPTY.is_empty() && Ports::EMPTY.is_empty() && Devices::EMPTY.is_empty());
+    assert!(!list::<Ports>("0").unwrap().is_empty());
+    assert!(bpf::ALLOWED.contains("tcpdump -y RAW -ddd"));
+}
+
+#[test]
+fn protocols_are_named_or_numbered() {
+    accepts::<Protocols>("47,17,tcp,6", "tcp,udp,47");
+    accepts::<Protocols>("sctp,icmpv6,icmp", "icmp,icmpv6,sctp");
+    accepts::<Protocols>("tcp,all", "all");
+    accepts::<Protocols>("0,255", "0,255");
+    refuses::<Protocols>("256", "'256' is no protocol");
+    refuses::<Protocols>("-1", "'-1' is no protocol");
+    refuses::<Protocols>(" ", "' ' names no protocol");
+
+    let all_but_tcp: Vec<_> = (0..=255)
+        .filter(|n| *n != 6)
+        .map(|n: u8| n.to_string())
+        .collect();
+    let protocols = Protocols::parse(&all_but_tcp.join(",")).ok().unwrap();
+    assert!((0..=255).all(|number| protocols.contain(number) == (number != 6)));
+}
+
+#[test]
+fn numbers_and_priorities_are_taken_within_their_bounds() {
+    accepts::<Lines>("0", "0");
+    accepts::<Lines>("4294967295", "4294967295");
+    refuses::<Lines>("4294967296", "'4294967296' is no such number");
+    refuses::<Lines>("+1", "'+1' is no such number");
+    refuses::<Lines>("", "'' is no such number");
+    accepts::<Place>("-2147483648", "first");
+    accepts::<Place>("last", "last");
+    accepts::<Place>("2147483647", "last");
+    accepts::<Place>("raw+5", "-295");
+    accepts::<Place>("filter-1", "-1");
+    accepts::<Place>("nat_dst", "nat_dst");
+    accepts::<Place>("dstnat", "nat_dst");
+    accepts::<Place>("0", "filter");
+    for text in [
+        "last+1",
+        "first-1",
+        "2147483648",
+        "raw+",
+        "raw+-5",
+        "+5",
+        "-",
+        "",
+        "raw 5",
+    ] {
+        assert!(canonical::<Place>(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn prefixes_are_masked_and_merged() {
+    list_accepts::<Prefixes>("", "");
+    list_accepts::<Prefixes>("192.168.1.77/24", "192.168.1.0/24");
+    list_accepts::<Prefixes>("10.1.2.3,10.0.0.0/8,fe80::1/10", "10.0.0.0/8,fe80::/10");
+    list_accepts::<Prefixes>("::1,1.2.3.4,1.2.3.4/32,::1/128", "1.2.3.4,::1");
+    list_accepts::<Prefixes>("0.0.0.0/0,::/0", "0.0.0.0/0,::/0");
+    list_refuses::<Prefixes>("10.0.0.0/33", "'10.0.0.0/33' has more bits than IPv4's 32");
+    list_refuses::<Prefixes>("::/129", "'::/129' has more bits than IPv6's 128");
+    list_refuses::<Prefixes>(
+        "10.0.0.0/",
+        "'10.0.0.0/' has no number of bits behind the slash",
+    );
+    list_refuses::<Prefixes>(
+        "10.0.0.0/+8",
+        "'10.0.0.0/+8' has no number of bits behind the slash",
+    );
+    list_refuses::<Prefixes>("10.0.0", "'10.0.0' is no address");
+    list_refuses::<Prefixes>("localhost", "'localhost' is no address");
+    list_refuses::<Prefixes>("1.2.3.4,,", "'1.2.3.4,,' has nothing between two commas");
+
+    let addresses = |count| {
+        (0..count)
+            .map(|n| format!("10.0.{n}.1"))
+            .collect::<Vec<_>>()
+    };
+    assert!(list::<Prefixes>(&addresses(64).join(",")).is_ok());
+    list_refuses::<Prefixes>(
+        &addresses(65).join(","),
+        "'10.0.64.1' is one more than the 64 of a family",
+    );
+}
+
+#[test]
+fn ports_are_sorted_and_merged() {
+    list_accepts::<Ports>("80-90,22, 85 - 100", "22,80-100");
+    list_accepts::<Ports>("0-65535", "0-65535");
+    list_refuses::<Ports>("90-80", "'90-80' is a range upside down");
+    list_refuses::<Ports>("65536", "'65536' is no port");
+    list_refuses::<Ports>("1-2-3", "'1-2-3' is no port");
+    list_refuses::<Ports>("-5", "'-5' is no port");
+    let ports = |count| {
+        (0..count)
+            .map(|n: u16| (2 * n).to_string())
+            .collect::<Vec<_>>()
+    };
+    assert!(list::<Ports>(&ports(128).join(",")).is_ok());
+    list_refuses::<Ports>(&ports(129).join(","), "'256' is one more than 128");
+}
+
+#[test]
+fn devices_are_names_and_beginnings_of_names() {
+    list_accepts::<Devices>("eth0,lo,eth0,wl+", "eth0,lo,wl+");
+    list_refuses::<Devices>(
+        "sixteen-letters0",
+        "'sixteen-letters0' is longer than 15 characters",
+    );
+    list_accepts::<Devices>("fifteen-letter0+", "fifteen-letter0+");
+    list_refuses::<Devices>("a/b", "'a/b' has a character that is not allowed");
+    list_refuses::<Devices>("a b", "'a b' has a character that is not allowed");
+    let devices: Devices = list("eth0,wl+").unwrap();
+    for (name, is_in) in [
+        ("eth0", true),
+        ("eth", false),
+        ("eth01", false),
+        ("wl", true),
+        ("wlan0", true),
+    ] {
+        assert_eq!(devices.contain(name.as_bytes()), is_in, "{name}");
+    }
+    let names = |count| (0..count).map(|n| format!("d{n}")).collect::<Vec<_>>();
+    assert!(list::<Devices>(&names(64).join(",")).is_ok());
+    list_refuses::<Devices>(&names(65).join(","), "'d64' is one more than 64");
+}
+
+#[test]
+fn bpf_text_is_read_as_tcpdump_and_iptables_write_it() {
+    let read = |text: &str| -> Option<Result<Vec<bpf::Fields>, String>> {
+        let program = bpf::parse(text)?;
+        Some(
+            program
+                .map(|item| item.map_err(|refused| refused.to_string()))
+                .collect(),
+        )
+    };
+    let program = vec![(48, 0, 0, 0), (6, 0, 0, 4_294_967_295)];
+
+    assert_eq!(read(" \n"), None);
+    assert_eq!(
+        read("2,48 0 0 0,6 0 0 4294967295"),
+        Some(Ok(program.clone()))
+    );
+    assert_eq!(
+        read("2\n48 0 0 0\n6 0 0 4294967295\n"),
+        Some(Ok(program.clone()))
+    );
+    assert_eq!(read("2,48 0 0 0,6 0 0 4294967295,"), Some(Ok(program)));
+    for (text, why) in [
+        (
+            "2,6 0 0 1",
+            "'2' is not the number of instructions that follow",
+        ),
+        (
+            "x,6 0 0 1",
+            "'x' is not the number of instructions that follow",
+        ),
+        ("1,6 0 0", "'6 0 0' is no instruction of four numbers"),
+        (
+            "1,6 0 256 1",
+            "'6 0 256 1' is no instruction of four numbers",
+        ),
+        (
+            "1,6 0 0 1 2",
+            "'6 0 0 1 2' is no instruction of four numbers",
+        ),
+        ("1,6 0 0 -1", "'6 0 0 -1' is no instruction of four numbers"),
+    ] {
+        assert_eq!(read(text), Some(Err(why.to_owned())), "{text:?}");
+    }
+}
+
+#[test]
+fn nobody_forges_a_line_or_makes_a_long_one_by_what_is_refused() {
+    refuses::<Format>("a\nb\u{e9}\u{1b}", "'a\\x0ab\\xc3\\xa9\\x1b' is no format");
+    let long = "x".repeat(4000);
+    refuses::<Format>(&long, &format!("'{}...' is no format", "x".repeat(40)));
+}
+
+/// A prefix by the standard library's types.
+#[derive(Clone, Copy, Debug)]
+struct Prefix(IpAddr, u32);
+
+impl Prefix {
+    fn has(self, address: IpAddr) -> bool {
+        match (self.0, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (u64::from(own.to_bits()) ^ u64::from(other.to_bits())) >> (32 - self.1) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let different = own.to_bits() ^ other.to_bits();
+                self.1 == 0 || different >> (128 - self.1) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Addresses that are often near each other.
+fn address() -> impl Strategy<Value = IpAddr> {
+    let v4 = vec(select(vec![0_u8, 1, 10, 127, 128, 255]), 4);
+    let v6 = vec(select(vec![0_u8, 1, 0x80, 0xfe, 0xff]), 16);
+
+    prop_oneof![
+        v4.prop_map(|bytes| Ipv4Addr::from(*bytes.first_chunk::<4>().unwrap()).into()),
+        v6.prop_map(|bytes| Ipv6Addr::from(*bytes.first_chunk::<16>().unwrap()).into()),
+    ]
+}
+
+fn prefix() -> impl Strategy<Value = Prefix> {
+    address().prop_flat_map(|address| {
+        let bits = if address.is_ipv4() { 32_u32 } else { 128 };
+        (0..=bits).prop_map(move |bits| Prefix(address, bits))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn a_list_of_prefixes_holds_what_one_of_them_holds(
+        prefixes in vec(prefix(), 1..40),
+        addresses in vec(address(), 50),
+    ) {
+        let text: Vec<_> = prefixes.iter().map(|Prefix(address, bits)| format!("{address}/{bits}")).collect();
+        let ours: Prefixes = list(&text.join(",")).unwrap();
+
+        for address in addresses.into_iter().chain(prefixes.iter().map(|prefix| prefix.0)) {
+            let theirs = prefixes.iter().any(|prefix| prefix.has(address));
+            prop_assert_eq!(ours.contain(address), theirs, "{}", address);
+        }
+        prop_assert_eq!(canonical_list::<Prefixes>(&list_text(&ours)), Ok(list_text(&ours)));
+    }
+
+    #[test]
+    fn a_list_of_ports_holds_what_one_of_the_ranges_holds(
+        ranges in vec((0..200_u16, 0..20_u16), 1..60),
+    ) {
+        let text: Vec<_> = ranges.iter().map(|(first, more)| format!("{first}-{}", first + more)).collect();
+        let ours: Ports = list(&text.join(",")).unwrap();
+
+        for port in 0..250 {
+            let theirs = ranges.iter().any(|(first, more)| (*first..=first + more).contains(&port));
+            prop_assert_eq!(ours.contain(port), theirs, "{}", port);
+        }
+        prop_assert_eq!(canonical_list::<Ports>(&list_text(&ours)), Ok(list_text(&ours)));
+    }
+
+    #[test]
+    fn whatever_is_taken_is_taken_again_as_it_was_written(text in "[-+a-z0-9_,/.: \n]{0,60}") {
+        for canonical in [
+            canonical::<Hooks>, canonical::<Families>, canonical::<Netns>, canonical::<Format>,
+            canonical::<Protocols>, canonical::<Lines>, canonical::<Place>,
+            canonical_list::<Prefixes>, canonical_list::<Ports>, canonical_list::<Devices>,
+        ] {
+            if let Ok(written) = canonical(&text) {
+                prop_assert_eq!(canonical(&written), Ok(written));
+            }
+        }
+    }
+}
