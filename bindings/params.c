@@ -19,9 +19,16 @@ static int param_get(char *to, const struct kernel_param *kp)
 	return nf_tracer_param_get((uintptr_t)kp->arg, to, PAGE_SIZE);
 }
 
+/* Called when the module goes, also where it goes before its init. */
+static void param_free(void *arg)
+{
+	nf_tracer_param_free((uintptr_t)arg);
+}
+
 static const struct kernel_param_ops param_ops = {
 	.set = param_set,
 	.get = param_get,
+	.free = param_free,
 };
 
 static const struct kernel_param_ops read_only_ops = {

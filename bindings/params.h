@@ -37,6 +37,8 @@ enum nf_tracer_param {
 int nf_tracer_param_set(unsigned int param, const char *value);
 /* In Rust. Writes at most `size` bytes to `to`, without a 0, and gives their number. */
 int nf_tracer_param_get(unsigned int param, char *to, size_t size);
+/* In Rust. Frees what the value takes: no parameter is set or read any more. */
+void nf_tracer_param_free(unsigned int param);
 
 void rust_helper_param_lock(void);
 void rust_helper_param_unlock(void);

@@ -102,3 +102,9 @@ unsafe extern "C" fn nf_tracer_param_get(param: c_uint, to: *mut c_char, size: u
     };
     crate::params::get(&mut lock, param, to) as c_int
 }
+
+/// What C calls when the module goes: see `params.h`.
+#[no_mangle]
+extern "C" fn nf_tracer_param_free(_param: c_uint) {
+    crate::params::free();
+}

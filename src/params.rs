@@ -79,6 +79,13 @@ pub(crate) fn stop() {
     STATE.get(&mut lock).hooks = None;
 }
 
+/// Frees what the values take. A static is not dropped, and `insmod` may fail before there is a module.
+pub(crate) fn free() {
+    let mut lock = ParamLock::take();
+
+    STATE.get(&mut lock).settings = Settings::DEFAULT;
+}
+
 /// Reads a value and puts it in force, or says in one line why not and leaves all as it was.
 pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: &[u8]) -> Result {
     let state = STATE.get(lock);

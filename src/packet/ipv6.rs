@@ -129,6 +129,10 @@ impl Ipv6Header {
                 4 => (usize::from(length) + 2) * 4,
                 _ => (usize::from(length) + 1) * 8,
             };
+            let behind = upper.offset.wrapping_add(len);
+            if behind > end {
+                return Err(Malformed::Truncated);
+            }
 
             if upper.protocol == extension::FRAGMENT {
                 let fragment = Fragment {
@@ -139,12 +143,12 @@ impl Ipv6Header {
                 upper.fragment = Some(fragment);
                 if fragment.offset != 0 {
                     upper.protocol = next;
-                    upper.offset = upper.offset.wrapping_add(len);
+                    upper.offset = behind;
                     return Ok(upper);
                 }
             }
             upper.protocol = next;
-            upper.offset = upper.offset.wrapping_add(len);
+            upper.offset = behind;
         }
         // More of them than any host has a use for.
         Err(Malformed::Invalid)

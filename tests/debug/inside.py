@@ -8,16 +8,16 @@ Usage: inside.py MODULES SCENE [ARGUMENT...], where MODULES is the folder of wha
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from netns import bring_up_loopback
 
 _libc = ctypes.CDLL(None, use_errno=True)
 # From asm/unistd_64.h: glibc has no functions for them.
@@ -43,18 +43,14 @@ def forked(work: Callable[[], None]) -> int:
     return child
 
 
-def bring_up_loopback() -> None:
-    siocsifflags, iff_up = 0x8914, 1
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, siocsifflags, struct.pack("16sh22x", b"lo", iff_up))
-
-
-def send_datagrams(count: int | None = None) -> None:
+def send_datagrams(count: int | None = None, pause: float = 0) -> None:
     """To a port that nobody listens on, so that each has an ICMP error for an answer."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     while count is None or count > 0:
         sock.sendto(b"x" * 100, ("127.0.0.1", 9))
         count = None if count is None else count - 1
+        if pause:
+            time.sleep(pause)
 
 
 def make_namespaces() -> None:
@@ -148,6 +144,42 @@ def reload(modules: Path, rounds: str) -> None:
     look_for_leaks()
 
 
+def write_parameters(values: list[tuple[str, str]], rounds: int) -> None:
+    for number in range(rounds):
+        name, value = values[number % len(values)]
+        # What is refused tells of it by a line, which is a part of what is being tried.
+        with contextlib.suppress(OSError):
+            Path("/sys/module/nf_tracer/parameters", name).write_text(f"{value}\n")
+
+
+def change(modules: Path, rounds: str) -> None:
+    """Has several processes change every parameter at once."""
+    lists = "port", "sport", "dport", "host", "src", "dst", "iface"
+    sets = [
+        [("hooks", "all"), ("family", "ipv6"), ("hooks", "output"), ("family", "inet"), ("priority", "raw")],
+        [("netns", "all"), ("priority", "filter"), ("netns", "host"), ("priority", "none such")],
+        [(name, value) for name in lists for value in ("9-99,1000", "", "10.0.0.0/8,::/0", "lo,stress+")],
+        [("format", "full"), ("bpf", "1,6 0 0 1"), ("proto", "udp,icmp"), ("format", "nf_log"), ("bpf", "9,9")]
+        + [("rate", "20"), ("burst", "1"), ("proto", "all"), ("format", "classic"), ("bpf", ""), ("rate", "30")],
+    ]
+    with traffic():
+        error = load(modules / "nf_tracer.ko", "rate=20 burst=20 netns=all hooks=all family=inet proto=all")
+        assert error == 0, os.strerror(error)
+        writers = [forked(lambda values=values: write_parameters(values, int(rounds))) for values in sets]
+        counts = Path("/sys/module/nf_tracer/parameters/counts")
+        while writers:
+            writers = [writer for writer in writers if os.waitpid(writer, os.WNOHANG)[0] == 0]
+            for line in counts.read_text().splitlines():
+                seen, *others = (int(word) for word in line.split()[3::2])
+                assert seen == sum(others), line
+            time.sleep(0.1)
+        print(counts.read_text())
+        unload("nf_tracer")
+        # A load that ends with the second of its parameters.
+        assert load(modules / "nf_tracer.ko", "port=1-9 rate=fast") == errno.EINVAL
+    look_for_leaks()
+
+
 def fail_each_allocation(file: Path) -> None:
     """Has the first allocation of a load fail, then the second, until none does."""
     fail_nth = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
@@ -177,15 +209,17 @@ def fail_each_allocation(file: Path) -> None:
 def fail(modules: Path, *files: str) -> None:
     (_FAILSLAB / "ignore-gfp-wait").write_text("N")
     (_FAILSLAB / "verbose").write_text("0")
-    with traffic():
-        for file in files:
-            fail_each_allocation(modules / file)
+    # Under full traffic, hundreds of loads take most of an hour.
+    sender = forked(lambda: send_datagrams(pause=0.01))
+    for file in files:
+        fail_each_allocation(modules / file)
+    os.kill(sender, signal.SIGKILL)
     look_for_leaks()
 
 
 def main() -> None:
     modules, scene, *arguments = sys.argv[1:]
-    scenes = {"register": register, "reload": reload, "fail": fail}
+    scenes = {"register": register, "reload": reload, "change": change, "fail": fail}
     bring_up_loopback()
     _KMEMLEAK.write_text("scan=off")
     _KMEMLEAK.write_text("clear")

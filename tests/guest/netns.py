@@ -2,7 +2,10 @@
 """Network namespaces, and what stands in them."""
 
 import contextlib
+import fcntl
 import os
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,17 +20,40 @@ def run(*command: str, netns: str | None = None) -> str:
 
 
 @contextlib.contextmanager
-def inside(netns: str) -> Iterator[None]:
-    """This thread is in the namespace for a while. Sockets made there stay there."""
+def _away_from_home() -> Iterator[None]:
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
     try:
-        os.setns(there, os.CLONE_NEWNET)
         yield
     finally:
         os.setns(home, os.CLONE_NEWNET)
         os.close(home)
+
+
+@contextlib.contextmanager
+def inside(netns: str) -> Iterator[None]:
+    """This thread is in the namespace for a while. Sockets made there stay there."""
+    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+    try:
+        with _away_from_home():
+            os.setns(there, os.CLONE_NEWNET)
+            yield
+    finally:
         os.close(there)
+
+
+@contextlib.contextmanager
+def inside_new() -> Iterator[None]:
+    """This thread is in a new namespace, which goes away behind it."""
+    with _away_from_home():
+        os.unshare(os.CLONE_NEWNET)
+        yield
+
+
+def bring_up_loopback() -> None:
+    """Without a process of its own, for where that takes too long."""
+    siocsifflags, iff_up = 0x8914, 1
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, siocsifflags, struct.pack("16sh22x", b"lo", iff_up))
 
 
 def ip(arguments: str, netns: str | None = None) -> None:

@@ -23,9 +23,10 @@ def loaded(parameters: str) -> Iterator[None]:
 
 
 def put(name: str, value: str | bytes) -> None:
-    """Writes a value by one write. Raises OSError if it is refused."""
+    """Writes a value by one write, as echo does. Raises OSError if it is refused."""
     with (FOLDER / name).open("wb", buffering=0) as file:
-        file.write(value.encode() if isinstance(value, str) else value)
+        # Without a line's end, what is empty would not get to the module.
+        file.write((value.encode() if isinstance(value, str) else value) + b"\n")
 
 
 def get(name: str) -> str:

@@ -11,6 +11,7 @@ import frames
 import parameters
 import pytest
 from conftest import Network
+from hookmod import ping
 from netns import inside
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
@@ -88,6 +89,14 @@ def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     made = Wire(_packets(), tmp_path_factory.mktemp("wire"), network)
     yield made
     made.close()
+
+
+@pytest.mark.parametrize(("iface", "emitted"), [("veth0", 8), ("lo", 0), ("lo,veth+", 8), ("veth", 0), ("+", 8)])
+def test_a_device_is_that_of_either_way(network: Network, iface: str, emitted: int) -> None:
+    with parameters.loaded(f"proto=icmp hooks=all rate=0 iface={iface}"):
+        ping(network.peer_address, count=2)
+        # A request at LOCAL_OUT and POST_ROUTING, its answer at PRE_ROUTING and LOCAL_IN.
+        assert parameters.total().emitted == emitted
 
 
 def _emitted(wire: Wire) -> int:

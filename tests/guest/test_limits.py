@@ -13,9 +13,9 @@ import module
 import parameters
 from conftest import Network
 from hookmod import counted, ping, rules
-from netns import inside, ip, run
+from netns import bring_up_loopback, inside, inside_new
 
-_NAMESPACES = 100
+_NAMESPACES = 300
 
 
 def _send(number: int, address: str = "127.0.0.1") -> None:
@@ -63,19 +63,16 @@ def test_the_counts_are_those_of_nft_whatever_becomes_of_the_packets() -> None:
 
 def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network) -> None:
     log = kmsg.KernelLog()
-    inodes = {}
+    inodes = set()
     with parameters.loaded("proto=udp hooks=output rate=0 netns=all format=full"):
         for number in range(_NAMESPACES):
-            name = f"n{number}"
-            run("ip", "netns", "add", name)
-            with inside(name):
-                inodes[Path("/proc/thread-self/ns/net").stat().st_ino] = number
-                ip("link set lo up")
+            with inside_new():
+                inodes.add(Path("/proc/thread-self/ns/net").stat().st_ino)
+                bring_up_loopback()
                 _send(number % 5 + 1)
-            run("ip", "netns", "del", name)
         with inside(network.peer):
-            inodes[Path("/proc/thread-self/ns/net").stat().st_ino] = 6
-            ip("link set lo up")
+            inodes.add(Path("/proc/thread-self/ns/net").stat().st_ino)
+            bring_up_loopback()
             _send(7)
         emitted = parameters.counts()["output ipv4"].emitted
     found: dict[int, int] = {}
@@ -86,7 +83,7 @@ def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network)
     sent = sum(number % 5 + 1 for number in range(_NAMESPACES)) + 7
     assert emitted == sum(found.values()) == sent
     # A number may be used again by a later namespace.
-    assert set(found) == set(inodes)
+    assert set(found) == inodes
     assert not module.is_loaded()
 
 
@@ -102,6 +99,24 @@ def test_without_netns_all_other_namespaces_are_left_alone(network: Network) -> 
         with inside(network.peer):
             _send(5)
         assert parameters.counts()["output ipv4"].emitted == 5
+
+
+def test_loading_warns_of_a_serial_console_that_would_take_the_lines() -> None:
+    consoles = Path("/proc/consoles").read_text()
+    assert consoles.startswith("ttyS0 "), consoles
+    levels = Path("/proc/sys/kernel/printk")
+    before = levels.read_text().split()[0]
+    for level, warnings in (("6", 0), ("7", 1)):
+        log = kmsg.KernelLog()
+        levels.write_text(level)
+        try:
+            with parameters.loaded(""):
+                pass
+        finally:
+            levels.write_text(before)
+        found = [text for number, text in log.read() if "serial console" in text and number == 4]
+        log.close()
+        assert len(found) == warnings, (level, found)
 
 
 @contextlib.contextmanager

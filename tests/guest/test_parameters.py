@@ -47,7 +47,7 @@ _GOOD = [
     ("priority", "-300", "raw"),
 ]
 _BAD = [
-    *((name, "\n") for name in ("hooks", "family", "proto", "netns", "rate", "burst", "format", "priority")),
+    *((name, "") for name in ("hooks", "family", "proto", "netns", "rate", "burst", "format", "priority")),
     *((name, "x" * 4000) for name in _DEFAULTS),
     *((name, b"\xff\xfe") for name in _DEFAULTS),
     *((name, "\u00e9") for name in _DEFAULTS),

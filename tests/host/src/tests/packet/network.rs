@@ -171,7 +171,7 @@ fn nobody_makes_the_walk_long_or_leaves_the_packet_with_it() {
     let packet = ipv6(&[(60, extension(3, 0))], 17, &[0; 8]);
     for len in 0..packet.len() {
         let expected = match len {
-            48.. => Ok(Err(Malformed::Truncated)),
+            72.. => Ok(Err(Malformed::Truncated)),
             _ => Err(Malformed::Truncated),
         };
         let read = parse(&packet[..len]).map(|network| network.transport(&&packet[..len]));
@@ -267,6 +267,7 @@ proptest! {
         let packet = bytes.as_slice();
         if let Ok(network) = parse(packet) {
             prop_assert!(network.end <= packet.len());
+            prop_assert!(network.transport_offset <= network.end);
             let whole = network.transport(&packet);
             prop_assert_eq!(network.transport(&Scattered::new(packet, 3)), whole);
             if network.fragment.is_none() && matches!(whole, Ok(Transport::Udp(_))) {
