@@ -58,13 +58,15 @@ def record(network: Network, tmp_path: Path) -> Callable[..., Recording]:
 
 @pytest.fixture(autouse=True)
 def clean_kernel() -> Iterator[None]:
-    """No test may leave the module loaded, or make the kernel complain."""
+    """No test may leave the module loaded, make the kernel complain, or end with counts that do not add up."""
     log = kmsg.KernelLog()
     yield
     left = module.is_loaded()
     if left:
         module.unload()
-    complaints = kmsg.complaints(log.read())
+    records = log.read()
     log.close()
+    complaints = kmsg.complaints(records)
     assert not left, "the test left the module loaded"
     assert not complaints, "\n".join(complaints)
+    kmsg.check_counts(records)

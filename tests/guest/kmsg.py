@@ -53,6 +53,7 @@ _FRAGMENT = re.compile(
     rf" \| protocol : 6 \| fragment : {_NUMBER} \| id : {_NUMBER} \| length : {_NUMBER}"
 )
 _SUMMARY = re.compile(r"nf_tracer: (?:(\w+) ipv4 )?seen (.*)")
+_ANY_SUMMARY = re.compile(r"nf_tracer: (\w+ ipv[46] )?seen (.*)")
 _LEVEL_INFO = 6
 # What the kernel says itself, in the module's name, about any module like it.
 _LOADER = ("loading out-of-tree module", "module verification failed")
@@ -114,6 +115,19 @@ def parse_summary(text: str) -> Summary:
     summary = Summary(*(int(counts[name]) for name in Summary._fields))
     assert summary.seen == sum(summary[1:]), text
     return summary
+
+
+def check_counts(records: list[tuple[int, str]]) -> None:
+    """The counts that the module gave on unloading add up, across a point and across all points."""
+    points: list[Summary] = []
+    for match in filter(None, (_ANY_SUMMARY.fullmatch(text) for _, text in records)):
+        summary = parse_summary(match[2])
+        if match[1]:
+            points.append(summary)
+        else:
+            assert list(summary) == [sum(column) for column in zip(Summary(), *points, strict=True)], match[0]
+            points = []
+    assert not points, "points without a sum"
 
 
 def split_records(records: list[tuple[int, str]]) -> tuple[list[Line], dict[str, Summary]]:

@@ -11,7 +11,7 @@ import kmsg
 import parameters
 import pytest
 from conftest import Network
-from hookmod import rules
+from hookmod import ping, rules
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
@@ -156,6 +156,21 @@ def test_nf_log_lines_are_those_of_the_kernels_own_logger(network: Network, tmp_
     assert len(own) > 5
     assert own == kernels
     assert all(line.startswith(f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} ") for line in own), own
+
+
+def test_nf_log_says_nothing_of_other_namespaces_unless_the_kernel_is_told_to(network: Network) -> None:
+    setting = Path("/proc/sys/net/netfilter/nf_log_all_netns")
+    with parameters.loaded("proto=icmp rate=0 hooks=output format=nf_log netns=all"):
+        for allowed in ("0", "1"):
+            before = parameters.total()
+            setting.write_text(allowed)
+            ping(network.address, count=2, netns=network.peer)
+            setting.write_text("0")
+            now = parameters.total()
+            # The requests there, and their answers here.
+            theirs = now.emitted - before.emitted - 2 if allowed == "1" else now.lost - before.lost
+            assert theirs == 2, (allowed, before, now)
+            assert now.seen - before.seen == 4
 
 
 def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None:

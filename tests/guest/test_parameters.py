@@ -2,6 +2,7 @@
 """Every parameter: what it takes, what it refuses, and that changing it loses nothing."""
 
 import multiprocessing
+import os
 import subprocess
 import time
 
@@ -14,6 +15,8 @@ from hookmod import ping
 from netns import run
 from test_loading import steady_traffic
 
+# How long parameters are written to under traffic, in seconds.
+_WRITING = float(os.environ.get("NF_TRACER_WRITING", "8"))
 _DEFAULTS = {
     "hooks": "prerouting,output",
     "family": "ipv4",
@@ -118,12 +121,13 @@ def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:
     assert module.hooks() == []
 
 
-def _write(values: list[tuple[str, str]], end: float) -> None:
+def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Queue) -> None:
     number = 0
     while time.monotonic() < end:
         name, value = values[number % len(values)]
         parameters.put(name, value)
         number += 1
+    written.put(number)
 
 
 def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Network) -> None:
@@ -134,8 +138,9 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
         [("netns", "all"), ("netns", "host"), ("rate", "1"), ("rate", "0")],
     ]
     with parameters.loaded("rate=10 burst=10"), steady_traffic(network):
-        end = time.monotonic() + 8
-        writers = [multiprocessing.Process(target=_write, args=(values, end)) for values in sets]
+        end = time.monotonic() + _WRITING
+        written: multiprocessing.Queue = multiprocessing.Queue()
+        writers = [multiprocessing.Process(target=_write, args=(values, end, written)) for values in sets]
         for writer in writers:
             writer.start()
         seen = []
@@ -145,6 +150,7 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
         for writer in writers:
             writer.join()
         assert [writer.exitcode for writer in writers] == [0] * len(writers)
+        print("writes:", *(written.get() for _ in writers))
         assert seen == sorted(seen)
         assert seen[-1] > seen[0]
 
