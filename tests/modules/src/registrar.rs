@@ -3,7 +3,8 @@
 //! Registers and unregisters handlers of every kind, again and again, while packets pass.
 //!
 //! Shows: registering at run time, in one namespace, in all of them and at a device that may go at
-//! any moment. The debug kernel's tests run it; a handler that is freed too early is read after that.
+//! any moment. Each registration is dropped while a packet is inside its handler, which reads its own
+//! memory for a while: in the debug kernel, one that is freed too early is told of.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -19,7 +20,9 @@ use kernel::{
     },
     time::{
         delay::fsleep,
-        Delta, //
+        Delta,
+        Instant,
+        Monotonic, //
     }, //
 };
 use netfilter::*;
@@ -35,15 +38,25 @@ module! {
             default: 1,
             description: "How often each kind of registration is made and dropped",
         },
+        stay: u32 {
+            default: 1,
+            description: "How long the first packet of each registration stays in the handler, in milliseconds",
+        },
     },
 }
 
 /// How many packets each kind of registration was called with.
 static SEEN: [Atomic<u64>; 3] = [const { Atomic::new(0) }; 3];
 
-/// Reads memory of its own for as long as a call may well last.
+fn seen(kind: usize) -> u64 {
+    SEEN.get(kind).map_or(0, |seen| seen.load(Relaxed))
+}
+
+/// Reads memory of its own, in its first call for a while.
 struct Reader {
     kind: usize,
+    calls: Atomic<u64>,
+    stay: Delta,
     memory: KVec<u64>,
 }
 
@@ -51,19 +64,32 @@ impl Reader {
     fn new(kind: usize) -> Result<Self> {
         let mut memory = KVec::new();
         memory.resize(64, 1, GFP_KERNEL)?;
-        Ok(Self { kind, memory })
+        Ok(Self {
+            kind,
+            calls: Atomic::new(0),
+            stay: Delta::from_millis(module_parameters::stay.value().into()),
+            memory,
+        })
+    }
+
+    fn read(&self) {
+        black_box(self).memory.iter().for_each(|word| {
+            black_box(word);
+        });
     }
 }
 
 impl Handler for Reader {
     fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
-        for _ in 0..50 {
-            black_box(self).memory.iter().for_each(|word| {
-                black_box(word);
-            });
-        }
         if let Some(seen) = SEEN.get(self.kind) {
             seen.add(1, Relaxed);
+        }
+        self.read();
+        if self.calls.fetch_add(1, Relaxed) == 0 {
+            let entered = Instant::<Monotonic>::now();
+            while entered.elapsed() < self.stay {
+                self.read();
+            }
         }
         packet.accept()
     }
@@ -93,22 +119,31 @@ fn register() -> Result {
             priority: Priority::FIRST,
         },
     ];
-    let let_packets_pass = || fsleep(Delta::from_micros(500));
+    // Until a packet is inside; no more than 10 ms, since the device may be gone.
+    let await_packet = |kind: usize, before: u64| {
+        for _ in 0..100 {
+            if seen(kind) != before {
+                break;
+            }
+            fsleep(Delta::from_micros(100));
+        }
+    };
+    let [here, everywhere, at_device] = [0, 1, 2].map(seen);
 
     {
         let reader = Reader::new(0);
         let _here = KBox::pin_init(Registration::new(Net::init(), &POINTS, reader), GFP_KERNEL)?;
-        let_packets_pass();
+        await_packet(0, here);
     }
     {
         let _everywhere = KBox::pin_init(EveryNet::new(&POINTS, Reader::new(1)), GFP_KERNEL)?;
-        let_packets_pass();
+        await_packet(1, everywhere);
     }
     let device = c"stress0";
     let reader = Reader::new(2);
-    let at_device = DeviceRegistration::new(Net::init(), device, &DEVICE_POINTS, reader);
-    match KBox::pin_init(at_device, GFP_KERNEL) {
-        Ok(_at_device) => let_packets_pass(),
+    let registration = DeviceRegistration::new(Net::init(), device, &DEVICE_POINTS, reader);
+    match KBox::pin_init(registration, GFP_KERNEL) {
+        Ok(_at_device) => await_packet(2, at_device),
         // It comes and goes.
         Err(error) if error == ENODEV => {}
         Err(error) => return Err(error),
@@ -125,7 +160,7 @@ impl kernel::Module for Registrar {
         for _ in 0..rounds {
             register()?;
         }
-        let [here, everywhere, at_device] = SEEN.each_ref().map(|seen| seen.load(Relaxed));
+        let [here, everywhere, at_device] = [0, 1, 2].map(seen);
         pr_info!("{rounds} rounds: here {here}, everywhere {everywhere}, at_device {at_device}\n");
         Ok(Self)
     }
