@@ -20,8 +20,10 @@
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <net/netfilter/nf_log.h>
 #include <net/netfilter/nf_queue.h>
 
+#include "events.h"
 #include "helpers.h"
 #include "params.h"
 

@@ -241,18 +241,15 @@ u32 rust_helper_bpf_prog_run_at_network(const struct bpf_prog *prog,
 	return bpf_prog_run_save_cb(prog, skb);
 }
 
-int rust_helper_nf_log_syslog_get(void)
+int rust_helper_nf_logger_load(enum nf_log_type type)
 {
-	int err = nf_logger_find_get(NFPROTO_INET, NF_LOG_TYPE_LOG);
+	int err = nf_logger_find_get(NFPROTO_INET, type);
 
-	if (err == -ENOENT && request_module("nf_log_syslog") == 0)
-		err = nf_logger_find_get(NFPROTO_INET, NF_LOG_TYPE_LOG);
+	if (err == -ENOENT &&
+	    request_module(type == NF_LOG_TYPE_LOG ? "nf_log_syslog" :
+						     "nfnetlink_log") == 0)
+		err = nf_logger_find_get(NFPROTO_INET, type);
 	return err;
-}
-
-void rust_helper_nf_log_syslog_put(void)
-{
-	nf_logger_put(NFPROTO_INET, NF_LOG_TYPE_LOG);
 }
 
 bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
@@ -270,6 +267,19 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &all_fields, "%s", prefix);
 	return true;
+}
+
+void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
+			      const struct nf_hook_state *state, const char *prefix)
+{
+	/* How much it wants, and how many at once, is the listener's to say. */
+	const struct nf_loginfo info = {
+		.type = NF_LOG_TYPE_ULOG,
+		.u.ulog.group = group,
+	};
+
+	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
+		      state->out, &info, "%s", prefix);
 }
 
 u64 rust_helper_monotonic_ns(void)

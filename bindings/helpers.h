@@ -12,6 +12,7 @@
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
+#include <net/netfilter/nf_log.h>
 
 struct bpf_prog;
 struct netdev_notifier_info;
@@ -83,15 +84,20 @@ u32 rust_helper_bpf_prog_run_at_network(const struct bpf_prog *prog,
 					struct sk_buff *skb);
 
 /*
- * The loggers of IPv4 and IPv6 that write to the kernel's log: get may sleep and load
- * a module; nf_log_syslog() is for within a hook's call, and says whether there is a
- * line.
+ * Takes a reference to the loggers of IPv4 and IPv6 of a type. May sleep and load a
+ * module. nf_logger_put() gives it back.
  */
-int rust_helper_nf_log_syslog_get(void);
-void rust_helper_nf_log_syslog_put(void);
+int rust_helper_nf_logger_load(enum nf_log_type type);
+
+/*
+ * Log a packet, for within a hook's call. The first says whether there is a line; what
+ * NFLOG does, it does not say.
+ */
 bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 			       const struct nf_hook_state *state,
 			       const char *prefix);
+void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
+			      const struct nf_hook_state *state, const char *prefix);
 
 /* The monotonic clock; any context. */
 u64 rust_helper_monotonic_ns(void);

@@ -76,6 +76,9 @@ PARAM(burst, NF_TRACER_BURST);
 MODULE_PARM_DESC(burst, "lines at once, above the rate (default: 2000)");
 PARAM(format, NF_TRACER_FORMAT);
 MODULE_PARM_DESC(format, "of lines: classic (default), full, or nf_log");
+PARAM(sink, NF_TRACER_SINK);
+MODULE_PARM_DESC(sink,
+		 "log (default), trace for the tracepoint nf_tracer:packet, nflog:GROUP, or several with commas");
 PARAM(priority, NF_TRACER_PRIORITY);
 MODULE_PARM_DESC(priority,
 		 "among other hooks: a number, or first (default), raw, mangle, filter, last...");

@@ -2,12 +2,14 @@
 
 //! Traces packets in netfilter hooks.
 //!
-//! From its loading to its unloading the module prints a line for each packet that its parameters ask
-//! for: by default, each TCP segment over IPv4 that comes in (`NF_INET_PRE_ROUTING`) or is sent
+//! From its loading to its unloading the module tells of each packet that its parameters ask for,
+//! by a line of the log unless they say otherwise: by default, of each TCP segment over IPv4 that comes in (`NF_INET_PRE_ROUTING`) or is sent
 //! (`NF_INET_LOCAL_OUT`) in the initial network namespace. It changes nothing and lets everything pass.
 
 #[path = "../bindings/bindings.rs"]
 mod bindings;
+#[path = "../bindings/events.rs"]
+mod events;
 pub mod netfilter;
 mod packet;
 #[path = "../bindings/params.rs"]
@@ -34,11 +36,6 @@ struct NfTracer;
 
 impl kernel::Module for NfTracer {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        if system::serial_console_shows_info() {
-            pr_warn!(
-                "lines go to a serial console too, which packets wait for: see 'dmesg -n 6'\n"
-            );
-        }
         params::start()?;
         Ok(Self)
     }

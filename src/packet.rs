@@ -126,6 +126,15 @@ impl Network {
         })
     }
 
+    /// What tells the datagram from others of the same ends: of IPv6, only fragments have it, and 0 is
+    /// that of the others.
+    pub(crate) fn id(&self) -> u32 {
+        match (self.ip, self.fragment) {
+            (Ip::V4(ip), _) => ip.id.into(),
+            (Ip::V6(_), fragment) => fragment.map_or(0, |fragment| fragment.id),
+        }
+    }
+
     #[inline]
     pub(crate) fn source(&self) -> IpAddr {
         match self.ip {

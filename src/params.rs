@@ -23,6 +23,7 @@ use crate::{
         nf_tracer_param_NF_TRACER_PRIORITY as PRIORITY,
         nf_tracer_param_NF_TRACER_PROTO as PROTO,
         nf_tracer_param_NF_TRACER_RATE as RATE,
+        nf_tracer_param_NF_TRACER_SINK as SINK,
         nf_tracer_param_NF_TRACER_SPORT as SPORT,
         nf_tracer_param_NF_TRACER_SRC as SRC, //
     },
@@ -30,9 +31,11 @@ use crate::{
         ParamLock,
         ParamLocked, //
     },
+    system,
     tracer::{
         settings::{
             bpf,
+            sinks::Sink,
             List,
             Refused,
             Value, //
@@ -68,6 +71,9 @@ pub(crate) fn start() -> Result {
     let mut lock = ParamLock::take();
     let state = STATE.get(&mut lock);
 
+    if state.settings.sinks.contain(Sink::Log) && system::serial_console_shows_info() {
+        pr_warn!("lines go to a serial console too, which packets wait for: see 'dmesg -n 6'\n");
+    }
     state.hooks = Some(Hooks::new(&state.settings)?);
     Ok(())
 }
@@ -112,6 +118,7 @@ pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: &[u8]) ->
         RATE => new.rate = read(name, text)?,
         BURST => new.burst = read(name, text)?,
         FORMAT => new.format = read(name, text)?,
+        SINK => new.sinks = read(name, text)?,
         PRIORITY => new.priority = read(name, text)?,
         _ => return Err(EINVAL),
     }
@@ -155,6 +162,7 @@ pub(crate) fn get(lock: &mut ParamLock, param: nf_tracer_param, to: &mut [u8]) -
         RATE => settings.rate.write(&mut text),
         BURST => settings.burst.write(&mut text),
         FORMAT => settings.format.write(&mut text),
+        SINK => settings.sinks.write(&mut text),
         PRIORITY => settings.priority.write(&mut text),
         COUNTS => match hooks {
             Some(hooks) => hooks.write_counts(&mut text),
@@ -185,6 +193,7 @@ fn name(param: nf_tracer_param) -> &'static str {
         RATE => "rate",
         BURST => "burst",
         FORMAT => "format",
+        SINK => "sink",
         PRIORITY => "priority",
         _ => "counts",
     }

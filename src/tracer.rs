@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the user asked for: a log line for each packet that is wanted, and the count of all.
+//! What the user asked for: each packet that is wanted in the log, in a trace or in a capture, and the
+//! count of all.
 //!
 //! Chooses, limits, formats and counts, and leaves the rest to others: the hooks to
 //! [`netfilter`](crate::netfilter), the reading of headers to [`packet`](crate::packet), the parameters'
@@ -9,6 +10,7 @@
 mod classic;
 mod config;
 mod counters;
+mod event;
 mod full;
 mod limiter;
 mod line;
@@ -22,7 +24,9 @@ use self::{
     config::Config,
     counters::{
         Counters,
-        Outcome, //
+        Outcome,
+        Point,
+        Unwanted, //
     },
     full::{
         Headers,
@@ -30,7 +34,10 @@ use self::{
     },
     limiter::Limiter,
     line::Line,
-    settings::choice::Format, //
+    settings::{
+        choice::Format,
+        sinks::Sink, //
+    }, //
 };
 use crate::{
     netfilter::{
@@ -39,7 +46,9 @@ use crate::{
         EveryNet,
         Family,
         Handler,
+        Hook,
         InEveryNet,
+        Logger,
         Packet,
         Replaceable,
         Slot,
@@ -84,7 +93,7 @@ impl Hooks {
         Ok(())
     }
 
-    /// Writes a line of counts for each point that has seen a packet.
+    /// Writes a line of counts for each point and sink that has seen a packet.
     pub(crate) fn write_counts(&self, to: &mut dyn fmt::Write) -> fmt::Result {
         for line in self.0.handler().counters.lines() {
             to.write_fmt(fmt!("{line}\n"))?;
@@ -93,7 +102,7 @@ impl Hooks {
     }
 }
 
-/// Prints a line for each packet that is wanted, and lets every packet pass.
+/// Gives each packet that is wanted to the sinks, and lets every packet pass.
 struct Tracer {
     config: Replaceable<Config>,
     limiter: Limiter,
@@ -110,63 +119,87 @@ impl Tracer {
         })
     }
 
-    /// Prints what is to be printed of a packet. Says what became of it.
+    /// Reads what a packet that is wanted has, and no more of others than tells that.
     #[inline]
-    fn trace(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Outcome {
+    fn choose(
+        &self,
+        config: &Config,
+        packet: &Packet<'_>,
+        state: &State<'_>,
+    ) -> Result<(Network, Transport), Unwanted> {
         let settings = &config.settings;
         let network = match state.family() {
             Family::Ipv4 => Network::parse_ipv4(packet),
             _ => Network::parse_ipv6(packet),
         };
-        let network = match network {
-            Ok(network) => network,
-            Err(malformed) => {
-                if !settings.ask_for_addresses() && !settings.ask_for_ports() {
-                    self.log_malformed(config, packet, state, Headers::None(malformed));
-                }
-                return malformed.into();
+        let network = network.map_err(|malformed| {
+            if !settings.ask_for_addresses() && !settings.ask_for_ports() {
+                self.emit_malformed(config, packet, state, Headers::None(malformed));
             }
-        };
+            Unwanted::from(malformed)
+        })?;
 
         if !settings.want_network(&network) || !settings.want_devices(state) {
-            return Outcome::NotMatched;
+            return Err(Unwanted::NotMatched);
         }
-        let transport = match network.transport(packet) {
-            Ok(transport) => transport,
-            Err(malformed) => {
-                if !settings.ask_for_ports() {
-                    let headers = Headers::Network(&network, malformed);
-                    self.log_malformed(config, packet, state, headers);
-                }
-                return malformed.into();
+        let transport = network.transport(packet).map_err(|malformed| {
+            if !settings.ask_for_ports() {
+                let headers = Headers::Network(&network, malformed);
+                self.emit_malformed(config, packet, state, headers);
             }
-        };
+            Unwanted::from(malformed)
+        })?;
         if !settings.want_ports(&transport) || !settings.bpf_takes(packet) {
-            return Outcome::NotMatched;
+            return Err(Unwanted::NotMatched);
         }
-        // Before anything is formatted.
-        if !self
-            .limiter
-            .allows(settings.rate, settings.burst, monotonic_ns())
-        {
-            return Outcome::Suppressed;
+        Ok((network, transport))
+    }
+
+    /// Gives a packet to all sinks, and counts what became of it at each.
+    #[inline]
+    fn emit(
+        &self,
+        config: &Config,
+        packet: &Packet<'_>,
+        state: &State<'_>,
+        network: &Network,
+        transport: &Transport,
+    ) {
+        let settings = &config.settings;
+        let point = point(state);
+
+        if settings.sinks.contain(Sink::Log) {
+            // Before anything is formatted.
+            let outcome = if !self.allows_line(settings) {
+                Outcome::Suppressed
+            } else {
+                match settings.format {
+                    Format::Classic => log_classic(network, transport),
+                    Format::Full => log_full_headers(packet, state, network, transport),
+                    Format::NfLog => log_nf_log(config, packet, state),
+                }
+            };
+            self.counters.count(point, Sink::Log, outcome);
+            if outcome == Outcome::Suppressed {
+                self.tell_suppressed();
+            }
         }
-        let logged = match config.settings.format {
-            Format::Classic => log_classic(&network, &transport),
-            Format::Full => log_full_headers(packet, state, &network, &transport),
-            Format::NfLog => log_nf_log(config, packet, state),
-        };
-        match logged {
-            true => Outcome::Emitted,
-            false => Outcome::Lost,
+        if settings.sinks.contain(Sink::Trace) {
+            let headers = Headers::Transport(network, transport, None);
+            let outcome = event::record(packet, state, headers);
+            self.counters.count(point, Sink::Trace, outcome);
+        }
+        if settings.sinks.contain(Sink::Nflog) {
+            let outcome = send_to_nflog(config, packet, state);
+            self.counters.count(point, Sink::Nflog, outcome);
         }
     }
 
-    /// Prints what could be read of a packet, in a format that has a word for it.
+    /// Gives a packet that could not be read to all sinks that have a word for it.
     ///
-    /// It is counted as malformed, with a line or without, so that no count depends on the format.
+    /// It is counted as malformed, whatever they make of it, so that no count depends on that.
     #[cold]
-    fn log_malformed(
+    fn emit_malformed(
         &self,
         config: &Config,
         packet: &Packet<'_>,
@@ -174,27 +207,39 @@ impl Tracer {
         headers: Headers<'_>,
     ) {
         let settings = &config.settings;
-        if settings.format == Format::Classic
-            || !settings.want_devices(state)
-            || !settings.bpf_takes(packet)
-            || !self
-                .limiter
-                .allows(settings.rate, settings.burst, monotonic_ns())
-        {
+
+        if !settings.want_devices(state) || !settings.bpf_takes(packet) {
             return;
         }
-        match settings.format {
-            Format::NfLog => {
-                log_nf_log(config, packet, state);
+        if settings.sinks.contain(Sink::Log)
+            && settings.format != Format::Classic
+            && self.allows_line(settings)
+        {
+            match settings.format {
+                Format::NfLog => _ = log_nf_log(config, packet, state),
+                Format::Classic | Format::Full => log_full(packet, state, headers),
             }
-            _ => log_full(packet, state, headers),
         }
+        if settings.sinks.contain(Sink::Trace) {
+            event::record(packet, state, headers);
+        }
+        if settings.sinks.contain(Sink::Nflog) {
+            send_to_nflog(config, packet, state);
+        }
+    }
+
+    /// Whether there may be one more line now.
+    #[inline]
+    fn allows_line(&self, settings: &Settings) -> bool {
+        let Settings { rate, burst, .. } = settings;
+
+        self.limiter.allows(*rate, *burst, monotonic_ns)
     }
 
     /// Says how many lines were suppressed, once a second.
     #[cold]
     fn tell_suppressed(&self) {
-        let total = || self.counters.total(Outcome::Suppressed);
+        let total = || self.counters.total(Sink::Log, Outcome::Suppressed);
 
         if let Some(number) = self.limiter.tell(total, monotonic_ns()) {
             pr_info!("{number} lines suppressed\n");
@@ -205,14 +250,23 @@ impl Tracer {
 impl Handler for Tracer {
     #[inline]
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
-        let outcome = self.trace(self.config.read(state), &packet, state);
+        let config = self.config.read(state);
 
-        self.counters.count(state.family(), state.hook(), outcome);
-        if outcome == Outcome::Suppressed {
-            self.tell_suppressed();
+        match self.choose(config, &packet, state) {
+            Ok((network, transport)) => self.emit(config, &packet, state, &network, &transport),
+            Err(unwanted) => {
+                let sinks = config.settings.sinks;
+                self.counters.count_unwanted(point(state), sinks, unwanted);
+            }
         }
         packet.accept()
     }
+}
+
+/// Where a packet is counted.
+#[inline]
+fn point(state: &State<'_>) -> Point {
+    Point::new(state.family(), state.hook())
 }
 
 impl InEveryNet for Tracer {
@@ -225,14 +279,13 @@ impl InEveryNet for Tracer {
 impl Drop for Tracer {
     /// Says what was counted. No handler runs any more, so the numbers are final.
     fn drop(&mut self) {
-        for line in self.counters.lines() {
+        for line in Iterator::chain(self.counters.lines(), self.counters.summaries()) {
             pr_info!("{line}\n");
         }
-        pr_info!("{}\n", self.counters.summary());
     }
 }
 
-impl From<Malformed> for Outcome {
+impl From<Malformed> for Unwanted {
     fn from(malformed: Malformed) -> Self {
         match malformed {
             Malformed::Truncated => Self::Truncated,
@@ -246,12 +299,12 @@ impl From<Malformed> for Outcome {
 // many arguments.
 
 #[inline(never)]
-fn log_classic(network: &Network, transport: &Transport) -> bool {
+fn log_classic(network: &Network, transport: &Transport) -> Outcome {
     let mut line = Line::new();
 
     classic::write(&mut line, network, transport);
     pr_info!("{}\n", line.as_str());
-    true
+    Outcome::Emitted
 }
 
 #[inline(never)]
@@ -260,7 +313,7 @@ fn log_full_headers(
     state: &State<'_>,
     network: &Network,
     transport: &Transport,
-) -> bool {
+) -> Outcome {
     let options = match transport {
         Transport::Tcp(tcp) if tcp.data_offset > 5 => Some(TcpOptions::read(packet, network, tcp)),
         _ => None,
@@ -271,7 +324,7 @@ fn log_full_headers(
         state,
         Headers::Transport(network, transport, options.as_ref()),
     );
-    true
+    Outcome::Emitted
 }
 
 #[inline(never)]
@@ -303,10 +356,30 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) {
 }
 
 #[inline(never)]
-fn log_nf_log(config: &Config, packet: &Packet<'_>, state: &State<'_>) -> bool {
-    let logger = config.logger.as_ref();
+fn log_nf_log(config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Outcome {
+    give(&config.syslog, packet, state, c"nf_tracer: ")
+}
 
-    logger.is_some_and(|logger| logger.log(packet, state, c"nf_tracer: "))
+/// The prefix names the hook, which a capture does not have elsewhere.
+#[inline(never)]
+fn send_to_nflog(config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Outcome {
+    let prefix = match state.hook() {
+        Hook::PreRouting => c"nf_tracer: prerouting",
+        Hook::LocalIn => c"nf_tracer: input",
+        Hook::Forward => c"nf_tracer: forward",
+        Hook::LocalOut => c"nf_tracer: output",
+        Hook::PostRouting => c"nf_tracer: postrouting",
+        Hook::Ingress | Hook::Egress => c"nf_tracer",
+    };
+    give(&config.nflog, packet, state, prefix)
+}
+
+/// Gives a packet to one of the kernel's own loggers.
+fn give(logger: &Option<Logger>, packet: &Packet<'_>, state: &State<'_>, prefix: &CStr) -> Outcome {
+    match logger {
+        Some(logger) if logger.log(packet, state, prefix) => Outcome::Emitted,
+        _ => Outcome::Lost,
+    }
 }
 
 impl Bytes for Packet<'_> {

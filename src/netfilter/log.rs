@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own packet logger, `nf_log_syslog`.
+//! The kernel's own packet loggers, `nf_log_syslog` and `nfnetlink_log`.
 //!
 //! C source: [`net/netfilter/nf_log.c`](srctree/net/netfilter/nf_log.c)
 
@@ -11,41 +11,79 @@ use super::{
 use crate::bindings;
 use kernel::{
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    str::CStrExt, //
 };
 
-/// The logger of IPv4 and IPv6 that writes to the kernel's log, held so that it is not unloaded.
+/// A logger of IPv4 and IPv6, held so that it is not unloaded.
 ///
 /// # Invariants
 ///
-/// A reference to both loggers' modules is ours.
-pub struct SyslogLogger(());
+/// A reference to the module of this kind's loggers is ours, for each of the two families.
+pub struct Logger(Kind);
 
-impl SyslogLogger {
-    /// Holds the loggers. May sleep.
-    ///
-    /// Loads `nf_log_syslog` where that is not loaded. `ENOENT` if it cannot be.
-    pub fn get() -> Result<Self> {
-        // INVARIANT: The references are taken here.
-        // SAFETY: Called in process context.
-        to_result(unsafe { bindings::nf_log_syslog_get() })?;
-        Ok(Self(()))
-    }
+enum Kind {
+    Syslog,
+    Nflog { group: u16 },
+}
 
-    /// Logs a packet of IPv4 or IPv6 with all fields that nft's `log flags all` gives, at level info.
-    ///
-    /// `prefix` is cut off after 127 bytes. As for nft, there is no line from other namespaces than
-    /// the initial one unless `net.netfilter.nf_log_all_netns` says so; `false` says that there is none.
-    pub fn log(&self, packet: &Packet<'_>, state: &State<'_>, prefix: &CStr) -> bool {
-        // SAFETY: All are valid for the call by their types' invariants, and so are the loggers. The
-        // packet is only read.
-        unsafe { bindings::nf_log_syslog(packet.as_ptr(), state.as_raw(), prefix.as_ptr().cast()) }
+impl Kind {
+    fn as_raw(&self) -> bindings::nf_log_type {
+        match self {
+            Self::Syslog => bindings::nf_log_type_NF_LOG_TYPE_LOG,
+            Self::Nflog { .. } => bindings::nf_log_type_NF_LOG_TYPE_ULOG,
+        }
     }
 }
 
-impl Drop for SyslogLogger {
+impl Logger {
+    /// The one that writes lines to the kernel's log, at level info, with all fields that nft's
+    /// `log flags all` gives. May sleep.
+    ///
+    /// Loads `nf_log_syslog` where that is not loaded. `ENOENT` if it cannot be.
+    pub fn syslog() -> Result<Self> {
+        Self::hold(Kind::Syslog)
+    }
+
+    /// NFLOG: the one that sends packets as they are to the program that listens to `group`, in the
+    /// packet's namespace. May sleep.
+    ///
+    /// Loads `nfnetlink_log` where that is not loaded. `ENOENT` if it cannot be.
+    pub fn nflog(group: u16) -> Result<Self> {
+        Self::hold(Kind::Nflog { group })
+    }
+
+    fn hold(kind: Kind) -> Result<Self> {
+        // INVARIANT: The references are taken here.
+        // SAFETY: Called in process context.
+        to_result(unsafe { bindings::nf_logger_load(kind.as_raw()) })?;
+        Ok(Self(kind))
+    }
+
+    /// Logs a packet of IPv4 or IPv6. `prefix` is cut off after 127 bytes.
+    ///
+    /// As for nft, there is no line from other namespaces than the initial one unless
+    /// `net.netfilter.nf_log_all_netns` says so; `false` says that there is none. Whether somebody
+    /// listens to an NFLOG group, and has room for the packet, that logger tells nobody.
+    pub fn log(&self, packet: &Packet<'_>, state: &State<'_>, prefix: &CStr) -> bool {
+        let (skb, state, prefix) = (packet.as_ptr(), state.as_raw(), prefix.as_char_ptr());
+
+        match self.0 {
+            // SAFETY: All are valid for the call by their types' invariants, and so are the loggers.
+            // The packet is only read.
+            Kind::Syslog => unsafe { bindings::nf_log_syslog(skb, state, prefix) },
+            Kind::Nflog { group } => {
+                // SAFETY: As above.
+                unsafe { bindings::nf_log_nflog(group, skb, state, prefix) };
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Logger {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the references are ours.
-        unsafe { bindings::nf_log_syslog_put() };
+        unsafe { bindings::nf_logger_put(bindings::NFPROTO_INET as i32, self.0.as_raw()) };
     }
 }

@@ -91,7 +91,7 @@ pub use self::{
         Handler,
         MAX_REPEATS, //
     },
-    log::SyslogLogger,
+    log::Logger,
     net::Net,
     owned::OwnedPacket,
     packet::{

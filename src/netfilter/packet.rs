@@ -37,15 +37,16 @@ pub struct Packet<'a> {
 
 /// How far the checksum of a packet's transport header has been made or checked, C's `ip_summed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum ChecksumState {
     /// Nobody has looked: `CHECKSUM_NONE`.
-    None,
+    None = bindings::CHECKSUM_NONE,
     /// A device has found it right: `CHECKSUM_UNNECESSARY`.
-    Unnecessary,
+    Unnecessary = bindings::CHECKSUM_UNNECESSARY,
     /// A device has summed up the packet, which the stack has yet to compare: `CHECKSUM_COMPLETE`.
-    Complete,
+    Complete = bindings::CHECKSUM_COMPLETE,
     /// Only a part is in the header, the rest is left to a device: `CHECKSUM_PARTIAL`.
-    Partial,
+    Partial = bindings::CHECKSUM_PARTIAL,
 }
 
 impl<'a> Packet<'a> {
@@ -152,6 +153,15 @@ impl<'a> Packet<'a> {
             )
         };
         error == 0
+    }
+
+    /// The address of C's `struct sk_buff`, by which the kernel's tracepoints tell packets apart.
+    ///
+    /// It stays the same from hook to hook, and is another packet's once this one is freed. A secret
+    /// of the kernel, as any address.
+    #[inline]
+    pub fn address(&self) -> usize {
+        self.skb.addr()
     }
 
     /// The mark that rules, routing and sockets share.

@@ -55,6 +55,18 @@ impl<'a> State<'a> {
         self.hook
     }
 
+    /// C's number of the family, `NFPROTO_*`.
+    #[inline]
+    pub fn pf(&self) -> u8 {
+        self.raw.pf
+    }
+
+    /// C's number of the hook point, in its family.
+    #[inline]
+    pub fn hooknum(&self) -> u8 {
+        self.raw.hook
+    }
+
     /// The device that the packet came in by, if the hook point knows.
     #[inline]
     pub fn input(&self) -> Option<DeviceRef<'a>> {
@@ -121,6 +133,12 @@ impl DeviceRef<'_> {
 pub struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
 
 impl DeviceName {
+    /// The name with the zeros behind it.
+    #[inline]
+    pub fn as_array(&self) -> &[u8; bindings::IFNAMSIZ as usize] {
+        &self.0
+    }
+
     /// The bytes of the name, at most 15.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {

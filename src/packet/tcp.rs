@@ -35,6 +35,11 @@ impl TcpFlags {
     pub(crate) const NAMES: [&'static str; 9] =
         ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
 
+    /// The bits.
+    pub(crate) fn bits(self) -> u16 {
+        self.0
+    }
+
     /// The names of the flags that are set, from the lowest bit on.
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         (0..)

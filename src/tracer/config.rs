@@ -16,19 +16,24 @@ use super::settings::{
     },
     ports::Ports,
     prefixes::Prefixes,
-    protocols::Protocols, //
+    protocols::Protocols,
+    sinks::{
+        Sink,
+        Sinks, //
+    }, //
 };
 use crate::{
+    events,
     netfilter::{
         InetHook,
         Instruction,
+        Logger,
         Nets,
         Packet,
         Point,
         Priority,
         Program,
-        State,
-        SyslogLogger, //
+        State, //
     },
     packet::{
         Network,
@@ -60,6 +65,7 @@ pub(crate) struct Settings {
     pub(crate) rate: Lines,
     pub(crate) burst: Lines,
     pub(crate) format: Format,
+    pub(crate) sinks: Sinks,
 }
 
 /// The hook points of the IP families, in the order of [`Hooks`]' numbers.
@@ -90,6 +96,7 @@ impl Settings {
         rate: Lines(1000),
         burst: Lines(2000),
         format: Format::Classic,
+        sinks: Sinks::LOG,
     };
 
     /// Where packets are traced.
@@ -218,23 +225,35 @@ impl BpfFilter {
 pub(super) struct Config {
     pub(super) settings: Settings,
     /// With the format that it prints.
-    pub(super) logger: Option<SyslogLogger>,
+    pub(super) syslog: Option<Logger>,
+    /// With the sink that it is.
+    pub(super) nflog: Option<Logger>,
 }
 
 impl Config {
-    /// May sleep, and load the kernel's logger.
+    /// May sleep, and load the kernel's loggers.
+    ///
+    /// `ENOENT` and `EOPNOTSUPP` for what this kernel does not have, `ENOMEM`.
     pub(super) fn new(settings: &Settings) -> Result<KBox<Self>> {
-        let logger = match settings.format {
-            Format::NfLog => Some(SyslogLogger::get().inspect_err(|_| {
-                pr_err!("format: nf_log: this kernel has no nf_log_syslog\n");
-            })?),
-            Format::Classic | Format::Full => None,
-        };
+        let sinks = settings.sinks;
+        let lines = sinks.contain(Sink::Log) && settings.format == Format::NfLog;
+        let syslog = lines.then(Logger::syslog).transpose().inspect_err(|_| {
+            pr_err!("format: nf_log: this kernel has no nf_log_syslog\n");
+        })?;
+        let nflog = sinks.nflog_group().map(Logger::nflog).transpose();
+        let nflog = nflog.inspect_err(|_| {
+            pr_err!("sink: nflog: this kernel has no nfnetlink_log\n");
+        })?;
 
+        if sinks.contain(Sink::Trace) && !events::AVAILABLE {
+            pr_err!("sink: trace: this kernel has no tracepoints\n");
+            return Err(EOPNOTSUPP);
+        }
         Ok(KBox::new(
             Self {
                 settings: settings.clone(),
-                logger,
+                syslog,
+                nflog,
             },
             GFP_KERNEL,
         )?)

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How many packets were seen, and what became of each.
+//! How many packets were seen, and what became of each, for each of the sinks.
 
+use super::settings::sinks::{
+    Sink,
+    Sinks, //
+};
 use crate::{
     netfilter::{
         Family,
@@ -12,34 +16,39 @@ use crate::{
 use core::fmt;
 use kernel::prelude::*;
 
-/// What became of a packet, as far as the tracer is concerned. Each packet has exactly one.
+/// Why a packet is of no interest to any sink.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Unwanted {
     /// It is none that was asked for.
     NotMatched,
     /// It ends inside a header.
     Truncated,
     /// A header makes no sense.
     Invalid,
-    /// A line was printed.
+}
+
+/// What became of a packet that was asked for, at one sink.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The sink has it.
     Emitted,
-    /// A line would have been printed, had there not been too many.
+    /// It would have made a line, had there not been too many.
     Suppressed,
-    /// The kernel's own logger has no line for it.
+    /// The sink did not take it: nobody listens, or the kernel's own logger has no line for it.
     Lost,
 }
 
-impl Outcome {
-    /// All of them, with the words for them, in the order of the counts.
-    const ALL: [(Self, &'static str); 6] = [
-        (Self::NotMatched, "not_matched"),
-        (Self::Truncated, "truncated"),
-        (Self::Invalid, "invalid"),
-        (Self::Emitted, "emitted"),
-        (Self::Suppressed, "suppressed"),
-        (Self::Lost, "lost"),
-    ];
-}
+/// The words for the counts of one sink, in the order in which they are kept and written.
+const UNWANTED: [(Unwanted, &str); 3] = [
+    (Unwanted::NotMatched, "not_matched"),
+    (Unwanted::Truncated, "truncated"),
+    (Unwanted::Invalid, "invalid"),
+];
+const OUTCOMES: [(Outcome, &str); 3] = [
+    (Outcome::Emitted, "emitted"),
+    (Outcome::Suppressed, "suppressed"),
+    (Outcome::Lost, "lost"),
+];
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const HOOKS: [Hook; 5] = [
@@ -50,78 +59,168 @@ const HOOKS: [Hook; 5] = [
     Hook::PostRouting,
 ];
 
-/// A count for each family, hook point and outcome, kept per CPU.
+/// A hook point of an IP family, of which both enums have them first.
+#[derive(Clone, Copy)]
+pub(crate) struct Point {
+    family: Family,
+    hook: Hook,
+}
+
+impl Point {
+    const COUNT: usize = FAMILIES.len() * HOOKS.len();
+
+    #[inline]
+    pub(crate) fn new(family: Family, hook: Hook) -> Self {
+        Self { family, hook }
+    }
+
+    #[inline]
+    fn number(self) -> usize {
+        self.family as usize * HOOKS.len() + self.hook as usize
+    }
+
+    /// All of them, in the order that packets pass them.
+    fn all() -> impl Iterator<Item = Self> {
+        HOOKS
+            .into_iter()
+            .flat_map(|hook| FAMILIES.map(|family| Self::new(family, hook)))
+    }
+}
+
+/// The counts, kept per CPU.
+///
+/// A packet that is not wanted is counted once, for the set of sinks in force; one that is wanted,
+/// once for each sink. So what one sink has seen is the sum over all sets that it is in.
 pub(crate) struct Counters(PerCpuCounters<{ Self::COUNT }>);
 
 impl Counters {
-    const COUNT: usize = Family::COUNT * Hook::COUNT * Outcome::ALL.len();
+    const PER_POINT: usize = Sinks::SETS * UNWANTED.len() + Sink::ALL.len() * OUTCOMES.len();
+    const COUNT: usize = Point::COUNT * Self::PER_POINT;
 
     /// Counters that are all zero. May sleep. `ENOMEM` is the only error.
     pub(crate) fn new() -> Result<Self> {
         PerCpuCounters::new().map(Self)
     }
 
-    /// Counts a packet. Any context.
+    /// Counts a packet that none of the sinks gets. Any context.
     #[inline]
-    pub(crate) fn count(&self, family: Family, hook: Hook, outcome: Outcome) {
-        self.0.inc(Self::index(family, hook, outcome));
+    pub(crate) fn count_unwanted(&self, point: Point, sinks: Sinks, unwanted: Unwanted) {
+        self.0.inc(Self::unwanted(point, sinks.set(), unwanted));
     }
 
-    /// How many packets had this outcome.
-    pub(crate) fn total(&self, outcome: Outcome) -> u64 {
-        points()
-            .map(|(hook, family)| self.0.sum(Self::index(family, hook, outcome)))
+    /// Counts a packet at one of the sinks that it was for. Any context.
+    #[inline]
+    pub(crate) fn count(&self, point: Point, sink: Sink, outcome: Outcome) {
+        self.0.inc(Self::outcome(point, sink, outcome));
+    }
+
+    /// How many packets had this outcome at this sink.
+    pub(crate) fn total(&self, sink: Sink, outcome: Outcome) -> u64 {
+        Point::all()
+            .map(|point| self.0.sum(Self::outcome(point, sink, outcome)))
             .fold(0, u64::wrapping_add)
     }
 
-    /// A line for each point that has seen a packet: `prerouting ipv4 seen 14 not_matched 2 ...`.
+    /// A line for each point and sink that has seen a packet: `prerouting ipv4 log seen 14 ...`.
     ///
     /// What is seen is the sum of all that follows, whatever is being counted meanwhile.
     pub(crate) fn lines(&self) -> impl Iterator<Item = CountsLine> + '_ {
-        points()
-            .map(|point| {
-                let (hook, family) = point;
-                let count = |outcome| self.0.sum(Self::index(family, hook, outcome));
-                CountsLine(Some(point), Outcome::ALL.map(|(outcome, _)| count(outcome)))
-            })
+        Point::all()
+            .flat_map(|point| Sink::ALL.map(|sink| self.line(point, sink)))
             .filter(|line| line.seen() != 0)
     }
 
-    /// The counts of all points together, without a point's name.
-    pub(crate) fn summary(&self) -> CountsLine {
-        CountsLine(None, Outcome::ALL.map(|(outcome, _)| self.total(outcome)))
+    /// The counts of all points together, for each sink that has seen a packet; for the log always.
+    pub(crate) fn summaries(&self) -> impl Iterator<Item = CountsLine> + '_ {
+        Sink::ALL
+            .into_iter()
+            .map(|sink| {
+                let mut sum = CountsLine::new(None, sink);
+                for point in Point::all() {
+                    sum.add(&self.line(point, sink));
+                }
+                sum
+            })
+            .filter(|line| line.sink == Sink::Log || line.seen() != 0)
+    }
+
+    fn line(&self, point: Point, sink: Sink) -> CountsLine {
+        let sets = || (0..Sinks::SETS).filter(move |set| Sinks::set_contains(*set, sink));
+        let unwanted = UNWANTED.map(|(unwanted, _)| {
+            sets()
+                .map(|set| self.0.sum(Self::unwanted(point, set, unwanted)))
+                .fold(0, u64::wrapping_add)
+        });
+        let outcomes = OUTCOMES.map(|(outcome, _)| self.0.sum(Self::outcome(point, sink, outcome)));
+
+        CountsLine {
+            unwanted,
+            outcomes,
+            ..CountsLine::new(Some(point), sink)
+        }
     }
 
     #[inline]
-    fn index(family: Family, hook: Hook, outcome: Outcome) -> usize {
-        (family as usize * Hook::COUNT + hook as usize) * Outcome::ALL.len() + outcome as usize
+    fn unwanted(point: Point, set: usize, unwanted: Unwanted) -> usize {
+        point.number() * Self::PER_POINT + set * UNWANTED.len() + unwanted as usize
+    }
+
+    #[inline]
+    fn outcome(point: Point, sink: Sink, outcome: Outcome) -> usize {
+        let sets = Sinks::SETS * UNWANTED.len();
+
+        point.number() * Self::PER_POINT + sets + sink as usize * OUTCOMES.len() + outcome as usize
     }
 }
 
-/// The points of the IP families, in the order that packets pass them.
-fn points() -> impl Iterator<Item = (Hook, Family)> {
-    HOOKS
-        .into_iter()
-        .flat_map(|hook| FAMILIES.map(|family| (hook, family)))
+/// All counts of a sink, at one point or at all of them, to be printed.
+pub(crate) struct CountsLine {
+    point: Option<Point>,
+    sink: Sink,
+    unwanted: [u64; UNWANTED.len()],
+    outcomes: [u64; OUTCOMES.len()],
 }
 
-/// A count for each outcome, of a point or of all, to be printed.
-pub(crate) struct CountsLine(Option<(Hook, Family)>, [u64; Outcome::ALL.len()]);
-
 impl CountsLine {
+    fn new(point: Option<Point>, sink: Sink) -> Self {
+        Self {
+            point,
+            sink,
+            unwanted: [0; UNWANTED.len()],
+            outcomes: [0; OUTCOMES.len()],
+        }
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let words = UNWANTED.iter().map(|(_, word)| *word);
+        let words = Iterator::chain(words, OUTCOMES.iter().map(|(_, word)| *word));
+
+        words.zip(Iterator::chain(self.unwanted.iter(), &self.outcomes).copied())
+    }
+
     fn seen(&self) -> u64 {
-        self.1.into_iter().fold(0, u64::wrapping_add)
+        self.counts()
+            .fold(0, |sum, (_, count)| u64::wrapping_add(sum, count))
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, count) in self.unwanted.iter_mut().zip(other.unwanted) {
+            *sum = sum.wrapping_add(count);
+        }
+        for (sum, count) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *sum = sum.wrapping_add(count);
+        }
     }
 }
 
 impl kernel::fmt::Display for CountsLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((hook, family)) = self.0 {
+        if let Some(Point { family, hook }) = self.point {
             write!(f, "{} {} ", hook.name(), family.name())?;
         }
-        write!(f, "seen {}", self.seen())?;
-        for ((_, name), count) in Outcome::ALL.iter().zip(self.1) {
-            write!(f, " {name} {count}")?;
+        write!(f, "{} seen {}", self.sink.name(), self.seen())?;
+        for (word, count) in self.counts() {
+            write!(f, " {word} {count}")?;
         }
         Ok(())
     }

@@ -35,12 +35,13 @@ impl Limiter {
     /// Takes a token, if there is one. `rate` tokens come in a second, 0 for no limit, and there is room
     /// for `burst`, at least 1.
     #[inline]
-    pub(super) fn allows(&self, rate: Lines, burst: Lines, now: u64) -> bool {
+    pub(super) fn allows(&self, rate: Lines, burst: Lines, now: impl FnOnce() -> u64) -> bool {
         /// More often than this nobody loses a race.
         const TRIES: usize = 64;
         let Some(interval) = SECOND.checked_div(rate.0.into()) else {
             return true;
         };
+        let now = now();
         let room = interval.saturating_mul(burst.0.max(1).into());
         let mut full = self.full.load(Relaxed);
 

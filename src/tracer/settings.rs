@@ -15,6 +15,7 @@ pub(crate) mod ports;
 pub(crate) mod prefixes;
 pub(crate) mod protocols;
 mod ranges;
+pub(crate) mod sinks;
 
 use core::fmt;
 

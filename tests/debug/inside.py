@@ -174,7 +174,7 @@ def change(modules: Path, rounds: str) -> None:
         while writers:
             writers = [writer for writer in writers if os.waitpid(writer, os.WNOHANG)[0] == 0]
             for line in counts.read_text().splitlines():
-                seen, *others = (int(word) for word in line.split()[3::2])
+                seen, *others = (int(word) for word in line.split()[4::2])
                 assert seen == sum(others), line
             time.sleep(0.1)
         print(counts.read_text())

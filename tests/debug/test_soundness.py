@@ -54,7 +54,7 @@ def test_parameters_change_under_traffic() -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     # Both what was wanted and what was not, and lines of it.
     for word in ("not_matched", "emitted", "suppressed"):
-        assert re.search(rf"prerouting ipv4 seen .* {word} [1-9]", done.stdout), done.stdout
+        assert re.search(rf"prerouting ipv4 log seen .* {word} [1-9]", done.stdout), done.stdout
 
 
 def test_a_load_that_runs_out_of_memory_leaves_nothing_behind() -> None:

@@ -3,6 +3,7 @@
 
 import os
 import re
+from collections import defaultdict
 from typing import NamedTuple
 
 
@@ -52,8 +53,8 @@ _FRAGMENT = re.compile(
     rf"nf_tracer: source : {_ADDRESS} \| dest : {_ADDRESS}"
     rf" \| protocol : 6 \| fragment : {_NUMBER} \| id : {_NUMBER} \| length : {_NUMBER}"
 )
-_SUMMARY = re.compile(r"nf_tracer: (?:(\w+) ipv4 )?seen (.*)")
-_ANY_SUMMARY = re.compile(r"nf_tracer: (\w+ ipv[46] )?seen (.*)")
+_SUMMARY = re.compile(r"nf_tracer: (?:(\w+) ipv4 )?log seen (.*)")
+_ANY_SUMMARY = re.compile(r"nf_tracer: (\w+ ipv[46] )?(log|trace|nflog) seen (.*)")
 _LEVEL_INFO = 6
 # What the kernel says itself, in the module's name, about any module like it.
 _LOADER = ("loading out-of-tree module", "module verification failed")
@@ -118,15 +119,15 @@ def parse_summary(text: str) -> Summary:
 
 
 def check_counts(records: list[tuple[int, str]]) -> None:
-    """The counts that the module gave on unloading add up, across a point and across all points."""
-    points: list[Summary] = []
+    """The counts that the module gave on unloading add up, across a point and across all points, for each sink."""
+    points: dict[str, list[Summary]] = defaultdict(list)
     for match in filter(None, (_ANY_SUMMARY.fullmatch(text) for _, text in records)):
-        summary = parse_summary(match[2])
+        summary = parse_summary(match[3])
         if match[1]:
-            points.append(summary)
+            points[match[2]].append(summary)
         else:
-            assert list(summary) == [sum(column) for column in zip(Summary(), *points, strict=True)], match[0]
-            points = []
+            ours = points.pop(match[2], [])
+            assert list(summary) == [sum(column) for column in zip(Summary(), *ours, strict=True)], match[0]
     assert not points, "points without a sum"
 
 

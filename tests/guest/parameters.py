@@ -33,17 +33,19 @@ def get(name: str) -> str:
     return (FOLDER / name).read_text().removesuffix("\n")
 
 
-def counts() -> dict[str, kmsg.Summary]:
-    """The counts by 'hook family'. They add up, or parsing them fails."""
+def counts(sink: str = "log") -> dict[str, kmsg.Summary]:
+    """The counts of a sink by 'hook family'. They add up, or parsing them fails."""
     points = {}
     for line in get("counts").splitlines():
-        hook, family, _, rest = line.split(" ", 3)
-        points[f"{hook} {family}"] = kmsg.parse_summary(rest)
+        hook, family, of, _, rest = line.split(" ", 4)
+        summary = kmsg.parse_summary(rest)
+        if of == sink:
+            points[f"{hook} {family}"] = summary
     return points
 
 
-def total() -> kmsg.Summary:
-    return kmsg.Summary(*(sum(column) for column in zip(kmsg.Summary(), *counts().values(), strict=True)))
+def total(sink: str = "log") -> kmsg.Summary:
+    return kmsg.Summary(*(sum(column) for column in zip(kmsg.Summary(), *counts(sink).values(), strict=True)))
 
 
 def bpf(expression: str) -> str:

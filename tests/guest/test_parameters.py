@@ -26,6 +26,7 @@ _DEFAULTS = {
     "rate": "1000",
     "burst": "2000",
     "format": "classic",
+    "sink": "log",
     "priority": "first",
 }
 _GOOD = [
@@ -46,11 +47,13 @@ _GOOD = [
     ("burst", "4294967295", "4294967295"),
     ("format", "full", "full"),
     ("format", "nf_log", "nf_log"),
+    ("sink", "nflog:65535 , trace", "trace,nflog:65535"),
+    ("sink", "nflog:7,log,nflog:7", "log,nflog:7"),
     ("priority", "raw+5", "-295"),
     ("priority", "-300", "raw"),
 ]
 _BAD = [
-    *((name, "") for name in ("hooks", "family", "proto", "netns", "rate", "burst", "format", "priority")),
+    *((name, "") for name in ("hooks", "family", "proto", "netns", "rate", "burst", "format", "sink", "priority")),
     *((name, "x" * 4000) for name in _DEFAULTS),
     *((name, b"\xff\xfe") for name in _DEFAULTS),
     *((name, "\u00e9") for name in _DEFAULTS),
@@ -65,6 +68,11 @@ _BAD = [
     ("iface", "sixteencharacter"),
     ("hooks", "prerouting,ingress"),
     ("proto", "256"),
+    ("sink", "nflog"),
+    ("sink", "nflog:65536"),
+    ("sink", "nflog:-1"),
+    ("sink", "nflog:1,nflog:2"),
+    ("sink", "log,pcap"),
     ("rate", "-1"),
     ("burst", "4294967296"),
     ("priority", "last+1"),

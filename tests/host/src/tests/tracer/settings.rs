@@ -30,6 +30,10 @@ use crate::tracer::settings::{
     ports::Ports,
     prefixes::Prefixes,
     protocols::Protocols,
+    sinks::{
+        Sink,
+        Sinks, //
+    },
     List,
     Value, //
 };
@@ -170,6 +174,29 @@ fn numbers_and_priorities_are_taken_within_their_bounds() {
     ] {
         assert!(canonical::<Place>(text).is_err(), "{text:?}");
     }
+}
+
+#[test]
+fn sinks_are_a_set_with_one_group_of_nflog() {
+    accepts::<Sinks>("trace", "trace");
+    accepts::<Sinks>(" nflog:0 ,log", "log,nflog:0");
+    accepts::<Sinks>("nflog:65535,trace,log,trace", "log,trace,nflog:65535");
+    accepts::<Sinks>("nflog:5,nflog:5", "nflog:5");
+    refuses::<Sinks>("", "'' names no sink");
+    refuses::<Sinks>("log,pcap", "'pcap' is no sink");
+    refuses::<Sinks>("nflog", "'nflog' is no sink");
+    refuses::<Sinks>("nflog:", "'nflog:' has no such group");
+    refuses::<Sinks>("nflog:65536", "'nflog:65536' has no such group");
+    refuses::<Sinks>("nflog:1,nflog:2", "'nflog:2' is a second group");
+
+    let sinks = Sinks::parse("nflog:9,trace").unwrap();
+    assert_eq!(
+        Sink::ALL.map(|sink| sinks.contain(sink)),
+        [false, true, true]
+    );
+    assert_eq!(sinks.nflog_group(), Some(9));
+    assert_eq!(Sinks::LOG.nflog_group(), None);
+    assert!(sinks.set() < Sinks::SETS);
 }
 
 #[test]
@@ -373,7 +400,7 @@ proptest! {
     fn whatever_is_taken_is_taken_again_as_it_was_written(text in "[-+a-z0-9_,/.: \n]{0,60}") {
         for canonical in [
             canonical::<Hooks>, canonical::<Families>, canonical::<Netns>, canonical::<Format>,
-            canonical::<Protocols>, canonical::<Lines>, canonical::<Place>,
+            canonical::<Protocols>, canonical::<Lines>, canonical::<Place>, canonical::<Sinks>,
             canonical_list::<Prefixes>, canonical_list::<Ports>, canonical_list::<Devices>,
         ] {
             if let Ok(written) = canonical(&text) {

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Makes the code of the tracepoint that events.h declares, and what Rust calls for it.
+ */
+#include <linux/module.h>
+
+#define CREATE_TRACE_POINTS
+#define CREATE_RUST_TRACE_POINTS
+#include "events.h"
+
+/*
+ * The kernel warns when a module goes whose event still has a trigger, and empties all
+ * trace buffers when one goes whose event was on (kernel/trace/trace_events.c). So who
+ * listens holds the module, as perf and BPF do of themselves.
+ */
+int nf_tracer_events_reg(void)
+{
+	return try_module_get(THIS_MODULE) ? 0 : -ENODEV;
+}
+
+/* Under event_mutex, which whoever unloads the module waits for, so it may be the last. */
+void nf_tracer_events_unreg(void)
+{
+	module_put(THIS_MODULE);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tracepoint `nf_tracer:packet`, which `kernel::declare_trace!` cannot declare outside of the
+//! kernel crate.
+//!
+//! C header: [`bindings/events.h`](../bindings/events.h)
+
+use super::bindings;
+
+pub(crate) use super::bindings::{
+    nf_tracer_malformed_NF_TRACER_INVALID as INVALID,
+    nf_tracer_malformed_NF_TRACER_TRUNCATED as TRUNCATED,
+    nf_tracer_packet as Packet, //
+};
+
+/// Whether this kernel has tracepoints.
+pub(crate) const AVAILABLE: bool = cfg!(CONFIG_TRACEPOINTS);
+
+/// Records the packet that `read` gives, if anybody listens. Says whether so. Any context.
+///
+/// Costs nothing, and does not call `read`, while nobody listens: the branch is patched in.
+#[inline(always)]
+pub(crate) fn packet(read: impl FnOnce() -> Packet) -> bool {
+    #[cfg(CONFIG_TRACEPOINTS)]
+    {
+        // SAFETY: The key is that of a tracepoint that C defines.
+        let listened_to = unsafe {
+            kernel::jump_label::static_branch_unlikely!(
+                bindings::__tracepoint_packet,
+                kernel::bindings::tracepoint,
+                key
+            )
+        };
+        if listened_to {
+            let packet = read();
+            // SAFETY: The packet is valid, and copied.
+            unsafe { bindings::rust_do_trace_packet(&packet) };
+        }
+        listened_to
+    }
+    #[cfg(not(CONFIG_TRACEPOINTS))]
+    {
+        let _ = read;
+        false
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The event of a packet for whoever listens to the tracepoint `nf_tracer:packet`.
+//!
+//! C header: [`bindings/events.h`](../../bindings/events.h)
+
+use super::{
+    counters::Outcome,
+    full::Headers, //
+};
+use crate::{
+    events,
+    netfilter::{
+        Packet,
+        State, //
+    },
+    packet::{
+        Malformed,
+        Network,
+        Transport, //
+    },
+};
+use core::net::IpAddr;
+
+/// Records a packet. It is lost where nobody listens.
+#[inline]
+pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) -> Outcome {
+    if events::packet(|| read(packet, state, headers)) {
+        Outcome::Emitted
+    } else {
+        Outcome::Lost
+    }
+}
+
+/// All that an event has. Out of line, as for most packets nobody listens.
+#[inline(never)]
+fn read(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) -> events::Packet {
+    let (network, transport, malformed) = match headers {
+        Headers::None(malformed) => (None, None, Some(malformed)),
+        Headers::Network(network, malformed) => (Some(network), None, Some(malformed)),
+        Headers::Transport(network, transport, _) => (
+            Some(network),
+            Some(transport),
+            transport.is_invalid().then_some(Malformed::Invalid),
+        ),
+    };
+    let mut event = events::Packet {
+        skbaddr: packet.address(),
+        hook: state.hooknum(),
+        family: state.pf(),
+        netns: state.net_inode(),
+        mark: packet.mark(),
+        len: packet.len() as u32,
+        gso_segs: packet.segments(),
+        csum_state: packet.checksum_state() as u8,
+        malformed: match malformed {
+            None => 0,
+            Some(Malformed::Truncated) => events::TRUNCATED as u8,
+            Some(Malformed::Invalid) => events::INVALID as u8,
+        },
+        ..Default::default()
+    };
+
+    if let Some(device) = state.input() {
+        event.indev = *device.name().as_array();
+    }
+    if let Some(device) = state.output() {
+        event.outdev = *device.name().as_array();
+    }
+    if let Some(network) = network {
+        read_network(&mut event, network);
+        if let Some(transport) = transport {
+            read_transport(&mut event, network, transport);
+        }
+    }
+    event
+}
+
+fn read_network(event: &mut events::Packet, network: &Network) {
+    let octets = |address| match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    };
+
+    event.saddr = octets(network.source());
+    event.daddr = octets(network.destination());
+    event.protocol = network.protocol;
+    event.id = network.id();
+    if let Some(fragment) = network.fragment {
+        event.frag_off = fragment.offset.wrapping_mul(8);
+    }
+}
+
+fn read_transport(event: &mut events::Packet, network: &Network, transport: &Transport) {
+    (event.sport, event.dport) = transport.ports().unwrap_or_default();
+    event.payload = network.payload_len(transport).unwrap_or_default() as u32;
+    match transport {
+        Transport::Tcp(tcp) => {
+            event.seq = tcp.seq;
+            event.ack_seq = tcp.ack_seq;
+            event.window = tcp.window;
+            event.urg_ptr = tcp.urg_ptr;
+            event.flags = tcp.flags.bits();
+            event.csum = tcp.check;
+        }
+        Transport::Udp(udp) => event.csum = udp.check,
+        Transport::Icmp(icmp) => {
+            event.type_ = icmp.kind;
+            event.code = icmp.code;
+            event.csum = icmp.check;
+            if let Some(echo) = icmp.echo {
+                event.seq = echo.seq.into();
+            }
+        }
+        Transport::Sctp(_) | Transport::Other | Transport::LaterFragment => {}
+    }
+}
