@@ -272,10 +272,15 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 			      const struct nf_hook_state *state, const char *prefix)
 {
-	/* How much it wants, and how many at once, is the listener's to say. */
+	/*
+	 * Each packet is sent at once, not up to a second later with others: NFLOG
+	 * stamps no packet on its way out, and libpcap and ulogd then take the time
+	 * at which they get it. Besides, dumpcap loses all but the first of several.
+	 */
 	const struct nf_loginfo info = {
 		.type = NF_LOG_TYPE_ULOG,
 		.u.ulog.group = group,
+		.u.ulog.qthreshold = 1,
 	};
 
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,

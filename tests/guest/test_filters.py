@@ -66,11 +66,15 @@ class Wire:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
             self._socket.bind((network.peer_device, 0))
 
+    def put(self) -> None:
+        """Sends them, whoever looks."""
+        for frame in self._frames:
+            self._socket.send(frame)
+
     def send(self, lost: int = 0) -> None:
         """Sends them, and waits until the module has seen all but `lost`, which do not get to its hook."""
         before = parameters.total().seen
-        for frame in self._frames:
-            self._socket.send(frame)
+        self.put()
         end = time.monotonic() + 10
         while parameters.total().seen < before + len(self._frames) - lost:
             assert time.monotonic() < end, "the packets do not arrive"

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Programs that listen to the module's tracepoint or to an NFLOG group while a test makes traffic."""
+
+import contextlib
+import re
+import signal
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import module
+from recording import wait_until
+
+EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
+# A program takes long to start under emulation; bpftrace has a compiler to load.
+_PATIENCE = 120.0
+# From linux/netfilter/nfnetlink_log.h.
+_NFULA_PAYLOAD, _NFULA_PREFIX = 9, 10
+
+
+def holders() -> int:
+    """How many hold the module: whoever listens to its tracepoint does."""
+    return int(Path("/sys/module", module.NAME, "refcnt").read_text())
+
+
+def groups() -> dict[int, int]:
+    """The NFLOG groups that somebody listens to, and the netlink port of each listener."""
+    rows = Path("/proc/net/netfilter/nfnetlink_log").read_text().splitlines()
+    return {int(row.split()[0]): int(row.split()[1]) for row in rows}
+
+
+@contextlib.contextmanager
+def _running(command: list[str], output: Path, ready: Callable[[], object]) -> Iterator[subprocess.Popen[bytes]]:
+    """Has a program run and listen for a while; it is ended as by Ctrl-C."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: ready() or process.poll() is not None, f"{command[0]} listens", _PATIENCE)
+        assert process.poll() is None, output.read_text()
+        yield process
+        process.send_signal(signal.SIGINT)
+        process.wait(_PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def tracing(command: list[str], output: Path) -> Iterator[None]:
+    """Has a program listen to the tracepoint. What it says is in the file afterwards.
+
+    MARKER in the command stands for a shell script that the program runs once it listens.
+    """
+    listens = output.with_suffix(".listens")
+    marker = output.with_suffix(".sh")
+    marker.write_text(f"touch {listens}\nexec sleep 1000\n")
+    command = [word.replace("MARKER", str(marker)) for word in command]
+    # trace-cmd switches the event on before it lets anything be recorded.
+    switches = EVENT / "enable", EVENT.parents[2] / "tracing_on"
+    on = lambda: all(switch.read_text() == "1\n" for switch in switches)  # noqa: E731
+    with _running(command, output, on if command[0] == "trace-cmd" else listens.exists):
+        yield
+
+
+@contextlib.contextmanager
+def capturing(command: list[str], group: int, output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Has a program listen to a group of NFLOG."""
+    with _running(command, output, lambda: group in groups()) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def ftrace() -> Iterator[None]:
+    """Has the kernel's own tracer record the event."""
+    (EVENT.parents[2] / "trace").write_text("")
+    (EVENT / "enable").write_text("1")
+    try:
+        yield
+    finally:
+        (EVENT / "enable").write_text("0")
+
+
+def events(text: str) -> list[dict[str, str]]:
+    """The fields of each event, as ftrace, trace-cmd and perf all print it."""
+    lines = [line for line in text.splitlines() if re.search(r"packet: +skbaddr=", line)]
+    return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
+
+
+def nflog_record(record: bytes) -> tuple[str, bytes]:
+    """The prefix and the packet of a record of link type NFLOG."""
+    values, at = {}, 4
+    while at + 4 <= len(record):
+        length, kind = struct.unpack_from("HH", record, at)
+        values[kind] = record[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return values[_NFULA_PREFIX].rstrip(b"\0").decode(), values[_NFULA_PAYLOAD]

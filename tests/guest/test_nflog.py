@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The NFLOG sink, by the programs that listen to it, byte for byte against what was sent."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import frames
+import kmsg
+import listeners
+import parameters
+import pytest
+from conftest import Network
+from hookmod import ping
+from listeners import capturing, nflog_record
+from netns import inside
+from recording import wait_until
+from scapy.layers.l2 import Ether
+from scapy.utils import RawPcapNgReader, RawPcapReader
+from test_filters import Wire
+from test_formats import _PACKETS
+from test_limits import _send
+
+_PREROUTING = "nf_tracer: prerouting"
+
+
+@pytest.fixture(scope="module")
+def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+    ether = Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC)
+    made = Wire([ether / packet for packet in _PACKETS], tmp_path_factory.mktemp("wire"), network)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sent() -> list[bytes]:
+    return [bytes(packet) for packet in _PACKETS]
+
+
+@pytest.fixture
+def to_nflog(network: Network) -> Iterator[None]:
+    with parameters.loaded(f"sink=nflog:5 proto=all hooks=prerouting iface={network.device} src=10.1.0.0/16"):
+        yield
+
+
+@pytest.mark.usefixtures("to_nflog")
+def test_tcpdump_gets_each_packet_whole_with_its_hook(wire: Wire, sent: list[bytes], tmp_path: Path) -> None:
+    file = tmp_path / "nflog.pcap"
+    with capturing(["tcpdump", "-U", "-i", "nflog:5", "-w", str(file)], 5, tmp_path / "says"):
+        wire.put()
+        wait_until(lambda: file.exists() and len(list(RawPcapReader(str(file)))) == len(sent), "tcpdump has them")
+    assert [nflog_record(record) for record, _ in RawPcapReader(str(file))] == [(_PREROUTING, ip) for ip in sent]
+    # One of them is cut short, and counted as that.
+    counts = parameters.total("nflog")
+    assert (counts.emitted, counts.truncated) == (len(sent) - 1, 1)
+
+
+@pytest.mark.usefixtures("to_nflog")
+def test_dumpcap_and_tshark_read_them(wire: Wire, sent: list[bytes], tmp_path: Path) -> None:
+    file = tmp_path / "nflog.pcapng"
+    with capturing(["dumpcap", "-q", "-i", "nflog:5", "-w", str(file)], 5, tmp_path / "says"):
+        wire.put()
+        time.sleep(2.5)
+    assert [nflog_record(record)[1] for record, _ in RawPcapNgReader(str(file))] == sent
+    command = ["tshark", "-r", str(file), "-T", "fields", "-E", "occurrence=f", "-e", "nflog.prefix", "-e", "ip.src"]
+    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert rows == [f"{_PREROUTING}\t{packet.src}" for packet in _PACKETS]
+
+
+@pytest.mark.usefixtures("to_nflog")
+def test_ulogd_writes_pcap_and_json(wire: Wire, sent: list[bytes], tmp_path: Path) -> None:
+    config = tmp_path / "ulogd.conf"
+    config.write_text(f"""[global]
+logfile="{tmp_path}/ulogd.log"
+stack=log1:NFLOG,base1:BASE,pcap1:PCAP
+stack=log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,json1:JSON
+[log1]
+group=5
+[pcap1]
+file="{tmp_path}/ulogd.pcap"
+sync=1
+[json1]
+file="{tmp_path}/ulogd.json"
+sync=1
+""")
+    with capturing(["ulogd", "-c", str(config)], 5, tmp_path / "says"):
+        wire.put()
+        written = tmp_path / "ulogd.json"
+        wait_until(lambda: written.exists() and written.read_text().count("\n") == len(sent), "ulogd has them")
+    packets = [packet for packet, _ in RawPcapReader(str(tmp_path / "ulogd.pcap"))]
+    assert packets == sent
+    objects = [json.loads(line) for line in (tmp_path / "ulogd.json").read_text().splitlines()]
+    assert [each["src_ip"] for each in objects] == [packet.src for packet in _PACKETS]
+    assert {each["oob.prefix"] for each in objects} == {_PREROUTING}
+
+
+def test_a_listener_gets_the_packets_of_its_own_namespace(network: Network, tmp_path: Path) -> None:
+    with parameters.loaded("sink=nflog:6 proto=udp hooks=output netns=all"):
+        for netns, size in ((None, 3), (network.peer, 5)):
+            file = tmp_path / f"{size}.pcap"
+            prefix = ["ip", "netns", "exec", netns] if netns else []
+            command = [*prefix, "tcpdump", "-U", "-i", "nflog:6", "-w", str(file)]
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            wait_until(lambda file=file: file.exists() and file.stat().st_size >= 24, "tcpdump listens")
+            _send(3, network.peer_address)
+            with inside(network.peer):
+                _send(5, network.address)
+            records = lambda file=file: [record for record, _ in RawPcapReader(str(file))]  # noqa: E731
+            wait_until(lambda records=records, size=size: len(records()) == size, "tcpdump has them")
+            assert {nflog_record(record)[0] for record in records()} == {"nf_tracer: output"}
+            process.send_signal(signal.SIGINT)
+            process.wait()
+        assert parameters.total("nflog").emitted == 16
+
+
+def test_without_a_listener_nothing_happens() -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded("sink=nflog:7 proto=udp hooks=output"):
+        _send(500)
+        # What NFLOG does with them, it does not say.
+        assert parameters.total("nflog").emitted == 500
+    said = [text for _, text in log.read() if "out-of-tree" not in text and "verification failed" not in text]
+    log.close()
+    assert all(" seen " in text for text in said), said
+
+
+def test_a_listener_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
+    log = kmsg.KernelLog()
+    command = ["tcpdump", "-i", "nflog:8", "-w", str(tmp_path / "nflog.pcap")]
+    with (
+        parameters.loaded("sink=nflog:8 proto=udp hooks=output"),
+        capturing(command, 8, tmp_path / "says") as process,
+    ):
+        process.send_signal(signal.SIGSTOP)
+        _send(20_000)
+        answers, _ = ping("127.0.0.1")
+        assert answers == 3
+        assert parameters.total("nflog").emitted == 20_000
+        # Where the README says to look.
+        port = listeners.groups()[8]
+        rows = [row.split() for row in Path("/proc/net/netlink").read_text().splitlines()]
+        drops = {int(row[2]): int(row[8]) for row in rows[1:] if row[1] == "12"}
+        assert drops[port] > 0
+        process.send_signal(signal.SIGCONT)
+    said = [text for _, text in log.read() if "out-of-tree" not in text and "verification failed" not in text]
+    log.close()
+    assert all(" seen " in text for text in said), said
