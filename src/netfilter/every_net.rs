@@ -92,7 +92,8 @@ pub trait InEveryNet: Handler {
 /// packets pass.
 ///
 /// Dropping it takes the handler out of all points of all namespaces, waits for running calls, once
-/// for all, and then drops the handler.
+/// for all, and then drops the handler. For atomic context and for one that is leaked, see
+/// [`Registration`](super::Registration); of one type there cannot be a second one at a time.
 ///
 /// # Invariants
 ///
