@@ -6,6 +6,7 @@
 
 use super::{
     handler::HookOps,
+    replaceable::synchronize_rcu_expedited,
     Handler,
     Point, //
 };
@@ -311,7 +312,7 @@ impl<T: InEveryNet> EveryNet<T> {
         table.entries = kept;
         drop(guard);
         if !gone.is_empty() {
-            rcu::synchronize_rcu();
+            synchronize_rcu_expedited();
         }
         Ok(())
     }
