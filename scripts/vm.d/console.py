@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the guest's kernel printed on its console: where it is kept, and which of it is bad news."""
 
+import contextlib
 import os
 import re
 import time
 from pathlib import Path
 
 KEPT_LOGS = 30
+# No guest runs longer, in seconds.
+KEPT_AT_LEAST = 4 * 3600
 
 # Written to the kernel's log by scripts/vm.d/init around the command.
 START_MARK = "vm: command starts"
@@ -34,7 +37,10 @@ def new_log() -> Path:
     folder = cache_dir() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob("vm-*.console"))[: -KEPT_LOGS + 1]:
-        old.unlink(missing_ok=True)
+        # One that is not old may be that of a guest that still runs.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - old.stat().st_mtime > KEPT_AT_LEAST:
+                old.unlink()
     stamp = time.strftime("%Y%m%d-%H%M%S")
     log = folder / f"vm-{stamp}-{os.getpid()}.console"
     log.touch()

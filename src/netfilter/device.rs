@@ -37,7 +37,9 @@ use kernel::{
 /// The device is held while the handler is called there, and let go when somebody takes it down for
 /// good or moves it to another namespace: then the handler is called no more, and the registration
 /// is left without effect. All points go in together or not at all. Dropping it takes the handler
-/// out, waits for running calls, once for all, and then drops the handler.
+/// out, waits for running calls, once for all, and then drops the handler. For atomic context, for
+/// registering twice and for one that is leaked, see [`Registration`](super::Registration): a leaked one
+/// still lets the device go.
 ///
 /// # Invariants
 ///

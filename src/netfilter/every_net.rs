@@ -6,6 +6,7 @@
 
 use super::{
     handler::HookOps,
+    replaceable::synchronize_rcu_expedited,
     Handler,
     Point, //
 };
@@ -92,7 +93,8 @@ pub trait InEveryNet: Handler {
 /// packets pass.
 ///
 /// Dropping it takes the handler out of all points of all namespaces, waits for running calls, once
-/// for all, and then drops the handler.
+/// for all, and then drops the handler. For atomic context and for one that is leaked, see
+/// [`Registration`](super::Registration); of one type there cannot be a second one at a time.
 ///
 /// # Invariants
 ///
@@ -310,7 +312,7 @@ impl<T: InEveryNet> EveryNet<T> {
         table.entries = kept;
         drop(guard);
         if !gone.is_empty() {
-            rcu::synchronize_rcu();
+            synchronize_rcu_expedited();
         }
         Ok(())
     }

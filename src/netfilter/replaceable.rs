@@ -44,8 +44,7 @@ impl<T: Send + Sync + 'static> Replaceable<T> {
         // INVARIANT: The new pointer comes from a `KBox`, and the old one is waited for.
         let old = self.0.xchg(KBox::into_raw(value), Full);
 
-        // SAFETY: May be called from any context that may sleep.
-        unsafe { bindings::synchronize_rcu_expedited() };
+        synchronize_rcu_expedited();
         // SAFETY: It came from a `KBox` by the type invariant. Nobody can find it any more, and
         // whoever had found it before has ended its call.
         drop(unsafe { KBox::from_raw(old) });
@@ -57,4 +56,10 @@ impl<T: Send + Sync + 'static> Drop for Replaceable<T> {
         // SAFETY: It came from a `KBox` by the type invariant, and nobody else has `self`.
         drop(unsafe { KBox::from_raw(self.0.load(Acquire)) });
     }
+}
+
+/// Waits for handlers that are running, by interrupting all CPUs: for changes that somebody waits for.
+pub(super) fn synchronize_rcu_expedited() {
+    // SAFETY: May be called from any context that may sleep, as all callers are.
+    unsafe { bindings::synchronize_rcu_expedited() };
 }

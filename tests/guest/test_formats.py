@@ -2,6 +2,7 @@
 """The lines, against tshark's fields and against what the kernel's own logger prints."""
 
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import parameters
 import pytest
 from conftest import Network
 from hookmod import ping, rules
+from netns import inside, run
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
@@ -185,3 +187,34 @@ def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None
         " csum_state=partial payload=6",
         lines[0],
     )
+
+
+def test_segments_and_how_far_a_sum_is_made_are_told(network: Network) -> None:
+    udp_segment = 103
+    tracked = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
+    found = []
+    with rules(tracked), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((network.address, 0))
+        # The peer's device takes sums that are not finished, or has them finished before; conntrack sums up.
+        for tx, priority in (("on", "first"), ("off", "first"), ("off", "conntrack+1")):
+            run("ethtool", "-K", network.peer_device, "tx", tx, netns=network.peer)
+            log = kmsg.KernelLog()
+            with parameters.loaded(f"proto=udp rate=0 hooks=prerouting format=full priority={priority}"):
+                with inside(network.peer), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                    sender.sendto(b"x", receiver.getsockname())
+                receiver.recv(10)
+            lines = [text for _, text in log.read() if f" dst={network.address} " in text]
+            log.close()
+            found += re.findall(r" csum_state=(\w+) ", lines[0])
+        run("ethtool", "-K", network.peer_device, "tx", "on", netns=network.peer)
+    assert found == ["partial", "none", "complete"]
+    log = kmsg.KernelLog()
+    with (
+        parameters.loaded("proto=udp rate=0 hooks=output format=full"),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        sender.setsockopt(socket.SOL_UDP, udp_segment, 500)
+        sender.sendto(b"x" * 1800, (network.peer_address, 9))
+    lines = [text for _, text in log.read() if "hook=output" in text]
+    log.close()
+    assert " len=1828 segments=4 " in lines[0]

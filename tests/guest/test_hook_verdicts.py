@@ -73,11 +73,14 @@ def test_one_handler_serves_both_ip_families() -> None:
 
 
 @pytest.mark.usefixtures("network")
-def test_a_plain_drop_is_eperm_for_a_local_sender() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, loaded("port_blocker", port=PORT):
-        with pytest.raises(PermissionError):
+@pytest.mark.parametrize(("error", "expected"), [(0, errno.EPERM), (errno.ENETDOWN, errno.ENETDOWN)])
+def test_a_drop_is_eperm_for_a_local_sender_or_the_error_that_is_given(error: int, expected: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, loaded("port_blocker", port=PORT, error=error):
+        with drop_reasons() as reasons, pytest.raises(OSError, match="") as raised:
             client.sendto(b"x", ("127.0.0.1", PORT))
+        assert raised.value.errno == expected
         client.sendto(b"x", ("127.0.0.1", PORT + 1))
+    assert reasons.count("NETFILTER_DROP") == 1
 
 
 def test_what_comes_from_outside_is_dropped_at_the_port_only(network: Network) -> None:
@@ -109,6 +112,21 @@ def test_repeat_calls_the_handler_again_with_the_same_packet() -> None:
 def test_repeat_is_bounded_and_then_drops(times: int, answers: int) -> None:
     with loaded("repeater", times=times):
         assert ping("127.0.0.1", wait=0.3)[0] == answers
+
+
+@pytest.mark.usefixtures("network")
+def test_what_is_repeated_too_often_is_eloop_for_a_local_sender() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sender:
+        echo = bytes([8, 0, 0xF7, 0xFF, 0, 0, 0, 0])
+        with (
+            loaded("repeater", times=100, output=1),
+            drop_reasons() as reasons,
+            pytest.raises(OSError, match="") as raised,
+        ):
+            sender.sendto(echo, ("127.0.0.1", 0))
+        assert raised.value.errno == errno.ELOOP
+        sender.sendto(echo, ("127.0.0.1", 0))
+    assert reasons.count("NETFILTER_DROP") == 1
 
 
 @pytest.mark.usefixtures("network")
@@ -156,6 +174,28 @@ def test_packets_that_are_held_when_the_module_goes_are_not_lost() -> None:
         sender.settimeout(2)
         received = [sender.recv(100)[26] for _ in range(50)]
     assert received == list(range(50))
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(("lose", "reason"), [(1, "NETFILTER_DROP"), (2, "SOCKET_FILTER")])
+def test_an_owned_packet_that_is_dropped_is_freed_with_a_reason(lose: int, reason: str) -> None:
+    with loaded("delayer", delay=10, lose=lose), drop_reasons() as reasons:
+        assert ping("127.0.0.1", wait=0.3)[0] == 0
+    assert reasons.count(reason) == 3
+
+
+@pytest.mark.usefixtures("network")
+def test_packets_that_are_held_keep_their_device() -> None:
+    run("ip", "link", "add", "held0", "type", "veth", "peer", "name", "held1")
+    for command in ("link set held0 up", "link set held1 up", "addr add 10.79.0.1/24 dev held0"):
+        run("ip", *command.split())
+    run("ip", "neigh", "add", "10.79.0.2", "lladdr", "02:00:00:00:00:79", "dev", "held0")
+    with loaded("delayer", delay=2000), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sender:
+        sender.sendto(bytes([8, 0, 0xF7, 0xFF, 0, 0, 0, 0]), ("10.79.0.2", 0))
+        start = time.monotonic()
+        # Waits until the packet is on its way.
+        run("ip", "link", "del", "held0")
+        assert time.monotonic() - start > 1
 
 
 def udp_pair() -> tuple[socket.socket, socket.socket]:

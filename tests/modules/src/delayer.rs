@@ -46,6 +46,10 @@ module! {
             default: 100,
             description: "For how long, in milliseconds",
         },
+        lose: u8 {
+            default: 0,
+            description: "1: lose packets afterwards, 2: lose them as a socket's filter would",
+        },
     },
 }
 
@@ -62,6 +66,7 @@ struct Queue {
     #[pin]
     timer: HrTimer<Self>,
     delay: Delta,
+    lose: u8,
 }
 
 impl_has_hr_timer! {
@@ -83,6 +88,7 @@ impl Queue {
             packets <- new_spinlock_irq!(KVec::with_capacity(ROOM, GFP_KERNEL)?),
             timer <- HrTimer::new(),
             delay: Delta::from_millis(module_parameters::delay.value()),
+            lose: module_parameters::lose.value(),
         })
     }
 
@@ -101,8 +107,14 @@ impl Queue {
     /// Sends all packets on that have been held for so long.
     fn release(&self, at_least: Delta) {
         while let Some(packet) = self.pop(at_least) {
-            // A packet that has nowhere to go on to is dropped.
-            let _ = packet.reinject();
+            match self.lose {
+                0 => {
+                    // A packet that has nowhere to go on to is dropped.
+                    let _ = packet.reinject();
+                }
+                1 => drop(packet),
+                _ => packet.free(DropReason::SOCKET_FILTER),
+            }
         }
     }
 }
@@ -136,7 +148,7 @@ impl Handler for Holder {
         match packet.steal(state) {
             Ok((owned, verdict)) => {
                 // There is room, so this takes no memory.
-                let _ = packets.push((Instant::now(), owned), GFP_ATOMIC);
+                let _ = packets.push_within_capacity((Instant::now(), owned));
                 verdict
             }
             Err(packet) => packet.accept(),

@@ -3,7 +3,8 @@
 //! Refuses TCP connections to one port, and drops UDP packets to it, over IPv4 and IPv6.
 //!
 //! Shows: one handler for two families, reading headers, dropping with a reason that the tracepoint
-//! `skb:kfree_skb` shows and with an error that a local sender gets, and a parameter.
+//! `skb:kfree_skb` shows and with an error that a local sender gets, parameters, and a namespace that is
+//! not the initial one.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -24,11 +25,20 @@ module! {
             default: 8081,
             description: "The port",
         },
+        error: i32 {
+            default: 0,
+            description: "The error that a sender of UDP gets, 0 for the one of a plain drop",
+        },
+        pid: i32 {
+            default: 0,
+            description: "A process in whose network namespace to do it, 0 for the initial one",
+        },
     },
 }
 
 struct Blocker {
     port: u16,
+    error: i32,
 }
 
 impl Handler for Blocker {
@@ -37,7 +47,10 @@ impl Handler for Blocker {
             Some((Protocol::Tcp, port)) if port == self.port => {
                 packet.drop_with_reason(DropReason::SOCKET_FILTER, ECONNREFUSED)
             }
-            Some((Protocol::Udp, port)) if port == self.port => packet.drop(),
+            Some((Protocol::Udp, port)) if port == self.port => match self.error {
+                0 => packet.drop(),
+                error => packet.drop_with_error(Error::from_errno(error.wrapping_neg())),
+            },
             _ => packet.accept(),
         }
     }
@@ -66,6 +79,14 @@ fn destination(packet: &Packet<'_>, family: Family) -> Option<(Protocol, u16)> {
     Some((protocol, u16::from_be_bytes(packet.copy(header_len + 2)?)))
 }
 
+/// The namespace that was asked for. It is held, and so stays as long as the module does.
+fn net() -> Result<Net> {
+    match module_parameters::pid.value() {
+        0 => Ok(Net::init()),
+        pid => Net::of_process(pid),
+    }
+}
+
 #[pin_data]
 struct PortBlocker {
     #[pin]
@@ -81,9 +102,12 @@ impl kernel::InPlaceModule for PortBlocker {
 
         try_pin_init!(Self {
             registration <- Registration::new(
-                Net::init(),
+                net()?,
                 &POINTS,
-                Ok(Blocker { port: module_parameters::port.value() }),
+                Ok(Blocker {
+                    port: module_parameters::port.value(),
+                    error: module_parameters::error.value(),
+                }),
             ),
         })
     }

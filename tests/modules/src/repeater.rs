@@ -24,6 +24,10 @@ module! {
             default: 3,
             description: "How often",
         },
+        output: bool {
+            default: false,
+            description: "Look at packets that are sent, not at those that come in",
+        },
     },
 }
 
@@ -56,12 +60,17 @@ struct Repeater {
 
 impl kernel::InPlaceModule for Repeater {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        const POINTS: [Point; 1] = [Point::ipv4(InetHook::PreRouting, Priority::RAW)];
+        const INPUT: [Point; 1] = [Point::ipv4(InetHook::PreRouting, Priority::RAW)];
+        const OUTPUT: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::RAW)];
+        let points = match module_parameters::output.value() {
+            false => &INPUT,
+            true => &OUTPUT,
+        };
 
         try_pin_init!(Self {
             registration <- Registration::new(
                 Net::init(),
-                &POINTS,
+                points,
                 Ok(Again { times: module_parameters::times.value() }),
             ),
         })

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What was traced and counted, against what the kernel itself counted of the same packets."""
+
+import errno
+import multiprocessing
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import kmsg
+import parameters
+import pytest
+from conftest import Network
+from hookmod import counted, ping, rules
+from netns import bring_up_loopback, inside, inside_new, run
+from test_loading import steady_traffic
+from traffic import fetch, web_server
+
+_ALL_TRACKED = "table inet t {\nchain c {\ntype filter hook output priority 0\nct state new counter\n}\n}"
+_NAMESPACES = 150
+
+
+@pytest.fixture
+def accounting(network: Network) -> Iterator[None]:
+    """Connection tracking counts packets and bytes, and IPv6 is there on loopback."""
+    run("modprobe", "nf_conntrack")
+    run("sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1", "net.ipv6.conf.lo.disable_ipv6=0")
+    yield
+    run("sysctl", "-qw", "net.netfilter.nf_conntrack_acct=0", "net.ipv6.conf.lo.disable_ipv6=1")
+    run("conntrack", "-F")
+    assert network
+
+
+def _udp_echo(family: int, here: str, there: str, netns: str | None, rounds: int) -> int:
+    """Sends datagrams there, of which every second is answered; gives the port."""
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        if netns:
+            with inside(netns):
+                server = socket.socket(family, socket.SOCK_DGRAM)
+        else:
+            server = socket.socket(family, socket.SOCK_DGRAM)
+        with server:
+            server.bind((there, 0))
+            client.bind((here, 0))
+            for number in range(rounds):
+                client.sendto(b"x" * number, server.getsockname()[:2])
+                data, address = server.recvfrom(1000)
+                if number % 2:
+                    server.sendto(data * 2, address)
+                    client.recvfrom(2000)
+            return server.getsockname()[1]
+
+
+def _write(values: list[tuple[str, str]], end: float, written: "multiprocessing.Queue[int]") -> None:
+    number = 0
+    while time.monotonic() < end:
+        name, value = values[number % len(values)]
+        parameters.put(name, value)
+        number += 1
+    written.put(number)
+
+
+def test_every_packet_is_counted_once_while_parameters_change_and_cpus_race(network: Network) -> None:
+    chains = "".join(
+        f"counter {hook} {{\n}}\nchain {hook} {{\ntype filter hook {hook} priority filter\ncounter name {hook}\n}}\n"
+        for hook in ("prerouting", "input", "forward", "output", "postrouting")
+    )
+    # The two points stay, whatever comes and goes beside them.
+    sets = [
+        [("hooks", "all"), ("hooks", "prerouting,output"), ("hooks", "output,forward,prerouting"), ("proto", "all")],
+        [("proto", "udp"), ("port", "1-60000"), ("host", "10.0.0.0/8,::/0"), ("port", ""), ("host", "")],
+        [("bpf", "1,6 0 0 0"), ("format", "full"), ("rate", "100"), ("bpf", ""), ("format", "classic"), ("rate", "1")],
+    ]
+    written: multiprocessing.Queue[int] = multiprocessing.Queue()
+    with rules(f"table ip t {{\n{chains}}}"), parameters.loaded("proto=all rate=10 burst=10"):
+        with steady_traffic(network):
+            end = time.monotonic() + 5
+            writers = [multiprocessing.Process(target=_write, args=(values, end, written)) for values in sets]
+            for writer in writers:
+                writer.start()
+            while time.monotonic() < end:
+                ping("127.0.0.1", count=5)
+            for writer in writers:
+                writer.join()
+            assert [writer.exitcode for writer in writers] == [0] * len(writers)
+        time.sleep(1)
+        ours = {hook: parameters.counts()[f"{hook} ipv4"] for hook in ("prerouting", "output")}
+        theirs = counted()
+    assert {hook: counts.seen for hook, counts in ours.items()} == {hook: theirs[f"ip {hook}"] for hook in ours}
+    assert all(counts.not_matched and counts.suppressed and counts.seen > 500 for counts in ours.values())
+    assert sum(written.get() for _ in sets) > 100
+
+
+def test_no_namespace_that_was_traced_is_kept() -> None:
+    limit = Path("/proc/sys/user/max_net_namespaces")
+    before = limit.read_text()
+    with parameters.loaded("proto=all hooks=all family=inet rate=10 netns=all"):
+        # The kernel counts those that there are, until the last trace of each is gone.
+        limit.write_text("40")
+        try:
+            for number in range(_NAMESPACES):
+                end = time.monotonic() + 20
+                while True:
+                    try:
+                        with inside_new():
+                            bring_up_loopback()
+                            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                                sender.sendto(b"x", ("127.0.0.1", 9))
+                        break
+                    except OSError as error:
+                        # They are taken down some time after their end, many at once.
+                        assert error.errno == errno.ENOSPC
+                        assert time.monotonic() < end, f"namespace {number}: those before are still there"
+                        time.sleep(0.1)
+        finally:
+            limit.write_text(before)
+        assert parameters.counts()["output ipv4"].seen >= _NAMESPACES
+
+
+@pytest.mark.usefixtures("accounting")
+def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(network: Network) -> None:
+    log = kmsg.KernelLog()
+    with rules(_ALL_TRACKED), parameters.loaded("family=inet proto=all rate=0 format=full hooks=prerouting,output"):
+        run("conntrack", "-F")
+        with web_server(network.peer_address, network.peer) as url:
+            assert fetch(url + "300000") == 300000
+            tcp_port = int(url.split(":")[2].rstrip("/"))
+        udp_port = _udp_echo(socket.AF_INET, network.address, network.peer_address, network.peer, 21)
+        udp6_port = _udp_echo(socket.AF_INET6, "::1", "::1", None, 13)
+        assert ping(network.peer_address, count=4)[0] == 4
+        time.sleep(0.3)
+        listed = run("conntrack", "-L", "-f", "ipv4") + run("conntrack", "-L", "-f", "ipv6")
+    packets: Counter[tuple[str, str]] = Counter()
+    octets: Counter[tuple[str, str]] = Counter()
+    ends = {"tcp": str(tcp_port), "udp": str(udp_port), "udp6": str(udp6_port)}
+    for _, text in log.read():
+        fields = dict(re.findall(r"(\w+)=(\S*)", text)) if "hook=" in text else {}
+        name = fields.get("proto", "") + ("6" if fields.get("family") == "ipv6" else "")
+        if name == "icmp" and "echoid" in fields:
+            way = "there" if fields["hook"] == "output" else "back"
+        elif ends.get(name) in (fields.get("dport"), fields.get("sport")) and name in ends:
+            way = "there" if fields["dport"] == ends[name] else "back"
+        else:
+            continue
+        # Over loopback a packet is seen twice, and tracked once.
+        if name == "udp6" and fields["hook"] != "output":
+            continue
+        packets[name, way] += 1
+        octets[name, way] += int(fields["len"])
+    log.close()
+    expected_packets: Counter[tuple[str, str]] = Counter()
+    expected_octets: Counter[tuple[str, str]] = Counter()
+    for line in listed.splitlines():
+        (kind,) = re.findall(r"^(\w+) ", line)
+        name = kind + ("6" if ":" in line.split("src=")[1].split()[0] else "")
+        if name in ends and f"dport={ends[name]} " not in line:
+            continue
+        for way, (count, size) in zip(("there", "back"), re.findall(r"packets=(\d+) bytes=(\d+)", line), strict=True):
+            expected_packets[name, way] += int(count)
+            expected_octets[name, way] += int(size)
+    assert {name for name, _ in expected_packets} == {"tcp", "udp", "udp6", "icmp"}, listed
+    assert packets == expected_packets
+    assert octets == expected_octets
+    assert packets["udp", "there"], packets["udp", "back"] == (21, 10)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What src/netfilter reads of a packet and writes to it, against what the kernel says of the same packet."""
+
+import contextlib
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import frames
+import pytest
+from conftest import Network
+from hookmod import loaded, rules
+from netns import inside, run
+
+_TRACING = Path("/sys/kernel/tracing")
+# What the translator makes of the peer.
+_SEEN, _SEEN_PORT, _REAL_PORT = "10.66.0.9", 80, 8080
+# From asm-generic/socket.h and linux/udp.h, and of ip_summed.
+_SO_TIMESTAMP, _UDP_SEGMENT = 29, 103
+_COMPLETE = "2"
+
+
+@contextlib.contextmanager
+def probe(function: str, fields: str) -> Iterator[list[dict[str, str]]]:
+    """Collects what a function of the kernel is called with."""
+    enable = _TRACING / "events/fprobes/nf_tracer_test/enable"
+    (_TRACING / "trace").write_text("")
+    (_TRACING / "dynamic_events").write_text(f"f:nf_tracer_test {function} {fields}")
+    found: list[dict[str, str]] = []
+    try:
+        enable.write_text("1")
+        yield found
+        trace = (_TRACING / "trace").read_text()
+        for line in re.findall(r" nf_tracer_test: \((.*)", trace):
+            found.append(dict(re.findall(r"(\w+)=(\S+)", line)))
+    finally:
+        with contextlib.suppress(OSError):
+            enable.write_text("0")
+        (_TRACING / "dynamic_events").write_text("")
+
+
+def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None:
+    names = ("mark", "priority", "hash", "time", "len")
+    fields = "mark=skb->mark priority=skb->priority hash=skb->hash time=skb->tstamp len=skb->len rest=skb->data_len"
+    fields += " summed=skb->ip_summed protocol=skb->protocol hook=state->hook netns=state->net->ns.inum"
+    with loaded("witness") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        # So that what comes in is stamped.
+        sender.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 1)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 77)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 5)
+        with inside(network.peer):
+            other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with other, probe("nf_hook_slow", fields) as calls:
+            other.bind((network.peer_address, 0))
+            # A connected socket has a hash.
+            sender.connect(other.getsockname())
+            before = time.time()
+            for size in (1, 1000):
+                sender.send(b"x" * size)
+                other.sendto(b"x" * size, sender.getsockname())
+            time.sleep(0.3)
+        lines = [line for line in module.lines() if " len=29 " in line or " len=1028 " in line]
+    ours = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in lines]
+    # nf_hook_slow() is called at PRE_ROUTING (0) and LOCAL_OUT (3), among others.
+    here = str(Path("/proc/self/ns/net").stat().st_ino)
+    calls = [call for call in calls if call["netns"] == here and call["len"] in ("29", "1028")]
+    kernels = [call for call in calls if call["hook"] in ("0", "3")]
+    assert all(our["netns"] == here for our in ours)
+    assert len(ours) == len(kernels) == 4
+    for our, kernel in zip(ours, kernels, strict=True):
+        assert {name: int(our[name]) for name in names} == {name: int(kernel[name], 0) for name in names}
+        assert int(our["linear"]) == int(kernel["len"]) - int(kernel["rest"])
+        states = ("none", "unnecessary", "complete", "partial")
+        assert our["checksum"] == states[int(kernel["summed"])]
+        assert int(our["protocol"], 0) == socket.htons(int(kernel["protocol"], 0)) == 0x0800
+    sent = [our for our in ours if our["mark"] == "77"]
+    received = [our for our in ours if our["mark"] != "77"]
+    assert len(sent) == len(received) == 2
+    assert all(int(our["hash"]) for our in sent)
+    assert all(before - 1 < int(our["time"]) / 1e9 < time.time() for our in received)
+
+
+def test_a_packet_of_many_segments_says_how_many(network: Network) -> None:
+    with loaded("witness") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 500)
+        sender.sendto(b"x" * 1800, (network.peer_address, 9))
+        (line,) = [line for line in module.lines() if "output" in line]
+    assert " segments=4 gso=true " in line
+
+
+@contextlib.contextmanager
+def translated(network: Network) -> Iterator[None]:
+    """For this host the peer has another address and another port. Neither's device makes or checks sums."""
+    run("ip", "neigh", "replace", _SEEN, "lladdr", frames.PEER_MAC, "dev", network.device)
+    run("ethtool", "-K", network.device, "tx", "off")
+    run("ethtool", "-K", network.peer_device, "tx", "off", netns=network.peer)
+    try:
+        with loaded("translator"):
+            yield
+    finally:
+        run("ethtool", "-K", network.device, "tx", "on", "tso", "on")
+        run("ethtool", "-K", network.peer_device, "tx", "on", "tso", "on", netns=network.peer)
+        run("ip", "neigh", "del", _SEEN, "dev", network.device)
+
+
+def _checksum_errors(netns: str | None) -> int:
+    """How many packets of TCP and UDP a namespace's kernel found the sum wrong of."""
+    lines = run("cat", "/proc/net/snmp", netns=netns).splitlines()
+    return sum(
+        int(dict(zip(names.split(), values.split(), strict=True))["InCsumErrors"])
+        for names, values in zip(lines[::2], lines[1::2], strict=True)
+        if names.startswith(("Tcp:", "Udp:"))
+    )
+
+
+def _sum(data: bytes) -> int:
+    """The sum of all words, of 16 bits in the machine's byte order, folded; 0 for both kinds of zero."""
+    data += b"\0" * (len(data) % 2)
+    return sum(struct.unpack(f"={len(data) // 2}H", data)) % 0xFFFF
+
+
+def _echo(network: Network, kind: int, text: bytes) -> bytes:
+    """What comes back from the peer, by an address and a port that it does not have."""
+    with inside(network.peer):
+        server = socket.socket(socket.AF_INET, kind)
+    with socket.socket(socket.AF_INET, kind) as client, server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((network.peer_address, _REAL_PORT))
+        for end in (client, server):
+            end.settimeout(5)
+        if kind == socket.SOCK_DGRAM:
+            client.sendto(text, (_SEEN, _SEEN_PORT))
+            received, address = server.recvfrom(10000)
+            server.sendto(received, address)
+            received, source = client.recvfrom(10000)
+            assert source == (_SEEN, _SEEN_PORT)
+            return received
+        server.listen()
+        client.connect((_SEEN, _SEEN_PORT))
+        with server.accept()[0] as connection:
+            client.sendall(text)
+            connection.sendall(_all(connection, text))
+            return _all(client, text)
+
+
+def _all(connection: socket.socket, text: bytes) -> bytes:
+    """As many bytes as there are in `text`."""
+    received = b""
+    while len(received) < len(text):
+        received += connection.recv(10000)
+    return received
+
+
+# A datagram of more than a frame has its sum made in software, whatever a device can do.
+@pytest.mark.parametrize("size", [1, 1000, 4000])
+@pytest.mark.parametrize("tracked", [False, True])
+def test_what_is_written_behind_the_ip_header_keeps_all_sums(network: Network, size: int, tracked: bool) -> None:
+    # Connection tracking sums up the whole packet before it is changed, and puts that beside the packet.
+    text = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
+    errors = [_checksum_errors(netns) for netns in (None, network.peer)]
+    payload = bytes(range(250)) * (size // 250 + 1)
+    payload = payload[:size]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(translated(network))
+        if tracked:
+            stack.enter_context(rules(text))
+        raws = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol))
+            for protocol in (socket.IPPROTO_TCP, socket.IPPROTO_UDP)
+        ]
+        fields = "csum=skb->csum summed=skb->ip_summed len=skb->len"
+        calls = stack.enter_context(probe("ip_local_deliver", fields))
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            assert _echo(network, kind, payload) == payload
+        time.sleep(0.2)
+        packets = []
+        for raw in raws:
+            raw.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    packets.append(raw.recv(65536))
+    assert [_checksum_errors(netns) for netns in (None, network.peer)] == errors
+    answers = [packet for packet in packets if packet[12:16] == socket.inet_aton(_SEEN)]
+    assert {packet[9] for packet in answers} == {socket.IPPROTO_TCP, socket.IPPROTO_UDP}
+    for packet in answers:
+        pseudo = packet[12:20] + struct.pack("!HH", packet[9], len(packet) - 20)
+        assert int.from_bytes(packet[20:22]) == _SEEN_PORT
+        assert _sum(packet[:20]) == 0
+        assert _sum(pseudo + packet[20:]) == 0
+    if tracked:
+        # What is beside the packet is the sum of what is in it now.
+        sums = {(int(call["len"]), int(call["csum"], 0) % 0xFFFF) for call in calls if call["summed"] == _COMPLETE}
+        assert {(len(packet), _sum(packet)) for packet in answers} <= sums

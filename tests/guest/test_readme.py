@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the README says of the parameters, tried."""
+
+import re
+from pathlib import Path
+
+import module
+import parameters
+from netns import run
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def _examples() -> dict[str, str]:
+    """The example in each row of the table of parameters, by the names that the row is about."""
+    text = README.read_text()
+    rows = re.findall(r"^\| (`[^|]*) \|.*\| `((?:[^`|]|\\\|)*)`[^|`]*(?:`[^`]*`[^|`]*)* \|$", text, re.MULTILINE)
+    return {names: example.replace("\\|", "|") for names, example in rows if "=" in example}
+
+
+def test_each_parameter_has_an_example_that_works() -> None:
+    names = {file.split(":")[0] for file in run("modinfo", "-F", "parm", str(module.FILE)).splitlines()} - {"counts"}
+    examples = _examples()
+    assert {name for row in examples for name in re.findall(r"`(\w+)`", row)} == names
+    with parameters.loaded(""):
+        defaults = {name: parameters.get(name) for name in names}
+    for row, example in examples.items():
+        run("sh", "-c", f"insmod {module.FILE} {example}")
+        given = {name: parameters.get(name) for name in re.findall(r"(?:^| )(\w+)=", example)}
+        run("rmmod", module.NAME)
+        assert set(given) & set(re.findall(r"`(\w+)`", row)), example
+        # Each is in force: none of them is what it would be without a word.
+        assert all(defaults[name] != value for name, value in given.items()), (example, given)

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Gives another end of IPv4 connections a second address and port: packets that this host sends to
+//! `address` go to `real_address`, their answers come back as from `address`, and TCP's and UDP's
+//! `port` is `real_port` there.
+//!
+//! Shows: writing to the packet behind the IP header, and keeping every checksum right, whether the
+//! packet has the whole of it or a device is to complete it.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::prelude::*;
+use netfilter::*;
+
+module! {
+    type: TranslatorModule,
+    name: "translator",
+    authors: ["The nf_tracer authors"],
+    description: "Rewrites addresses and ports, without state",
+    license: "GPL",
+    params: {
+        address: u32 {
+            default: 0x0a42_0009,
+            description: "The address that programs use, as a number",
+        },
+        real_address: u32 {
+            default: 0x0a42_0002,
+            description: "The address that is on the wire, as a number",
+        },
+        port: u16 {
+            default: 80,
+            description: "The port that programs use",
+        },
+        real_port: u16 {
+            default: 8080,
+            description: "The port that is on the wire",
+        },
+    },
+}
+
+#[derive(Clone, Copy)]
+struct End {
+    address: [u8; 4],
+    port: [u8; 2],
+}
+
+struct Translator {
+    seen: End,
+    real: End,
+}
+
+/// Where the fields stand in the IPv4 header.
+const FRAGMENT: usize = 6;
+const PROTOCOL: usize = 9;
+const CHECK: usize = 10;
+const SOURCE: usize = 12;
+const DESTINATION: usize = 16;
+
+/// Where the header behind IPv4's starts, and where the checksum in it is. `None` if there is none.
+fn transport(packet: &Packet<'_>) -> Option<(usize, usize)> {
+    let [version_ihl] = packet.copy(0)?;
+    let start = usize::from(version_ihl & 0xf) * 4;
+
+    if u16::from_be_bytes(packet.copy(FRAGMENT)?) & 0x1fff != 0 {
+        return None;
+    }
+    match packet.copy(PROTOCOL)? {
+        [6] => Some((start, start + 16)),
+        // A sum of 0 says that there is none.
+        [17] if packet.copy(start + 6)? != [0, 0] => Some((start, start + 6)),
+        _ => None,
+    }
+}
+
+/// Makes the end whose address is at `address` and whose port is the first or second one another.
+fn translate(packet: &mut Packet<'_>, address: usize, port: usize, from: End, to: End) -> Result {
+    if packet.copy(address) != Some(from.address) {
+        return Ok(());
+    }
+    packet.write(address, &to.address)?;
+    packet.update_checksum32(CHECK, from.address, to.address, Checksum::IpHeader)?;
+
+    let Some((start, check)) = transport(packet) else {
+        return Ok(());
+    };
+    packet.update_checksum32(check, from.address, to.address, Checksum::PseudoHeader)?;
+    if packet.copy(start + port) == Some(from.port) {
+        packet.write(start + port, &to.port)?;
+        packet.update_checksum16(check, from.port, to.port, Checksum::Transport)?;
+    }
+    Ok(())
+}
+
+impl Handler for Translator {
+    fn handle<'a>(&self, mut packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        let done = match state.hook() {
+            Hook::LocalOut => translate(&mut packet, DESTINATION, 2, self.seen, self.real),
+            _ => translate(&mut packet, SOURCE, 0, self.real, self.seen),
+        };
+        match done {
+            Ok(()) => packet.accept(),
+            Err(error) => packet.drop_with_error(error),
+        }
+    }
+}
+
+#[pin_data]
+struct TranslatorModule {
+    #[pin]
+    registration: Registration<Translator>,
+}
+
+impl kernel::InPlaceModule for TranslatorModule {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        const POINTS: [Point; 2] = [
+            Point::ipv4(InetHook::LocalOut, Priority::NAT_DST),
+            Point::ipv4(InetHook::PreRouting, Priority::NAT_DST),
+        ];
+
+        try_pin_init!(Self {
+            registration <- Registration::new(
+                Net::init(),
+                &POINTS,
+                Ok(Translator {
+                    seen: End {
+                        address: module_parameters::address.value().to_be_bytes(),
+                        port: module_parameters::port.value().to_be_bytes(),
+                    },
+                    real: End {
+                        address: module_parameters::real_address.value().to_be_bytes(),
+                        port: module_parameters::real_port.value().to_be_bytes(),
+                    },
+                }),
+            ),
+        })
+    }
+}
