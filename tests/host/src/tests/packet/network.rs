@@ -9,6 +9,7 @@ use etherparse::{
     icmpv6,
     Icmpv4Type,
     Icmpv6Type,
+    Ipv4HeaderSlice,
     Ipv6FlowLabel,
     Ipv6FragmentHeader,
     Ipv6Header,
@@ -143,6 +144,7 @@ fn a_later_fragment_ends_the_walk_and_has_no_ports() {
     );
     let network = parse(&packet).unwrap();
 
+    assert_eq!(network.id(), 9);
     assert_eq!(
         network.fragment,
         Some(Fragment {
@@ -211,14 +213,17 @@ proptest! {
     ) {
         let mut v4 = Vec::new();
         PacketBuilder::ipv4(source, destination, 9).udp(sport, dport).write(&mut v4, &payload).unwrap();
+        v4[4..6].copy_from_slice(&[payload.len() as u8, 7]);
+        let id = Ipv4HeaderSlice::from_slice(&v4).unwrap().identification();
         let mut v6 = Vec::new();
         PacketBuilder::ipv6(SOURCE, DESTINATION, 9).udp(sport, dport).write(&mut v6, &payload).unwrap();
 
-        for (packet, network) in [
-            (&v4, Network::parse_ipv4(&v4.as_slice())),
-            (&v6, Network::parse_ipv6(&v6.as_slice())),
+        for (packet, network, id) in [
+            (&v4, Network::parse_ipv4(&v4.as_slice()), id.into()),
+            (&v6, Network::parse_ipv6(&v6.as_slice()), 0),
         ] {
             let network = network.unwrap();
+            prop_assert_eq!(network.id(), id);
             let transport = network.transport(&packet.as_slice()).unwrap();
             let Transport::Udp(udp) = transport else { panic!("{transport:?}") };
             prop_assert_eq!(transport.ports(), Some((sport, dport)));

@@ -89,6 +89,8 @@ proptest! {
         let ours = TcpHeader::parse(&bytes);
 
         let data_offset = bytes[12] >> 4;
+        let flags = u16::from_be_bytes([bytes[12] & 1, bytes[13]]);
+        prop_assert_eq!(ours.flags.bits(), flags);
         // The only one that etherparse takes with 20 bytes.
         bytes[12] = (5 << 4) | (bytes[12] & 0x0f);
         let theirs = TcpHeaderSlice::from_slice(&bytes).unwrap();
