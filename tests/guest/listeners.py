@@ -2,6 +2,7 @@
 """Programs that listen to the module's tracepoint or to an NFLOG group while a test makes traffic."""
 
 import contextlib
+import os
 import re
 import signal
 import struct
@@ -79,6 +80,17 @@ def ftrace() -> Iterator[None]:
         yield
     finally:
         (EVENT / "enable").write_text("0")
+
+
+def trace_pipe() -> str:
+    """What the kernel's own tracer has recorded and nobody has read yet."""
+    text = b""
+    pipe = os.open(EVENT.parents[2] / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(pipe, 1 << 16):
+            text += piece
+    os.close(pipe)
+    return text.decode()
 
 
 def events(text: str) -> list[dict[str, str]]:

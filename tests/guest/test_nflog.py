@@ -116,6 +116,26 @@ def test_a_listener_gets_the_packets_of_its_own_namespace(network: Network, tmp_
         assert parameters.total("nflog").emitted == 16
 
 
+def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays() -> None:
+    modprobe = Path("/proc/sys/kernel/modprobe")
+    helper = modprobe.read_text()
+    subprocess.run(["rmmod", "nfnetlink_log"], check=False, stderr=subprocess.DEVNULL)
+    log = kmsg.KernelLog()
+    modprobe.write_text("/bin/false")
+    try:
+        with parameters.loaded("proto=udp hooks=output"):
+            with pytest.raises(OSError, match="No such file or directory"):
+                parameters.put("sink", "log,nflog:5")
+            assert parameters.get("sink") == "log"
+            _send(3)
+            assert parameters.total("log").emitted == 3
+    finally:
+        modprobe.write_text(helper)
+    said = [text for _, text in log.read() if " sink: " in text]
+    log.close()
+    assert said[0] == "nf_tracer: sink: nflog: this kernel has no nfnetlink_log", said
+
+
 def test_without_a_listener_nothing_happens() -> None:
     log = kmsg.KernelLog()
     with parameters.loaded("sink=nflog:7 proto=udp hooks=output"):

@@ -15,7 +15,7 @@ import parameters
 import pytest
 from conftest import Network
 from hookmod import ping
-from listeners import EVENT, events, ftrace, tracing
+from listeners import EVENT, events, ftrace, trace_pipe, tracing
 from recording import wait_until
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
@@ -135,7 +135,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
 def test_trace_pipe_has_what_tshark_sees(wire: Wire, network: Network) -> None:
     with ftrace():
         _send(wire)
-        text = (EVENT.parents[2] / "trace").read_text()
+        text = trace_pipe()
     _check(wire.file, events(text), network)
 
 
@@ -165,7 +165,7 @@ def test_filters_and_histograms_take_the_fields(wire: Wire) -> None:
         # In the byte order of the packet, as for the kernel's own events of TCP.
         (EVENT / "filter").write_text("(saddr == 0x0100010a || protocol == 58) && hook == 0")
         _send(wire)
-        text = (EVENT.parents[2] / "trace").read_text()
+        text = trace_pipe()
         (EVENT / "filter").write_text("0")
     assert {event["saddrv6"] for event in events(text)} == {"::ffff:10.1.0.1", "fe80::1"}
     assert len(events(text)) == 2
@@ -183,7 +183,7 @@ def test_filters_and_histograms_take_the_fields(wire: Wire) -> None:
 def test_one_skb_has_one_identity_from_hook_to_hook() -> None:
     with parameters.loaded("sink=trace proto=icmp hooks=all rate=0"), ftrace():
         ping("127.0.0.1", count=2)
-        found = events((EVENT.parents[2] / "trace").read_text())
+        found = events(trace_pipe())
     ways: dict[str, list[str]] = {}
     for event in found:
         ways.setdefault(f"{event['type']} {event['seq']} {event['skbaddr']}", []).append(event["hook"])
@@ -220,7 +220,7 @@ def test_sinks_change_under_traffic_and_one_that_stays_misses_nothing(network: N
             for sinks in ("log,trace", "log,nflog:9", "nflog:10,trace,log", "log"):
                 parameters.put("sink", sinks)
         counts = {sink: parameters.total(sink) for sink in ("log", "trace", "nflog")}
-        found = events((EVENT.parents[2] / "trace").read_text())
+        found = events(trace_pipe())
     assert counts["log"] == kmsg.Summary(seen=1000, emitted=1000)
     assert 0 < counts["trace"].emitted == counts["trace"].seen < 1000
     assert len(found) == counts["trace"].emitted
