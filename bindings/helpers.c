@@ -11,6 +11,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <linux/timekeeping.h>
 #include <net/checksum.h>
@@ -73,11 +74,6 @@ u32 rust_helper_sk_uid(const struct sock *sk)
 u64 rust_helper_sk_cookie(const struct sock *sk)
 {
 	return atomic64_read(&sk->sk_cookie);
-}
-
-int rust_helper_skb_network_offset(const struct sk_buff *skb)
-{
-	return skb_network_offset(skb);
 }
 
 u32 rust_helper_skb_mark(const struct sk_buff *skb)
@@ -171,6 +167,13 @@ void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 		return;
 	rust_helper_skb_write(skb, offset, &sum, sizeof(sum));
 }
+
+#if !IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+static bool nf_bridge_info_exists(const struct sk_buff *skb)
+{
+	return false;
+}
+#endif
 
 struct nf_queue_entry *
 rust_helper_nf_hook_steal(struct sk_buff *skb, const struct nf_hook_state *state)
@@ -267,6 +270,12 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &all_fields, "%s", prefix);
 	return true;
+}
+
+/* An inline function where there is but one CPU. */
+void rust_helper_synchronize_rcu_expedited(void)
+{
+	synchronize_rcu_expedited();
 }
 
 void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
