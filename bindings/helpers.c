@@ -13,7 +13,6 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
-#include <linux/timekeeping.h>
 #include <net/checksum.h>
 #include <net/dst.h>
 #include <net/inet_sock.h>
@@ -294,11 +293,6 @@ void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &info, "%s", prefix);
-}
-
-u64 rust_helper_monotonic_ns(void)
-{
-	return ktime_get_mono_fast_ns();
 }
 
 bool rust_helper_serial_console_shows_info(void)

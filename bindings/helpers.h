@@ -101,9 +101,6 @@ void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 /* Waits as synchronize_rcu() does, but not as long. May sleep. */
 void rust_helper_synchronize_rcu_expedited(void);
 
-/* The monotonic clock; any context. */
-u64 rust_helper_monotonic_ns(void);
-
 /* Whether what is logged at level info goes to a serial port. May sleep. */
 bool rust_helper_serial_console_shows_info(void);
 
