@@ -193,9 +193,10 @@ impl Tracer {
     fn nobody_takes(&self, config: &Config) -> bool {
         let sinks = config.settings.sinks;
 
-        !(sinks.contain(Sink::Log) && self.limiter.has_room(&config.limit, coarse_ns()))
-            && !(sinks.contain(Sink::Trace) && events::is_listened_to())
-            && !sinks.contain(Sink::Nflog)
+        let taken = (sinks.contain(Sink::Log) && self.limiter.has_room(&config.limit, coarse_ns()))
+            || (sinks.contain(Sink::Trace) && events::is_listened_to())
+            || sinks.contain(Sink::Nflog);
+        !taken
     }
 
     /// Gives a packet to all sinks, and counts what became of it at each.
