@@ -44,6 +44,10 @@ demo:
 test:
 	@tests/run
 
+.PHONY: bench
+bench:
+	@scripts/bench
+
 .PHONY: check
 check:
 	@$(root) scripts/check
@@ -61,6 +65,7 @@ help:
 	@echo 'On a fresh machine, these set up all that they need:'
 	@echo '  demo             - boot the stock kernel, load the module, show what it sees'
 	@echo '  test             - all tests, ending in a line "N passed, N failed"'
+	@echo '  bench            - what a packet costs, beside every peer: tables, JSON, pictures'
 	@echo '  check            - formatting and lints of every language, no panic in the module'
 	@echo '  doc              - rustdoc of the whole crate, in doc/'
 	@echo ''

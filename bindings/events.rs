@@ -16,31 +16,39 @@ pub(crate) use super::bindings::{
 /// Whether this kernel has tracepoints.
 pub(crate) const AVAILABLE: bool = cfg!(CONFIG_TRACEPOINTS);
 
+/// Whether anybody listens. Costs nothing while nobody does: the branch is patched in. Any context.
+#[inline(always)]
+pub(crate) fn is_listened_to() -> bool {
+    #[cfg(CONFIG_TRACEPOINTS)]
+    // SAFETY: The key is that of a tracepoint that C defines.
+    let listened_to = unsafe {
+        kernel::jump_label::static_branch_unlikely!(
+            bindings::__tracepoint_packet,
+            kernel::bindings::tracepoint,
+            key
+        )
+    };
+    #[cfg(not(CONFIG_TRACEPOINTS))]
+    let listened_to = false;
+
+    listened_to
+}
+
 /// Records the packet that `read` gives, if anybody listens. Says whether so. Any context.
 ///
-/// Costs nothing, and does not call `read`, while nobody listens: the branch is patched in.
+/// Does not call `read` while nobody listens.
 #[inline(always)]
 pub(crate) fn packet(read: impl FnOnce() -> Packet) -> bool {
+    let listened_to = is_listened_to();
+
     #[cfg(CONFIG_TRACEPOINTS)]
-    {
-        // SAFETY: The key is that of a tracepoint that C defines.
-        let listened_to = unsafe {
-            kernel::jump_label::static_branch_unlikely!(
-                bindings::__tracepoint_packet,
-                kernel::bindings::tracepoint,
-                key
-            )
-        };
-        if listened_to {
-            let packet = read();
-            // SAFETY: The packet is valid, and copied.
-            unsafe { bindings::rust_do_trace_packet(&packet) };
-        }
-        listened_to
+    if listened_to {
+        let packet = read();
+        // SAFETY: The packet is valid, and copied.
+        unsafe { bindings::rust_do_trace_packet(&packet) };
     }
     #[cfg(not(CONFIG_TRACEPOINTS))]
-    {
-        let _ = read;
-        false
-    }
+    let _ = read;
+
+    listened_to
 }

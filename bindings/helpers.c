@@ -11,8 +11,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/skbuff.h>
-#include <linux/timekeeping.h>
 #include <net/checksum.h>
 #include <net/dst.h>
 #include <net/inet_sock.h>
@@ -73,11 +73,6 @@ u32 rust_helper_sk_uid(const struct sock *sk)
 u64 rust_helper_sk_cookie(const struct sock *sk)
 {
 	return atomic64_read(&sk->sk_cookie);
-}
-
-int rust_helper_skb_network_offset(const struct sk_buff *skb)
-{
-	return skb_network_offset(skb);
 }
 
 u32 rust_helper_skb_mark(const struct sk_buff *skb)
@@ -171,6 +166,13 @@ void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 		return;
 	rust_helper_skb_write(skb, offset, &sum, sizeof(sum));
 }
+
+#if !IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+static bool nf_bridge_info_exists(const struct sk_buff *skb)
+{
+	return false;
+}
+#endif
 
 struct nf_queue_entry *
 rust_helper_nf_hook_steal(struct sk_buff *skb, const struct nf_hook_state *state)
@@ -269,6 +271,12 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 	return true;
 }
 
+/* An inline function where there is but one CPU. */
+void rust_helper_synchronize_rcu_expedited(void)
+{
+	synchronize_rcu_expedited();
+}
+
 void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 			      const struct nf_hook_state *state, const char *prefix)
 {
@@ -285,11 +293,6 @@ void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &info, "%s", prefix);
-}
-
-u64 rust_helper_monotonic_ns(void)
-{
-	return ktime_get_mono_fast_ns();
 }
 
 bool rust_helper_serial_console_shows_info(void)

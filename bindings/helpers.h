@@ -35,7 +35,6 @@ struct sock *rust_helper_sk_to_full_sk(struct sock *sk);
 u32 rust_helper_sk_uid(const struct sock *sk);
 u64 rust_helper_sk_cookie(const struct sock *sk);
 
-int rust_helper_skb_network_offset(const struct sk_buff *skb);
 u32 rust_helper_skb_mark(const struct sk_buff *skb);
 void rust_helper_skb_set_mark(struct sk_buff *skb, u32 mark);
 u32 rust_helper_skb_priority(const struct sk_buff *skb);
@@ -99,8 +98,8 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 			      const struct nf_hook_state *state, const char *prefix);
 
-/* The monotonic clock; any context. */
-u64 rust_helper_monotonic_ns(void);
+/* Waits as synchronize_rcu() does, but not as long. May sleep. */
+void rust_helper_synchronize_rcu_expedited(void);
 
 /* Whether what is logged at level info goes to a serial port. May sleep. */
 bool rust_helper_serial_console_shows_info(void);

@@ -3,14 +3,28 @@
 //! What the module asks the system: the time, and where its lines go.
 
 use super::bindings;
+use kernel::sync::atomic::Atomic;
 
-/// The monotonic clock, in nanoseconds. Any context.
+/// How far apart two readings of [`coarse_ns`] are that differ: a timer tick.
+pub(crate) const COARSE_STEP_NS: u64 = bindings::TICK_NSEC as u64;
+
+/// A monotonic clock that goes in steps, in nanoseconds. Any context.
 ///
-/// C's `ktime_get_mono_fast_ns()`, which takes no lock.
+/// C's `jiffies`, a load from memory: to read a finer clock takes longer than all else that is done
+/// with most packets.
 #[inline]
-pub(crate) fn monotonic_ns() -> u64 {
-    // SAFETY: May be called from any context, even an NMI.
-    unsafe { bindings::monotonic_ns() }
+pub(crate) fn coarse_ns() -> u64 {
+    // SAFETY: It is a whole word that is always there, and changes at any time.
+    let jiffies = unsafe { (&raw const bindings::jiffies).read_volatile() };
+
+    (jiffies as u64).wrapping_mul(COARSE_STEP_NS)
+}
+
+/// C's `READ_ONCE()`. The kernel crate's own way to load an atomic is the call of a function.
+#[inline]
+pub(crate) fn read_once(atomic: &Atomic<u64>) -> u64 {
+    // SAFETY: The pointer is valid and aligned as the reference is, and read as a whole word.
+    unsafe { atomic.as_ptr().read_volatile() }
 }
 
 /// Whether what is logged at level info goes to a serial port, which is slow. May sleep.

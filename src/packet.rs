@@ -58,6 +58,18 @@ pub(crate) struct Network {
     pub(crate) fragment: Option<Fragment>,
 }
 
+/// As much of a network header as most packets are looked at for. The rest is read when it is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Glance {
+    v6: bool,
+    /// See [`Network`], whose fields these are.
+    pub(crate) protocol: u8,
+    transport_offset: usize,
+    end: usize,
+    /// Whether it is a fragment other than its datagram's first.
+    is_later_fragment: bool,
+}
+
 /// The header of either version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ip {
@@ -91,7 +103,9 @@ pub(crate) enum Transport {
 
 impl Network {
     /// Reads an IPv4 header.
-    #[inline]
+    ///
+    /// Always inlined, as all that is read here: what the caller has no use for is not even loaded.
+    #[inline(always)]
     pub(crate) fn parse_ipv4(packet: &impl Bytes) -> Result<Self, Malformed> {
         let bytes = packet
             .copy::<{ Ipv4Header::MIN_LEN }>(0)
@@ -108,7 +122,7 @@ impl Network {
     }
 
     /// Reads an IPv6 header, and walks its extension headers.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse_ipv6(packet: &impl Bytes) -> Result<Self, Malformed> {
         let bytes = packet
             .copy::<{ Ipv6Header::LEN }>(0)
@@ -151,28 +165,22 @@ impl Network {
         }
     }
 
-    /// Reads the header above.
-    ///
-    /// As `dump_ipv4_packet()` does, it is looked for behind the IPv4 header's options, which need
-    /// not be there themselves, nor need TCP's. A length in the header that makes no sense does not
-    /// matter here: [`Transport::is_invalid`] tells.
+    /// What most packets are looked at for.
+    #[inline(always)]
+    pub(crate) fn glance(&self) -> Glance {
+        Glance {
+            v6: matches!(self.ip, Ip::V6(_)),
+            protocol: self.protocol,
+            transport_offset: self.transport_offset,
+            end: self.end,
+            is_later_fragment: self.fragment.is_some_and(|fragment| fragment.offset != 0),
+        }
+    }
+
+    /// Reads the header above, see [`Glance::transport`].
     #[inline]
     pub(crate) fn transport(&self, packet: &impl Bytes) -> Result<Transport, Malformed> {
-        if self.fragment.is_some_and(|fragment| fragment.offset != 0) {
-            return Ok(Transport::LaterFragment);
-        }
-        let v6 = matches!(self.ip, Ip::V6(_));
-
-        Ok(match self.protocol {
-            tcp::PROTOCOL => Transport::Tcp(TcpHeader::parse(&self.header(packet)?)),
-            udp::PROTOCOL => Transport::Udp(UdpHeader::parse(&self.header(packet)?)),
-            icmp::PROTOCOL if !v6 => Transport::Icmp(IcmpHeader::parse(&self.header(packet)?, v6)),
-            icmp::PROTOCOL_V6 if v6 => {
-                Transport::Icmp(IcmpHeader::parse(&self.header(packet)?, v6))
-            }
-            sctp::PROTOCOL => Transport::Sctp(SctpHeader::parse(&self.header(packet)?)),
-            _ => Transport::Other,
-        })
+        self.glance().transport(packet)
     }
 
     /// How many bytes of data are behind `transport`'s header, in this packet.
@@ -186,9 +194,56 @@ impl Network {
             .checked_sub(self.transport_offset)?
             .checked_sub(header)
     }
+}
+
+impl Glance {
+    /// The source's address. `None` if the packet ends before it.
+    #[inline]
+    pub(crate) fn source(&self, packet: &impl Bytes) -> Option<IpAddr> {
+        self.address(packet, Ipv4Header::SOURCE, Ipv6Header::SOURCE)
+    }
+
+    /// The destination's address. `None` if the packet ends before it.
+    #[inline]
+    pub(crate) fn destination(&self, packet: &impl Bytes) -> Option<IpAddr> {
+        self.address(packet, Ipv4Header::DESTINATION, Ipv6Header::DESTINATION)
+    }
+
+    #[inline(always)]
+    fn address(&self, packet: &impl Bytes, v4: usize, v6: usize) -> Option<IpAddr> {
+        if self.v6 {
+            packet.copy::<16>(v6).map(IpAddr::from)
+        } else {
+            packet.copy::<4>(v4).map(IpAddr::from)
+        }
+    }
+
+    /// Reads the header above.
+    ///
+    /// As `dump_ipv4_packet()` does, it is looked for behind the IPv4 header's options, which need
+    /// not be there themselves, nor need TCP's. A length in the header that makes no sense does not
+    /// matter here: [`Transport::is_invalid`] tells.
+    #[inline(always)]
+    pub(crate) fn transport(&self, packet: &impl Bytes) -> Result<Transport, Malformed> {
+        if self.is_later_fragment {
+            return Ok(Transport::LaterFragment);
+        }
+        let v6 = self.v6;
+
+        Ok(match self.protocol {
+            tcp::PROTOCOL => Transport::Tcp(TcpHeader::parse(&self.header(packet)?)),
+            udp::PROTOCOL => Transport::Udp(UdpHeader::parse(&self.header(packet)?)),
+            icmp::PROTOCOL if !v6 => Transport::Icmp(IcmpHeader::parse(&self.header(packet)?, v6)),
+            icmp::PROTOCOL_V6 if v6 => {
+                Transport::Icmp(IcmpHeader::parse(&self.header(packet)?, v6))
+            }
+            sctp::PROTOCOL => Transport::Sctp(SctpHeader::parse(&self.header(packet)?)),
+            _ => Transport::Other,
+        })
+    }
 
     /// The first `N` bytes of the header above. Bytes behind the datagram's end are padding.
-    #[inline]
+    #[inline(always)]
     fn header<const N: usize>(&self, packet: &impl Bytes) -> Result<[u8; N], Malformed> {
         if self.end.saturating_sub(self.transport_offset) < N {
             return Err(Malformed::Truncated);

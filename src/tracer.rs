@@ -40,6 +40,7 @@ use self::{
     }, //
 };
 use crate::{
+    events,
     netfilter::{
         ChecksumState,
         DeviceRef,
@@ -58,11 +59,12 @@ use crate::{
     packet::{
         tcp_options::TcpOptions,
         Bytes,
+        Glance,
         Malformed,
         Network,
         Transport, //
     },
-    system::monotonic_ns, //
+    system::coarse_ns, //
 };
 use core::fmt;
 use kernel::{
@@ -119,63 +121,106 @@ impl Tracer {
         })
     }
 
-    /// Reads what a packet that is wanted has, and no more of others than tells that.
-    #[inline]
-    fn choose(
-        &self,
-        config: &Config,
-        packet: &Packet<'_>,
-        state: &State<'_>,
-    ) -> Result<(Network, Transport), Unwanted> {
-        let settings = &config.settings;
-        let network = match state.family() {
-            Family::Ipv4 => Network::parse_ipv4(packet),
-            _ => Network::parse_ipv6(packet),
-        };
-        let network = network.map_err(|malformed| {
-            if !settings.ask_for_addresses() && !settings.ask_for_ports() {
-                self.emit_malformed(config, packet, state, Headers::None(malformed));
-            }
-            Unwanted::from(malformed)
-        })?;
+    /// Does with a packet what is to be done, other than to find that its protocol is not wanted.
+    ///
+    /// Out of line, so that packets that leave before pay for nothing of it.
+    #[inline(never)]
+    fn trace(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+        let (point, sinks) = (point(state), config.settings.sinks);
 
-        if !settings.want_network(&network) || !settings.want_devices(state) {
-            return Err(Unwanted::NotMatched);
-        }
-        let transport = network.transport(packet).map_err(|malformed| {
-            if !settings.ask_for_ports() {
-                let headers = Headers::Network(&network, malformed);
-                self.emit_malformed(config, packet, state, headers);
+        match self.look(config, packet, state) {
+            Look::Wanted => self.emit(config, packet, state),
+            Look::NotMatched => {
+                self.counters
+                    .count_unwanted(point, sinks, Unwanted::NotMatched);
             }
-            Unwanted::from(malformed)
-        })?;
-        if !settings.want_ports(&transport) || !settings.bpf_takes(packet) {
-            return Err(Unwanted::NotMatched);
+            Look::NobodyTakes => {
+                if sinks.contain(Sink::Log) {
+                    self.counters.count(point, Sink::Log, Outcome::Suppressed);
+                    if self.limiter.is_to_tell(coarse_ns()) {
+                        self.tell_suppressed();
+                    }
+                }
+                if sinks.contain(Sink::Trace) {
+                    self.counters.count(point, Sink::Trace, Outcome::Lost);
+                }
+            }
+            Look::Malformed(malformed) => {
+                self.emit_malformed(config, packet, state, malformed);
+                self.counters.count_unwanted(point, sinks, malformed.into());
+            }
         }
-        Ok((network, transport))
+    }
+
+    /// Finds out whether a packet is wanted, and reads no more of it than tells that: what the
+    /// conditions in force do not ask for is not even loaded.
+    #[inline]
+    fn look(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Look {
+        let settings = &config.settings;
+        let glance = match state.family() {
+            Family::Ipv4 => Network::parse_ipv4(packet).map(|network| network.glance()),
+            _ => glance_at_ipv6(packet),
+        };
+        let glance = match glance {
+            Ok(glance) => glance,
+            Err(malformed) => return Look::Malformed(malformed),
+        };
+        // The most common case with nothing to do, without the way through all the conditions.
+        if config.is_plain && self.nobody_takes(config) {
+            return match glance.transport(packet) {
+                Ok(_) => Look::NobodyTakes,
+                Err(malformed) => Look::Malformed(malformed),
+            };
+        }
+        if !settings.want_addresses(&glance, packet) || !settings.want_devices(state) {
+            return Look::NotMatched;
+        }
+        let transport = match glance.transport(packet) {
+            Ok(transport) => transport,
+            Err(malformed) => return Look::Malformed(malformed),
+        };
+        if !settings.want_ports(&transport) || !settings.bpf_takes(packet) {
+            return Look::NotMatched;
+        }
+        if self.nobody_takes(config) {
+            return Look::NobodyTakes;
+        }
+        Look::Wanted
+    }
+
+    /// Whether it can be told beforehand that no sink takes a packet now.
+    #[inline]
+    fn nobody_takes(&self, config: &Config) -> bool {
+        let sinks = config.settings.sinks;
+
+        let taken = (sinks.contain(Sink::Log) && self.limiter.has_room(&config.limit, coarse_ns()))
+            || (sinks.contain(Sink::Trace) && events::is_listened_to())
+            || sinks.contain(Sink::Nflog);
+        !taken
     }
 
     /// Gives a packet to all sinks, and counts what became of it at each.
-    #[inline]
-    fn emit(
-        &self,
-        config: &Config,
-        packet: &Packet<'_>,
-        state: &State<'_>,
-        network: &Network,
-        transport: &Transport,
-    ) {
+    ///
+    /// Reads all of its headers, which [`look`](Self::look) has found to be well.
+    #[inline(never)]
+    fn emit(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
         let settings = &config.settings;
         let point = point(state);
+        let Ok(network) = parse(packet, state) else {
+            return;
+        };
+        let Ok(transport) = network.transport(packet) else {
+            return;
+        };
 
         if settings.sinks.contain(Sink::Log) {
             // Before anything is formatted.
-            let outcome = if !self.allows_line(settings) {
+            let outcome = if !self.limiter.allows(&config.limit, coarse_ns()) {
                 Outcome::Suppressed
             } else {
                 match settings.format {
-                    Format::Classic => log_classic(network, transport),
-                    Format::Full => log_full_headers(packet, state, network, transport),
+                    Format::Classic => log_classic(&network, &transport),
+                    Format::Full => log_full_headers(packet, state, &network, &transport),
                     Format::NfLog => log_nf_log(config, packet, state),
                 }
             };
@@ -185,7 +230,7 @@ impl Tracer {
             }
         }
         if settings.sinks.contain(Sink::Trace) {
-            let headers = Headers::Transport(network, transport, None);
+            let headers = Headers::Transport(&network, &transport, None);
             let outcome = event::record(packet, state, headers);
             self.counters.count(point, Sink::Trace, outcome);
         }
@@ -204,16 +249,26 @@ impl Tracer {
         config: &Config,
         packet: &Packet<'_>,
         state: &State<'_>,
-        headers: Headers<'_>,
+        malformed: Malformed,
     ) {
         let settings = &config.settings;
+        let network = parse(packet, state);
+        let headers = match &network {
+            Ok(network) => Headers::Network(network, malformed),
+            Err(_) => Headers::None(malformed),
+        };
 
-        if !settings.want_devices(state) || !settings.bpf_takes(packet) {
+        // What could not be read meets no condition.
+        if settings.ask_for_ports()
+            || (network.is_err() && settings.ask_for_addresses())
+            || !settings.want_devices(state)
+            || !settings.bpf_takes(packet)
+        {
             return;
         }
         if settings.sinks.contain(Sink::Log)
             && settings.format != Format::Classic
-            && self.allows_line(settings)
+            && self.limiter.allows(&config.limit, coarse_ns())
         {
             match settings.format {
                 Format::NfLog => _ = log_nf_log(config, packet, state),
@@ -228,38 +283,66 @@ impl Tracer {
         }
     }
 
-    /// Whether there may be one more line now.
-    #[inline]
-    fn allows_line(&self, settings: &Settings) -> bool {
-        let Settings { rate, burst, .. } = settings;
-
-        self.limiter.allows(*rate, *burst, monotonic_ns)
-    }
-
     /// Says how many lines were suppressed, once a second.
     #[cold]
     fn tell_suppressed(&self) {
         let total = || self.counters.total(Sink::Log, Outcome::Suppressed);
 
-        if let Some(number) = self.limiter.tell(total, monotonic_ns()) {
+        if let Some(number) = self.limiter.tell(total, coarse_ns()) {
             pr_info!("{number} lines suppressed\n");
         }
     }
 }
 
+/// What a look at a packet shows.
+enum Look {
+    /// It is to go to the sinks.
+    Wanted,
+    /// It is none that was asked for.
+    NotMatched,
+    /// It was asked for, but no sink takes it now.
+    NobodyTakes,
+    /// It could not be read, and it is not known whether it was asked for.
+    Malformed(Malformed),
+}
+
 impl Handler for Tracer {
+    /// A packet of a protocol that is not wanted leaves here: nothing else of it is read.
     #[inline]
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
         let config = self.config.read(state);
+        let Settings {
+            protocols, sinks, ..
+        } = &config.settings;
+        // Only what tells the protocol is read here, so the other ways read it again.
+        let protocol = match state.family() {
+            Family::Ipv4 => Network::parse_ipv4(&packet).map(|network| network.protocol),
+            _ => glance_at_ipv6(&packet).map(|glance| glance.protocol),
+        };
 
-        match self.choose(config, &packet, state) {
-            Ok((network, transport)) => self.emit(config, &packet, state, &network, &transport),
-            Err(unwanted) => {
-                let sinks = config.settings.sinks;
-                self.counters.count_unwanted(point(state), sinks, unwanted);
+        match protocol {
+            Ok(protocol) if !protocols.contain(protocol) => {
+                self.counters
+                    .count_unwanted(point(state), *sinks, Unwanted::NotMatched);
             }
+            _ => self.trace(config, &packet, state),
         }
         packet.accept()
+    }
+}
+
+/// Walks IPv6's extension headers. Out of line, since IPv4 has none.
+#[inline(never)]
+fn glance_at_ipv6(packet: &Packet<'_>) -> Result<Glance, Malformed> {
+    Network::parse_ipv6(packet).map(|network| network.glance())
+}
+
+/// Reads the network header of either family.
+#[inline(never)]
+fn parse(packet: &Packet<'_>, state: &State<'_>) -> Result<Network, Malformed> {
+    match state.family() {
+        Family::Ipv4 => Network::parse_ipv4(packet),
+        _ => Network::parse_ipv6(packet),
     }
 }
 
@@ -388,7 +471,7 @@ impl Bytes for Packet<'_> {
         Packet::len(self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         Packet::copy(self, offset)
     }

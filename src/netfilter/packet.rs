@@ -29,8 +29,9 @@ use core::{
 /// `skb` is valid, and `self` is the only access to it, for `'a`.
 pub struct Packet<'a> {
     skb: *mut bindings::sk_buff,
-    /// Where the network header starts, from `skb->data`.
-    network_offset: c_int,
+    /// Where the network header starts, from `skb->data`. If that is before `data`, it is a number
+    /// that is beyond the end of any packet.
+    network_offset: u32,
     /// Invariant in `'a`, so that no verdict on one packet passes for one on another.
     _call: PhantomData<fn(&'a ()) -> &'a ()>,
 }
@@ -62,7 +63,7 @@ impl<'a> Packet<'a> {
         Self {
             skb,
             // SAFETY: The caller guarantees that `skb` is valid and its network header set.
-            network_offset: unsafe { bindings::skb_network_offset(skb) },
+            network_offset: unsafe { network_offset(skb) },
             _call: PhantomData,
         }
     }
@@ -73,12 +74,10 @@ impl<'a> Packet<'a> {
         self.skb
     }
 
-    /// Where `offset` is, from `skb->data`. `None` beyond what an `int` can say.
+    /// Where `offset` is, from `skb->data`. `None` beyond what a number can say.
     #[inline]
     pub(super) fn data_offset(&self, offset: usize) -> Option<usize> {
-        usize::try_from(self.network_offset)
-            .ok()?
-            .checked_add(offset)
+        (self.network_offset as usize).checked_add(offset)
     }
 
     /// The number of bytes from the network header to the end, padding included.
@@ -89,7 +88,7 @@ impl<'a> Packet<'a> {
         // SAFETY: `skb` is valid by the type invariant.
         let len = unsafe { (*self.skb).len };
 
-        usize::try_from(i64::from(len) - i64::from(self.network_offset)).unwrap_or(0)
+        len.saturating_sub(self.network_offset) as usize
     }
 
     /// Whether there are no bytes.
@@ -103,16 +102,17 @@ impl<'a> Packet<'a> {
     pub fn linear_len(&self) -> usize {
         // SAFETY: `skb` is valid by the type invariant.
         let (len, data_len) = unsafe { ((*self.skb).len, (*self.skb).data_len) };
-        let linear = i64::from(len) - i64::from(data_len) - i64::from(self.network_offset);
-
-        usize::try_from(linear).unwrap_or(0)
+        len.wrapping_sub(data_len)
+            .saturating_sub(self.network_offset) as usize
     }
 
     /// Copies `N` bytes at `offset`. `None` if the packet ends before them.
     ///
     /// As C's `skb_header_pointer()`, but always a copy: the memory of a packet may be shared with
     /// clones and with user space, and a Rust reference promises that nobody writes.
-    #[inline]
+    ///
+    /// Always inlined, so that of the bytes only those are loaded that the caller uses.
+    #[inline(always)]
     pub fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let start = self.data_offset(offset)?;
         let end = start.checked_add(N)?;
@@ -126,8 +126,15 @@ impl<'a> Packet<'a> {
             // an array of bytes has no alignment.
             return Some(unsafe { data.add(start).cast::<[u8; N]>().read() });
         }
+        self.copy_pieces(offset)
+    }
 
+    /// As [`copy`](Self::copy), from wherever they lie. Out of line, so that nobody else pays for it.
+    #[cold]
+    #[inline(never)]
+    fn copy_pieces<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let mut bytes = [0; N];
+
         self.copy_to(offset, &mut bytes).then_some(bytes)
     }
 
@@ -233,4 +240,25 @@ impl<'a> Packet<'a> {
         // packet is.
         unsafe { SocketRef::from_raw((*self.skb).sk) }
     }
+}
+
+/// C's `skb_network_offset()`: where the network header starts, from `skb->data`, which is a huge
+/// number if it starts before.
+///
+/// Each packet pays for this one, so it is not a call of a C helper.
+///
+/// # Safety
+///
+/// `skb` must be valid.
+#[inline]
+unsafe fn network_offset(skb: *const bindings::sk_buff) -> u32 {
+    // SAFETY: `skb` is valid by this function's requirement. The headers' offsets are plain numbers.
+    let (head, data, header) = unsafe {
+        let headers = (*skb).__bindgen_anon_4.headers.as_ref();
+        ((*skb).head, (*skb).data, headers.network_header)
+    };
+    let header = head.wrapping_add(header.into());
+
+    // Both are in the same buffer, of less than 2^31 bytes.
+    header.addr().wrapping_sub(data.addr()) as u32
 }

@@ -30,11 +30,17 @@ impl<T: Send + Sync + 'static> Replaceable<T> {
     }
 
     /// The value, for the rest of the handler's call. Later calls may see another one.
+    ///
+    /// As C's `rcu_dereference()`, one plain load: that the value is read through the pointer orders the
+    /// two. Loading by the kernel crate's atomics is the call of a function.
     #[inline]
     pub fn read<'a>(&'a self, _call: &State<'a>) -> &'a T {
+        // SAFETY: The pointer is aligned and valid as `self` is; it is only replaced by whole words.
+        let value = unsafe { self.0.as_ptr().read_volatile() };
+
         // SAFETY: By the type invariant it is valid, and remains so for a grace period after it was
         // taken out. `'a` is within a call of a handler, which runs inside `rcu_read_lock()`.
-        unsafe { &*self.0.load(Acquire) }
+        unsafe { &*value }
     }
 
     /// Puts `value` in place, waits for handlers that still read the former one, and drops that.

@@ -32,7 +32,7 @@ impl IcmpHeader {
     pub(crate) const LEN: usize = 8;
 
     /// Reads a header of ICMP, or of ICMPv6 if `v6`. Any bytes make one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN], v6: bool) -> Self {
         let [kind, code, c0, c1, i0, i1, s0, s1] = *bytes;
         // Echo, time stamp, information, address mask: as `dump_ipv4_packet()` has it, but that knows

@@ -33,12 +33,16 @@ impl Ipv4Header {
     /// Length in bytes of a header without options, which is what [`Self::parse`] reads.
     pub(crate) const MIN_LEN: usize = 20;
 
+    /// Where the addresses are, in bytes from the start.
+    pub(super) const SOURCE: usize = 12;
+    pub(super) const DESTINATION: usize = 16;
+
     /// Reads a header. `None` if it cannot be one: not version 4, shorter than itself, or longer
     /// than its datagram.
     ///
     /// The checksum is not looked at: `ip_rcv()` has done so for what came in, and it is not yet
     /// there in what this host sends.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Option<Self> {
         #[rustfmt::skip]
         let [

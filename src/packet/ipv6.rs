@@ -55,8 +55,12 @@ impl Ipv6Header {
     /// Length in bytes.
     pub(crate) const LEN: usize = 40;
 
+    /// Where the addresses are, in bytes from the start.
+    pub(super) const SOURCE: usize = 8;
+    pub(super) const DESTINATION: usize = 24;
+
     /// Reads a header. `None` if it is not version 6.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Option<Self> {
         #[rustfmt::skip]
         let [
@@ -98,7 +102,7 @@ impl Ipv6Header {
     ///
     /// Ends at the first header that is none, and at a fragment other than the first, which has none
     /// of the headers that follow. As in `ipv6_skip_exthdr()`, no more is read than there is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn upper(&self, packet: &impl Bytes, end: usize) -> Result<Upper, Malformed> {
         let mut upper = Upper {
             protocol: self.next_header,

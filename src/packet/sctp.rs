@@ -18,7 +18,7 @@ impl SctpHeader {
     pub(crate) const LEN: usize = 12;
 
     /// Reads a header. Any bytes make one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Self {
         let [s0, s1, d0, d1, t0, t1, t2, t3, ..] = *bytes;
 

@@ -54,7 +54,7 @@ impl TcpHeader {
     pub(crate) const MIN_LEN: usize = 20;
 
     /// Reads a header. Any bytes make one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Self {
         #[rustfmt::skip]
         let [

@@ -21,7 +21,7 @@ impl UdpHeader {
     pub(crate) const LEN: usize = 8;
 
     /// Reads a header. Any bytes make one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Self {
         let [s0, s1, d0, d1, l0, l1, c0, c1] = *bytes;
 

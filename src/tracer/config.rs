@@ -2,24 +2,27 @@
 
 //! What is in force: the settings as the packets' way reads them.
 
-use super::settings::{
-    choice::{
-        Families,
-        Format,
-        Hooks,
-        Netns, //
-    },
-    devices::Devices,
-    number::{
-        Lines,
-        Place, //
-    },
-    ports::Ports,
-    prefixes::Prefixes,
-    protocols::Protocols,
-    sinks::{
-        Sink,
-        Sinks, //
+use super::{
+    limiter::Limit,
+    settings::{
+        choice::{
+            Families,
+            Format,
+            Hooks,
+            Netns, //
+        },
+        devices::Devices,
+        number::{
+            Lines,
+            Place, //
+        },
+        ports::Ports,
+        prefixes::Prefixes,
+        protocols::Protocols,
+        sinks::{
+            Sink,
+            Sinks, //
+        }, //
     }, //
 };
 use crate::{
@@ -36,11 +39,14 @@ use crate::{
         State, //
     },
     packet::{
-        Network,
+        Glance,
         Transport, //
     },
 };
-use core::fmt;
+use core::{
+    fmt,
+    net::IpAddr, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -125,14 +131,14 @@ impl Settings {
         }
     }
 
-    /// Whether the conditions on the protocol and the addresses hold.
+    /// Whether the conditions on the addresses hold.
     #[inline]
-    pub(super) fn want_network(&self, network: &Network) -> bool {
-        if !self.protocols.contain(network.protocol) {
-            return false;
-        }
-        let source = |list: &Prefixes| list.contain(network.source());
-        let destination = |list: &Prefixes| list.contain(network.destination());
+    pub(super) fn want_addresses(&self, glance: &Glance, packet: &Packet<'_>) -> bool {
+        let among = |list: &Prefixes, address: Option<IpAddr>| {
+            address.is_some_and(|address| list.contain(address))
+        };
+        let source = |list: &Prefixes| among(list, glance.source(packet));
+        let destination = |list: &Prefixes| among(list, glance.destination(packet));
 
         holds(&self.host, |list| source(list) || destination(list))
             && holds(&self.source, source)
@@ -224,6 +230,9 @@ impl BpfFilter {
 /// Settings with what belongs to them while they are in force.
 pub(super) struct Config {
     pub(super) settings: Settings,
+    pub(super) limit: Limit,
+    /// Whether the protocol is the only condition.
+    pub(super) is_plain: bool,
     /// With the format that it prints.
     pub(super) syslog: Option<Logger>,
     /// With the sink that it is.
@@ -252,6 +261,11 @@ impl Config {
         Ok(KBox::new(
             Self {
                 settings: settings.clone(),
+                limit: Limit::new(settings.rate, settings.burst),
+                is_plain: !settings.ask_for_addresses()
+                    && !settings.ask_for_ports()
+                    && settings.devices.is_none()
+                    && settings.bpf.is_none(),
                 syslog,
                 nflog,
             },

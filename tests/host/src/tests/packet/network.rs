@@ -224,6 +224,10 @@ proptest! {
         ] {
             let network = network.unwrap();
             prop_assert_eq!(network.id(), id);
+            let glance = network.glance();
+            prop_assert_eq!(glance.protocol, network.protocol);
+            prop_assert_eq!(glance.source(&packet.as_slice()), Some(network.source()));
+            prop_assert_eq!(glance.destination(&packet.as_slice()), Some(network.destination()));
             let transport = network.transport(&packet.as_slice()).unwrap();
             let Transport::Udp(udp) = transport else { panic!("{transport:?}") };
             prop_assert_eq!(transport.ports(), Some((sport, dport)));

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How often memory is allocated for a packet, by the kernel's own tracepoints."""
+
+import os
+import re
+from pathlib import Path
+
+import driver
+import rows
+from hooks import EVENTS, on_the_hook
+from inside import Options
+
+TRACEPOINTS = ["kmem/kmalloc", "kmem/kmem_cache_alloc", "kmem/mm_page_alloc", "percpu/percpu_alloc_percpu"]
+TRACING = EVENTS.parent
+CALLS = 2000
+
+
+def events() -> int:
+    """How many events the CPUs' buffers have had since they were emptied, those no longer in them included."""
+    total = 0
+    for stats in TRACING.glob("per_cpu/cpu*/stats"):
+        numbers = dict(re.findall(r"^(entries|overrun): (\d+)$", stats.read_text(), re.MULTILINE))
+        total += sum(int(number) for number in numbers.values())
+    return total
+
+
+def allocations(calls: int, row: rows.Row) -> int:
+    """By this process, during a run of so many calls."""
+    (TRACING / "trace").write_text("")
+    driver.call(calls=calls, batches=1, family=row.family)
+    return events()
+
+
+def measure(options: Options) -> dict[str, float]:
+    """Allocations a packet for each row. Those of listeners' making are their own process's."""
+    switches = [EVENTS / name for name in TRACEPOINTS if Path(EVENTS, name).is_dir()]
+    counts = {}
+
+    for row in rows.load(rows.parameters_of(options.modules / "nf_tracer.ko")):
+        if row.listener.startswith("event"):
+            continue
+        with on_the_hook(row, options.modules):
+            for switch in switches:
+                (switch / "filter").write_text(f"common_pid == {os.getpid()}")
+                (switch / "enable").write_text("1")
+            # What the driver itself takes is the same for few calls and for many.
+            few, many = (allocations(calls, row) for calls in (CALLS, 2 * CALLS))
+            for switch in switches:
+                (switch / "enable").write_text("0")
+        counts[row.what] = (many - few) / CALLS
+    return counts
