@@ -242,6 +242,20 @@ impl Glance {
         })
     }
 
+    /// Whether the header above is one, of which nothing but that is read: see [`Transport::is_invalid`].
+    #[inline(always)]
+    pub(crate) fn check_transport(&self, packet: &impl Bytes) -> Result<(), Malformed> {
+        let is_sound = match self.protocol {
+            _ if self.is_later_fragment => true,
+            tcp::PROTOCOL => {
+                TcpHeader::parse(&self.header(packet)?).header_len() >= TcpHeader::MIN_LEN
+            }
+            _ => !self.transport(packet)?.is_invalid(),
+        };
+
+        is_sound.then_some(()).ok_or(Malformed::Invalid)
+    }
+
     /// The first `N` bytes of the header above. Bytes behind the datagram's end are padding.
     #[inline(always)]
     fn header<const N: usize>(&self, packet: &impl Bytes) -> Result<[u8; N], Malformed> {

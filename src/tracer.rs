@@ -129,7 +129,12 @@ impl Tracer {
         let (point, sinks) = (point(state), config.settings.sinks);
 
         match self.look(config, packet, state) {
-            Look::Wanted => self.emit(config, packet, state),
+            Look::Wanted => {
+                if let Err(malformed) = self.emit(config, packet, state) {
+                    self.emit_malformed(config, packet, state, malformed);
+                    self.counters.count_unwanted(point, sinks, malformed.into());
+                }
+            }
             Look::NotMatched => {
                 self.counters
                     .count_unwanted(point, sinks, Unwanted::NotMatched);
@@ -167,8 +172,8 @@ impl Tracer {
         };
         // The most common case with nothing to do, without the way through all the conditions.
         if config.is_plain && self.nobody_takes(config) {
-            return match glance.transport(packet) {
-                Ok(_) => Look::NobodyTakes,
+            return match glance.check_transport(packet) {
+                Ok(()) => Look::NobodyTakes,
                 Err(malformed) => Look::Malformed(malformed),
             };
         }
@@ -183,7 +188,10 @@ impl Tracer {
             return Look::NotMatched;
         }
         if self.nobody_takes(config) {
-            return Look::NobodyTakes;
+            return match transport.is_invalid() {
+                true => Look::Malformed(Malformed::Invalid),
+                false => Look::NobodyTakes,
+            };
         }
         Look::Wanted
     }
@@ -201,17 +209,22 @@ impl Tracer {
 
     /// Gives a packet to all sinks, and counts what became of it at each.
     ///
-    /// Reads all of its headers, which [`look`](Self::look) has found to be well.
+    /// Reads all of its headers. If they make no sense, no sink gets it, and nothing is counted. Whoever
+    /// sent it may share its memory, so [`look`](Self::look) may have found other ones.
     #[inline(never)]
-    fn emit(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+    fn emit(
+        &self,
+        config: &Config,
+        packet: &Packet<'_>,
+        state: &State<'_>,
+    ) -> Result<(), Malformed> {
         let settings = &config.settings;
         let point = point(state);
-        let Ok(network) = parse(packet, state) else {
-            return;
-        };
-        let Ok(transport) = network.transport(packet) else {
-            return;
-        };
+        let network = parse(packet, state)?;
+        let transport = network.transport(packet)?;
+        if transport.is_invalid() {
+            return Err(Malformed::Invalid);
+        }
 
         if settings.sinks.contain(Sink::Log) {
             // Before anything is formatted.
@@ -238,9 +251,10 @@ impl Tracer {
             let outcome = send_to_nflog(config, packet, state);
             self.counters.count(point, Sink::Nflog, outcome);
         }
+        Ok(())
     }
 
-    /// Gives a packet that could not be read to all sinks that have a word for it.
+    /// Gives a packet that makes no sense to all sinks that have a word for it.
     ///
     /// It is counted as malformed, whatever they make of it, so that no count depends on that.
     #[cold]
@@ -252,27 +266,35 @@ impl Tracer {
         malformed: Malformed,
     ) {
         let settings = &config.settings;
-        let network = parse(packet, state);
-        let headers = match &network {
-            Ok(network) => Headers::Network(network, malformed),
-            Err(_) => Headers::None(malformed),
+        let network = parse(packet, state).ok();
+        let network = network.as_ref();
+        let transport = network.and_then(|network| network.transport(packet).ok());
+        let headers = match (network, &transport) {
+            (Some(network), Some(transport)) => Headers::Transport(network, transport, None),
+            (Some(network), None) => Headers::Network(network, malformed),
+            (None, _) => Headers::None(malformed),
         };
+        let ports = transport.as_ref();
 
         // What could not be read meets no condition.
-        if settings.ask_for_ports()
-            || (network.is_err() && settings.ask_for_addresses())
+        if !ports.map_or(!settings.ask_for_ports(), |it| settings.want_ports(it))
+            || (network.is_none() && settings.ask_for_addresses())
             || !settings.want_devices(state)
             || !settings.bpf_takes(packet)
         {
             return;
         }
+        let has_line = settings.format != Format::Classic || transport.is_some();
         if settings.sinks.contain(Sink::Log)
-            && settings.format != Format::Classic
+            && has_line
             && self.limiter.allows(&config.limit, coarse_ns())
         {
-            match settings.format {
-                Format::NfLog => _ = log_nf_log(config, packet, state),
-                Format::Classic | Format::Full => log_full(packet, state, headers),
+            match (settings.format, headers) {
+                (Format::NfLog, _) => _ = log_nf_log(config, packet, state),
+                (Format::Classic, Headers::Transport(network, transport, _)) => {
+                    log_classic(network, transport);
+                }
+                _ => log_full(packet, state, headers),
             }
         }
         if settings.sinks.contain(Sink::Trace) {
@@ -302,7 +324,7 @@ enum Look {
     NotMatched,
     /// It was asked for, but no sink takes it now.
     NobodyTakes,
-    /// It could not be read, and it is not known whether it was asked for.
+    /// It makes no sense. Where it could not be read, it is not known whether it was asked for.
     Malformed(Malformed),
 }
 

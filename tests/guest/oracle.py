@@ -144,6 +144,10 @@ def summarize(packets: list[Packet]) -> Summary:
     counts = Counter(packet.outcome() for packet in packets)
     # These have a line of their own.
     counts["emitted"] += counts.pop("fragment", 0)
+    # These have a line, too, but with a length in TCP's header that is none, so that tshark gives up on it.
+    nonsense = sum(packet.outcome() == "emitted" and packet.line is None for packet in packets)
+    counts["emitted"] -= nonsense
+    counts["invalid"] += nonsense
     kinds = [counts[name] for name in Summary._fields[1:]]
     return Summary(sum(kinds), *kinds)
 

@@ -65,9 +65,10 @@ def test_headers_of_all_kinds_made_by_scapy(record: Callable[..., Recording], ne
         assert not _send(packets, network.peer_address)
     recording.check()
     output = recording.summaries["output"]
-    assert output.emitted == count
+    # Those whose data offset is below 5 have their lines, but count as invalid, as do other versions of IP.
+    assert output.emitted == count - 5
     assert output.seen == len(packets)
-    assert output.invalid == 15
+    assert output.invalid == 5 + 15
 
 
 def test_a_header_of_a_length_that_cannot_be_is_refused_by_the_kernel(

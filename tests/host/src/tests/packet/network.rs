@@ -279,6 +279,11 @@ proptest! {
             prop_assert!(network.transport_offset <= network.end);
             let whole = network.transport(&packet);
             prop_assert_eq!(network.transport(&Scattered::new(packet, 3)), whole);
+            let sound = whole.and_then(|transport| match transport.is_invalid() {
+                true => Err(Malformed::Invalid),
+                false => Ok(()),
+            });
+            prop_assert_eq!(network.glance().check_transport(&packet), sound);
             if network.fragment.is_none() && matches!(whole, Ok(Transport::Udp(_))) {
                 if let Some(ports) = by_etherparse(packet) {
                     prop_assert_eq!(whole.unwrap().ports(), Some(ports));
