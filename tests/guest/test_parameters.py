@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Every parameter: what it takes, what it refuses, and that changing it loses nothing."""
 
+import errno
 import multiprocessing
 import os
 import subprocess
@@ -130,12 +131,20 @@ def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:
 
 
 def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Queue) -> None:
-    number = 0
+    """Writes what is good, and before each of these, far more that is refused: that waits for no grace period."""
+    number = refused = 0
     while time.monotonic() < end:
         name, value = values[number % len(values)]
+        for wrong in ("x" * 4000, b"\xff\xfe", "\u00e9") * 7:
+            try:
+                parameters.put(name, wrong)
+            except OSError as error:
+                assert error.errno == errno.EINVAL
+                refused += 1
         parameters.put(name, value)
         number += 1
-    written.put(number)
+    assert refused == 21 * number
+    written.put((number, refused))
 
 
 def _hooks_everywhere() -> str:
@@ -170,8 +179,8 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
             writer.join()
         assert [writer.exitcode for writer in writers] == [0] * len(writers)
         writes = [written.get() for _ in writers]
-        print("writes:", *writes)
-        assert min(writes) > 10
+        print("writes, and refused ones:", *writes)
+        assert min(writes)[0] > 10
         assert seen == sorted(seen)
         assert seen[-1] > seen[0]
 
