@@ -35,7 +35,7 @@ def _wait_for_packets(network: Network) -> None:
 @contextlib.contextmanager
 def steady_traffic(network: Network) -> Iterator[None]:
     """Some hundred packets a second, in both directions, for as long as it is wanted."""
-    options = ["--bidir", "-t", "100", "-b", "1M", "-l", "1000", "-c", network.peer_address]
+    options = ["--bidir", "-t", "3600", "-b", "1M", "-l", "1000", "-c", network.peer_address]
     with iperf_server(network.peer_address, network.peer):
         client = subprocess.Popen(["iperf3", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
