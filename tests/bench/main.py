@@ -113,6 +113,11 @@ def main() -> None:
     if arguments.record and arguments.quick:
         parser.error("--record wants all of it, without --quick")
 
+    if not arguments.report and TOP.is_relative_to("/tmp"):  # noqa: S108
+        sys.exit(
+            "scripts/bench: the checkout is below /tmp, of which the user-mode kernel has its own: move it elsewhere"
+        )
+
     output = arguments.output or (RECORD if arguments.record else Path(os.environ["NF_TRACER_CACHE"], "bench"))
     output.mkdir(parents=True, exist_ok=True)
     results = json.loads(arguments.report.read_text()) if arguments.report else measure(arguments.quick)
