@@ -123,37 +123,46 @@ impl Tracer {
 
     /// Does with a packet what is to be done, other than to find that its protocol is not wanted.
     ///
-    /// Out of line, so that packets that leave before pay for nothing of it.
+    /// Out of line, so that packets that leave before pay for nothing of it. So are the ways on from here,
+    /// for the most common one is short.
     #[inline(never)]
     fn trace(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
-        let (point, sinks) = (point(state), config.settings.sinks);
+        if config.is_plain && self.nobody_takes(config) {
+            self.check_only(config, packet, state);
+        } else {
+            self.choose(config, packet, state);
+        }
+    }
 
+    /// Counts a packet that would be wanted, had there been somebody to take it.
+    #[inline(never)]
+    fn check_only(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+        let checked = glance(packet, state).and_then(|glance| glance.check_transport(packet));
+
+        match checked {
+            Ok(()) => self.count_nobody_takes(config, state),
+            Err(malformed) => self.emit_malformed(config, packet, state, malformed),
+        }
+    }
+
+    /// Finds out whether a packet is wanted, and gives it to the sinks if it is.
+    #[inline(never)]
+    fn choose(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
         match self.look(config, packet, state) {
             Look::Wanted => {
                 if let Err(malformed) = self.emit(config, packet, state) {
                     self.emit_malformed(config, packet, state, malformed);
-                    self.counters.count_unwanted(point, sinks, malformed.into());
                 }
             }
             Look::NotMatched => {
-                self.counters
-                    .count_unwanted(point, sinks, Unwanted::NotMatched);
+                self.counters.count_unwanted(
+                    point(state),
+                    config.settings.sinks,
+                    Unwanted::NotMatched,
+                );
             }
-            Look::NobodyTakes => {
-                if sinks.contain(Sink::Log) {
-                    self.counters.count(point, Sink::Log, Outcome::Suppressed);
-                    if self.limiter.is_to_tell(coarse_ns()) {
-                        self.tell_suppressed();
-                    }
-                }
-                if sinks.contain(Sink::Trace) {
-                    self.counters.count(point, Sink::Trace, Outcome::Lost);
-                }
-            }
-            Look::Malformed(malformed) => {
-                self.emit_malformed(config, packet, state, malformed);
-                self.counters.count_unwanted(point, sinks, malformed.into());
-            }
+            Look::NobodyTakes => self.count_nobody_takes(config, state),
+            Look::Malformed(malformed) => self.emit_malformed(config, packet, state, malformed),
         }
     }
 
@@ -162,18 +171,17 @@ impl Tracer {
     #[inline]
     fn look(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Look {
         let settings = &config.settings;
-        let glance = match state.family() {
-            Family::Ipv4 => Network::parse_ipv4(packet).map(|network| network.glance()),
-            _ => glance_at_ipv6(packet),
-        };
-        let glance = match glance {
+        if config.is_plain && config.reads_headers {
+            // There is nothing to be found out that `emit` does not find.
+            return Look::Wanted;
+        }
+        let glance = match glance(packet, state) {
             Ok(glance) => glance,
             Err(malformed) => return Look::Malformed(malformed),
         };
-        // The most common case with nothing to do, without the way through all the conditions.
-        if config.is_plain && self.nobody_takes(config) {
+        if config.is_plain {
             return match glance.check_transport(packet) {
-                Ok(()) => Look::NobodyTakes,
+                Ok(()) => Look::Wanted,
                 Err(malformed) => Look::Malformed(malformed),
             };
         }
@@ -187,11 +195,11 @@ impl Tracer {
         if !settings.want_ports(&transport) || !settings.bpf_takes(packet) {
             return Look::NotMatched;
         }
+        if transport.is_invalid() {
+            return Look::Malformed(Malformed::Invalid);
+        }
         if self.nobody_takes(config) {
-            return match transport.is_invalid() {
-                true => Look::Malformed(Malformed::Invalid),
-                false => Look::NobodyTakes,
-            };
+            return Look::NobodyTakes;
         }
         Look::Wanted
     }
@@ -209,17 +217,38 @@ impl Tracer {
 
     /// Gives a packet to all sinks, and counts what became of it at each.
     ///
-    /// Reads all of its headers. If they make no sense, no sink gets it, and nothing is counted. Whoever
-    /// sent it may share its memory, so [`look`](Self::look) may have found other ones.
-    #[inline(never)]
+    /// If its headers make no sense, no sink gets it, and nothing is counted. That can be so although
+    /// [`look`](Self::look) found them sound, since whoever sent it may share its memory.
+    #[inline]
     fn emit(
         &self,
         config: &Config,
         packet: &Packet<'_>,
         state: &State<'_>,
     ) -> Result<(), Malformed> {
+        if config.reads_headers {
+            self.emit_headers(config, packet, state)?;
+        }
+        // The kernel's own loggers read the packet themselves.
+        if config.syslog.is_some() {
+            self.log(config, state, || log_nf_log(config, packet, state));
+        }
+        if config.nflog.is_some() {
+            let outcome = send_to_nflog(config, packet, state);
+            self.counters.count(point(state), Sink::Nflog, outcome);
+        }
+        Ok(())
+    }
+
+    /// Reads all headers of a packet for the sinks that want them read.
+    #[inline(never)]
+    fn emit_headers(
+        &self,
+        config: &Config,
+        packet: &Packet<'_>,
+        state: &State<'_>,
+    ) -> Result<(), Malformed> {
         let settings = &config.settings;
-        let point = point(state);
         let network = parse(packet, state)?;
         let transport = network.transport(packet)?;
         if transport.is_invalid() {
@@ -227,37 +256,57 @@ impl Tracer {
         }
 
         if settings.sinks.contain(Sink::Log) {
-            // Before anything is formatted.
-            let outcome = if !self.limiter.allows(&config.limit, coarse_ns()) {
-                Outcome::Suppressed
-            } else {
-                match settings.format {
-                    Format::Classic => log_classic(&network, &transport),
-                    Format::Full => log_full_headers(packet, state, &network, &transport),
-                    Format::NfLog => log_nf_log(config, packet, state),
-                }
-            };
-            self.counters.count(point, Sink::Log, outcome);
-            if outcome == Outcome::Suppressed {
-                self.tell_suppressed();
+            match settings.format {
+                Format::Classic => self.log(config, state, || log_classic(&network, &transport)),
+                Format::Full => self.log(config, state, || {
+                    log_full_headers(packet, state, &network, &transport)
+                }),
+                Format::NfLog => {}
             }
         }
         if settings.sinks.contain(Sink::Trace) {
             let headers = Headers::Transport(&network, &transport, None);
             let outcome = event::record(packet, state, headers);
-            self.counters.count(point, Sink::Trace, outcome);
-        }
-        if settings.sinks.contain(Sink::Nflog) {
-            let outcome = send_to_nflog(config, packet, state);
-            self.counters.count(point, Sink::Nflog, outcome);
+            self.counters.count(point(state), Sink::Trace, outcome);
         }
         Ok(())
+    }
+
+    /// Has a line logged, if there may be one: that is decided before anything is formatted.
+    #[inline(always)]
+    fn log(&self, config: &Config, state: &State<'_>, line: impl FnOnce() -> Outcome) {
+        let outcome = match self.limiter.allows(&config.limit, coarse_ns()) {
+            true => line(),
+            false => Outcome::Suppressed,
+        };
+
+        self.counters.count(point(state), Sink::Log, outcome);
+        if outcome == Outcome::Suppressed {
+            self.tell_suppressed();
+        }
+    }
+
+    /// Counts a packet that is wanted at each sink, none of which takes it now.
+    #[inline]
+    fn count_nobody_takes(&self, config: &Config, state: &State<'_>) {
+        let (point, sinks) = (point(state), config.settings.sinks);
+
+        if sinks.contain(Sink::Log) {
+            self.counters.count(point, Sink::Log, Outcome::Suppressed);
+            if self.limiter.is_to_tell(coarse_ns()) {
+                self.tell_suppressed();
+            }
+        }
+        if sinks.contain(Sink::Trace) {
+            self.counters.count(point, Sink::Trace, Outcome::Lost);
+        }
     }
 
     /// Gives a packet that makes no sense to all sinks that have a word for it.
     ///
     /// It is counted as malformed, whatever they make of it, so that no count depends on that.
     #[cold]
+    #[inline(never)]
     fn emit_malformed(
         &self,
         config: &Config,
@@ -266,6 +315,8 @@ impl Tracer {
         malformed: Malformed,
     ) {
         let settings = &config.settings;
+        self.counters
+            .count_unwanted(point(state), settings.sinks, malformed.into());
         let network = parse(packet, state).ok();
         let network = network.as_ref();
         let transport = network.and_then(|network| network.transport(packet).ok());
@@ -350,6 +401,15 @@ impl Handler for Tracer {
             _ => self.trace(config, &packet, state),
         }
         packet.accept()
+    }
+}
+
+/// Reads what most packets are looked at for.
+#[inline(always)]
+fn glance(packet: &Packet<'_>, state: &State<'_>) -> Result<Glance, Malformed> {
+    match state.family() {
+        Family::Ipv4 => Network::parse_ipv4(packet).map(|network| network.glance()),
+        _ => glance_at_ipv6(packet),
     }
 }
 

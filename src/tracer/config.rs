@@ -233,6 +233,8 @@ pub(super) struct Config {
     pub(super) limit: Limit,
     /// Whether the protocol is the only condition.
     pub(super) is_plain: bool,
+    /// Whether a sink is in force that wants the headers read, as the kernel's own loggers do not.
+    pub(super) reads_headers: bool,
     /// With the format that it prints.
     pub(super) syslog: Option<Logger>,
     /// With the sink that it is.
@@ -266,6 +268,8 @@ impl Config {
                     && !settings.ask_for_ports()
                     && settings.devices.is_none()
                     && settings.bpf.is_none(),
+                reads_headers: sinks.contain(Sink::Trace)
+                    || (sinks.contain(Sink::Log) && settings.format != Format::NfLog),
                 syslog,
                 nflog,
             },
