@@ -94,6 +94,7 @@ class Guest:
         memory: str,
         icount: bool,
         append: list[str],
+        gdb: str | None = None,
     ) -> None:
         self.output_broken = False
         self._job = job
@@ -101,6 +102,8 @@ class Guest:
         stdin, stdin_feed = os.pipe()
         stdout_drain, stdout = os.pipe()
         stderr_drain, stderr = os.pipe()
+        if gdb:
+            qemu += ["-gdb", f"unix:{gdb},server=on,wait=off"]
         kernel_args = [f"init={job}/init", f"vm_job={job}", *KERNEL_ARGS, *append]
         with log.open("ab") as console:
             self._process = subprocess.Popen(

@@ -66,6 +66,11 @@ def parse_args() -> argparse.Namespace:
         action="store_true",
         help="a report of the kernel that it goes on after (WARNING) is no failure",
     )
+    p.add_argument(
+        "--gdb",
+        metavar="SOCKET",
+        help="let gdb debug the kernel, with 'target remote SOCKET'",
+    )
     p.add_argument("command", nargs="+", metavar="COMMAND", help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.cpus < 1 or args.timeout <= 0:
@@ -151,6 +156,7 @@ def main() -> int:
             memory=args.mem,
             icount=args.icount,
             append=[arg for args in args.append for arg in args.split()],
+            gdb=args.gdb,
         )
         try:
             guest.wait(args.timeout)

@@ -25,6 +25,7 @@ class Bar:
     found: float
     limit: float
     unit: str
+    row: str = ""
 
     @property
     def is_met(self) -> bool:
@@ -47,23 +48,31 @@ RATIOS = [
     (NFLOG_OFF, FLOOR, 2.5, None),
 ]
 MISS_INSTRUCTIONS = 200
+# What writes to nothing that another CPU may write to.
+WRITES_NOTHING_SHARED = [MISS, PREFIXES, SUPPRESSED, EVENT_OFF, NFLOG_OFF]
 # Allocations that interrupts make meanwhile, in thousands of packets.
 INTERRUPTS = 0.01
 SECONDS_A_HUNDRED_NAMESPACES = 0.1
+
+
+def profiled(results: dict) -> list[str]:
+    """The rows whose packets are followed: those that keep to themselves, and those that miss a bar."""
+    missed = [bar.row for bar in check(results) if bar.row and not bar.is_met]
+    return list(dict.fromkeys([*WRITES_NOTHING_SHARED, *missed]))
 
 
 def check(results: dict) -> Iterator[Bar]:
     """Those that the results have figures for."""
     instructions, native = results.get("instructions", {}), results.get("native", {})
     if MISS in instructions:
-        yield Bar(MISS, instructions[MISS][0], MISS_INSTRUCTIONS, "instructions")
+        yield Bar(MISS, instructions[MISS][0], MISS_INSTRUCTIONS, "instructions", MISS)
     for row, to, natively, in_instructions in RATIOS:
         for times, limit, how in (
             (native, natively, "natively"),
             (instructions, in_instructions, "in instructions"),
         ):
             if limit is not None and row in times and to in times:
-                yield Bar(f"{row}, to {to}", ratio(times, row, to), limit, f"x {how}")
+                yield Bar(f"{row}, to {to}", ratio(times, row, to), limit, f"x {how}", row)
     for action, curve in results.get("namespaces", {}).items():
         most = max(int(number) for number in curve)
         a_hundred = curve[str(most)] / (most / 100)
@@ -72,3 +81,6 @@ def check(results: dict) -> Iterator[Bar]:
         # NFLOG's buffers and those of nf_log's lines are the kernel's own.
         if row.startswith("nf_tracer") and "nflog" not in row and "nf_log" not in row:
             yield Bar(f"{row}, allocations", abs(number), INTERRUPTS, "a packet")
+    for row, profile in results.get("profile", {}).items():
+        if row in WRITES_NOTHING_SHARED:
+            yield Bar(f"{row}, writes to shared memory", sum(profile["elsewhere"].values()), 0, "a packet")

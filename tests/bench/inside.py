@@ -13,7 +13,7 @@ from pathlib import Path
 
 import driver
 
-MEASUREMENTS = ["paths", "growth", "cpus", "namespaces", "rate", "allocations", "end_to_end"]
+MEASUREMENTS = ["paths", "growth", "cpus", "namespaces", "rate", "allocations", "end_to_end", "steps"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Options:
     quick: bool = False
     # The rows to measure, all if there are none.
     only: list[str] = field(default_factory=list)
+    # Where a measurement that is followed from outside puts the kernel's symbols.
+    symbols: Path = Path("/dev/null")
 
 
 def main() -> None:
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--exact", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", action="append", default=[], metavar="ROW")
+    parser.add_argument("--symbols", type=Path, default=Options.symbols)
     arguments = vars(parser.parse_args())
 
     measure = importlib.import_module(arguments.pop("measurement")).measure

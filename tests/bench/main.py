@@ -15,9 +15,12 @@ import sys
 import time
 from pathlib import Path
 
+import bars
 import builds
 import facts
+import profiles
 import report
+import rows
 import uml
 
 TOP = builds.TOP
@@ -87,6 +90,8 @@ def measure(quick: bool) -> dict:
     results["allocations"] = kernels.in_vm([], "allocations")
     phase("timing on several CPUs")
     results["cpus"] = kernels.in_vm(["--cpus", "4"], "cpus", "--rounds", "3", "--batches", "1000")
+    phase("following single packets")
+    results["profile"] = profiles.profile(bars.profiled(results), kernels.stock)
     phase("timing traffic")
     results["end_to_end"] = kernels.native("end_to_end", "--rounds", "3")
     phase("counting instructions of traffic")
@@ -107,16 +112,21 @@ def main() -> None:
         "--record", action="store_true", help="put the results in tests/bench/results and in the README"
     )
     parser.add_argument(
+        "--profile", action="append", metavar="ROW", help="only follow one packet, and say where its instructions are"
+    )
+    parser.add_argument(
         "--report", type=Path, metavar="FILE", help="measure nothing: take the results of this results.json"
     )
     arguments = parser.parse_args()
     if arguments.record and arguments.quick:
         parser.error("--record wants all of it, without --quick")
 
-    if not arguments.report and TOP.is_relative_to("/tmp"):  # noqa: S108
-        sys.exit(
-            "scripts/bench: the checkout is below /tmp, of which the user-mode kernel has its own: move it elsewhere"
-        )
+    if arguments.profile:
+        unknown = set(arguments.profile) - {row.what for row in rows.all_rows()}
+        if unknown:
+            parser.error(f"no row '{unknown.pop()}': those of tests/bench/rows.toml are there")
+        print("\n".join(profiles.lines(profiles.profile(arguments.profile, builds.for_stock()))))
+        return
 
     output = arguments.output or (RECORD if arguments.record else Path(os.environ["NF_TRACER_CACHE"], "bench"))
     output.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import bars
 import estimate
 import picture
+import profiles
 import rows
 import table
 
@@ -37,6 +38,9 @@ def lines(results: dict) -> Iterator[str]:
     yield ""
     yield from estimate.lines(results)
     yield ""
+    if "profile" in results:
+        yield from profiles.lines(results["profile"])
+        yield ""
     yield from (str(bar) for bar in bars.check(results))
 
 
