@@ -2,9 +2,10 @@
 
 //! Traces packets in netfilter hooks.
 //!
-//! From its loading to its unloading the module tells of each packet that its parameters ask for,
-//! by a line of the log unless they say otherwise: by default, of each TCP segment over IPv4 that comes in (`NF_INET_PRE_ROUTING`) or is sent
-//! (`NF_INET_LOCAL_OUT`) in the initial network namespace. It changes nothing and lets everything pass.
+//! From its loading to its unloading the module tells of each packet that its parameters ask for, by a
+//! line of the log unless they say otherwise: by default, of each TCP segment over IPv4 that comes in
+//! (`NF_INET_PRE_ROUTING`) or is sent (`NF_INET_LOCAL_OUT`) in the initial network namespace. It changes
+//! nothing and lets everything pass.
 
 #[path = "../bindings/bindings.rs"]
 mod bindings;
