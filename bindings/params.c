@@ -3,14 +3,22 @@
  * Registers nf_tracer's parameters. The kernel crate knows numbers only, and none
  * that change while the module is loaded.
  */
+#include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
 #include "params.h"
 
+/*
+ * The files belong to uid 0, which need not have any right in a container, and an
+ * open one can be passed on. What is asked for is what nft asks for, in the initial
+ * user namespace; and insmod gives values too, with the right to load modules.
+ */
 static int param_set(const char *value, const struct kernel_param *kp)
 {
+	if (!capable(CAP_NET_ADMIN) && !capable(CAP_SYS_MODULE))
+		return -EPERM;
 	return nf_tracer_param_set((uintptr_t)kp->arg, value);
 }
 
@@ -35,8 +43,9 @@ static const struct kernel_param_ops read_only_ops = {
 	.get = param_get,
 };
 
+/* For uid 0 only: what is looked for and how much was found tells about traffic. */
 #define PARAM(name, index)						\
-	module_param_cb(name, &param_ops, (void *)(uintptr_t)(index), 0644)
+	module_param_cb(name, &param_ops, (void *)(uintptr_t)(index), 0600)
 
 PARAM(hooks, NF_TRACER_HOOKS);
 MODULE_PARM_DESC(hooks,
@@ -83,7 +92,7 @@ PARAM(priority, NF_TRACER_PRIORITY);
 MODULE_PARM_DESC(priority,
 		 "among other hooks: a number, or first (default), raw, mangle, filter, last...");
 
-module_param_cb(counts, &read_only_ops, (void *)(uintptr_t)NF_TRACER_COUNTS, 0444);
+module_param_cb(counts, &read_only_ops, (void *)(uintptr_t)NF_TRACER_COUNTS, 0400);
 MODULE_PARM_DESC(counts, "what became of the packets seen, by hook point and family (read only)");
 
 void rust_helper_param_lock(void)

@@ -72,7 +72,9 @@ pub(crate) fn start() -> Result {
     let state = STATE.get(&mut lock);
 
     if state.settings.sinks.contain(Sink::Log) && system::serial_console_shows_info() {
-        pr_warn!("lines go to a serial console too, which packets wait for: see 'dmesg -n 6'\n");
+        pr_warn!(
+            "lines go to a serial console too, which is too slow for many: see 'dmesg -n 6'\n"
+        );
     }
     state.hooks = Some(Hooks::new(&state.settings)?);
     Ok(())

@@ -6,6 +6,7 @@ Usage: nflog_listener.py GROUP
 """
 
 import contextlib
+import os
 import socket
 import struct
 import sys
@@ -27,7 +28,7 @@ def configure(sock: socket.socket, group: int, attribute: int, value: bytes) -> 
     sock.send(struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body)
     error = struct.unpack_from("=i", sock.recv(4096), 16)[0]
     if error:
-        sys.exit(f"nflog_listener.py: group {group}: error {error}")
+        raise OSError(-error, f"NFLOG group {group}: {os.strerror(-error)}")
 
 
 def main() -> None:

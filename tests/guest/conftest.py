@@ -14,6 +14,11 @@ from netns import ip, run
 from recording import Recording
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What locks the kernel down comes last: there is no way back, and then no module loads."""
+    items.sort(key=lambda item: "lockdown" in item.path.name)
+
+
 @dataclass(frozen=True)
 class Network:
     """The host, which is this namespace, joined by a device to the namespace `peer`."""

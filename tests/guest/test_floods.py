@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A flood, in short: tests/flood/run has the long ones, for every sink."""
+
+import re
+from collections.abc import Iterator
+
+import flood
+import kmsg
+import parameters
+import pytest
+
+_SECONDS = 6
+# More than a million a minute. A machine that is busy with other things makes fewer.
+_PACKETS = 25_000
+_LEAST = 1_000 * _SECONDS
+_RATE, _BURST = 1000, 2000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network() -> Iterator[None]:
+    with flood.network():
+        yield
+
+
+@pytest.fixture(scope="module")
+def without() -> flood.Flood:
+    """The same flood without the module."""
+    return flood.flood(_SECONDS, _PACKETS)
+
+
+def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(without: flood.Flood) -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded("proto=udp hooks=prerouting"):
+        before = flood.memory()
+        done = flood.flood(_SECONDS, _PACKETS)
+        after = flood.memory()
+        total = flood.check_counts(done, "log")
+    texts = [text for _, text in log.read()]
+    log.close()
+    print(without, done, total, before, after, sep="\n")
+    assert done.sent > _LEAST
+    assert total.emitted <= _BURST + _RATE * (done.took + 1)
+    assert total.emitted == len([text for text in texts if text.startswith("nf_tracer: source : ")])
+    told = [int(match[1]) for text in texts if (match := re.fullmatch(r"nf_tracer: (\d+) lines suppressed", text))]
+    assert len(told) <= done.took + 2
+    assert total.suppressed - sum(told) < _PACKETS * 2
+    assert sum(told) <= total.suppressed
+    assert done.latency.answered == done.latency.asked
+    # Emulation makes the times of each run jump.
+    assert done.latency.median < without.latency.median * 3 + 1
+    assert after["slab"] - before["slab"] < 4096
+    assert after["percpu"] - before["percpu"] < 128
+    assert before["available"] - after["available"] < 32768
+
+
+def test_without_a_limit_each_packet_of_a_flood_has_its_line() -> None:
+    with parameters.loaded("proto=udp hooks=prerouting rate=0"):
+        number = flood.log_number()
+        done = flood.flood(_SECONDS / 2, _PACKETS)
+        total = flood.check_counts(done, "log")
+        assert flood.log_number() - number - 1 == total.emitted == done.sent > _LEAST / 2
+    assert done.latency.answered == done.latency.asked

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Who may read what the module tells, and who may tell it what to do: root, and nobody whom root has not let."""
+
+import contextlib
+import ctypes
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import listeners
+import module
+import parameters
+import pytest
+from actors import attempt, module_loader, netns_root, powerless_root, user, userns_root
+from conftest import Network
+from netns import bring_up_loopback, inside
+from test_limits import _send
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
+import nflog_listener as nflog  # noqa: E402
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_TRACING = Path("/sys/kernel/tracing")
+_PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
+_OTHERS = (user, userns_root, netns_root)
+# From asm/unistd_64.h and linux/perf_event.h.
+_SYS_SYSLOG, _SYS_PERF_EVENT_OPEN = 103, 298
+_PERF_TYPE_TRACEPOINT, PERF_SAMPLE_RAW = 2, 1 << 10
+_PERF_DISABLED, _PERF_EXCLUDE_KERNEL = 1, 1 << 5
+_SYSLOG_ACTION_READ_ALL = 3
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def _open(file: Path, flags: int) -> Callable[[], str]:
+    def what() -> str:
+        os.close(os.open(file, flags | os.O_NONBLOCK))
+        return "ok"
+
+    return what
+
+
+def _dmesg() -> str:
+    buffer = ctypes.create_string_buffer(1 << 12)
+    _checked(_libc.syscall(_SYS_SYSLOG, _SYSLOG_ACTION_READ_ALL, buffer, len(buffer)))
+    return "ok"
+
+
+def perf_open(sample: int, pid: int) -> Callable[[], str]:
+    """Opens the tracepoint, of one task or (-1) of all on a CPU, as perf does."""
+    flags = _PERF_DISABLED | _PERF_EXCLUDE_KERNEL
+    number = int((listeners.EVENT / "id").read_text())
+    attributes = struct.pack("=IIQQQQQ", _PERF_TYPE_TRACEPOINT, 112, number, 1, sample, 0, flags).ljust(112, b"\0")
+    cpu = 0 if pid == -1 else -1
+
+    def what() -> str:
+        before = listeners.holders()
+        fd = _checked(_libc.syscall(_SYS_PERF_EVENT_OPEN, attributes, pid, cpu, -1, 0))
+        after = listeners.holders()
+        os.close(fd)
+        return "held" if after > before else "ok"
+
+    return what
+
+
+@contextlib.contextmanager
+def bound(group: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, nflog.NETLINK_NETFILTER) as sock:
+        sock.setblocking(False)
+        nflog.configure(sock, group, nflog.NFULA_CFG_CMD, struct.pack("=B", nflog.NFULNL_CFG_CMD_BIND))
+        yield sock
+
+
+def _bind() -> str:
+    with bound(6):
+        return "ok"
+
+
+def come(sock: socket.socket) -> int:
+    """How many packets have come to a listener."""
+    number = 0
+    with contextlib.suppress(BlockingIOError):
+        while sock.recv(1 << 16):
+            number += 1
+    return number
+
+
+@pytest.fixture
+def loaded() -> Iterator[None]:
+    with parameters.loaded("proto=udp host=127.0.0.1 sink=log,trace,nflog:5"):
+        yield
+
+
+@pytest.mark.usefixtures("loaded")
+def test_root_alone_reads_and_writes_the_parameters() -> None:
+    for name in ("host", "counts"):
+        file = parameters.FOLDER / name
+        assert attempt(None, _open(file, os.O_RDONLY)) == "ok"
+        for who in _OTHERS:
+            assert attempt(who, _open(file, os.O_RDONLY)) == "EACCES", (name, who)
+            assert attempt(who, _open(file, os.O_WRONLY)) == "EACCES", (name, who)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_an_open_file_writes_only_for_whom_nft_would_obey() -> None:
+    with (parameters.FOLDER / "rate").open("wb", buffering=0) as file:
+        assert attempt(None, lambda: file.write(b"7\n")) == 2
+        assert parameters.get("rate") == "7"
+        for who in (powerless_root, *_OTHERS):
+            assert attempt(who, lambda: file.write(b"8\n")) == "EPERM", who
+    assert attempt(powerless_root, lambda: parameters.put("rate", "8")) == "EPERM"
+    assert parameters.get("rate") == "7"
+
+
+def test_who_may_load_modules_and_nothing_else_gives_it_parameters() -> None:
+    assert attempt(module_loader, lambda: module.load("rate=7")) is None
+    assert parameters.get("rate") == "7"
+    assert attempt(module_loader, module.unload) is None
+
+
+def test_root_alone_loads_and_unloads_it() -> None:
+    for who in (powerless_root, *_OTHERS):
+        # The checkout may be closed to others, and then they do not even get to the file.
+        assert attempt(who, module.load) in ("EPERM", "EACCES"), who
+    with parameters.loaded(""):
+        for who in (powerless_root, *_OTHERS):
+            assert attempt(who, module.unload) == "EPERM", who
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_log_is_for_root_alone_as_long_as_dmesg_restrict_is_on() -> None:
+    restrict = Path("/proc/sys/kernel/dmesg_restrict")
+    kmsg = _open(Path("/dev/kmsg"), os.O_RDONLY)
+    assert restrict.read_text() == "1\n"
+    assert attempt(None, _dmesg) == attempt(None, kmsg) == "ok"
+    for who in _OTHERS:
+        assert attempt(who, _dmesg) == attempt(who, kmsg) == "EPERM", who
+        # Nobody else writes lines that look like the module's, either.
+        assert attempt(who, _open(Path("/dev/kmsg"), os.O_WRONLY)) == "EACCES", who
+    restrict.write_text("0")
+    try:
+        assert attempt(user, _dmesg) == attempt(user, kmsg) == "ok"
+    finally:
+        restrict.write_text("1")
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_tracepoint_is_for_root_alone() -> None:
+    raw, count = perf_open(PERF_SAMPLE_RAW, -1), perf_open(0, 0)
+    assert attempt(None, _open(_TRACING / "trace_pipe", os.O_RDONLY)) == "ok"
+    assert attempt(None, raw) == attempt(None, count) == "held"
+    for who in _OTHERS:
+        assert attempt(who, lambda: [file.name for file in _TRACING.iterdir()]) == "EACCES", who
+        assert attempt(who, _open(_TRACING / "trace_pipe", os.O_RDONLY)) == "EACCES", who
+        assert attempt(who, _open(listeners.EVENT / "enable", os.O_WRONLY)) == "EACCES", who
+        assert attempt(who, raw) == attempt(who, count) == "EACCES", who
+
+
+@pytest.mark.usefixtures("loaded")
+def test_with_a_laxer_perf_event_paranoid_users_count_and_hold_it_but_see_no_packet() -> None:
+    before = _PARANOID.read_text()
+    assert before == "3\n"
+    _PARANOID.write_text("2")
+    try:
+        assert attempt(user, perf_open(0, 0)) == "held"
+        assert attempt(user, perf_open(PERF_SAMPLE_RAW, 0)) == attempt(user, perf_open(PERF_SAMPLE_RAW, -1)) == "EPERM"
+        _PARANOID.write_text("-1")
+        assert attempt(user, perf_open(PERF_SAMPLE_RAW, -1)) == "held"
+    finally:
+        _PARANOID.write_text(before)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_nflog_groups_are_for_the_owner_of_the_network_namespace() -> None:
+    assert attempt(None, _bind) == "ok"
+    assert attempt(user, _bind) == attempt(userns_root, _bind) == attempt(powerless_root, _bind) == "EPERM"
+    assert attempt(netns_root, _bind) == "ok"
+
+
+def _listen_and_send() -> int:
+    bring_up_loopback()
+    with bound(5) as sock:
+        _send(4)
+        time.sleep(0.1)
+        return come(sock)
+
+
+def test_nflog_gives_each_namespace_its_own_packets_and_none_of_the_others(network: Network) -> None:
+    for netns, peers in (("host", 0), ("all", 3)):
+        with parameters.loaded(f"proto=udp hooks=output sink=nflog:5 netns={netns}"), bound(5) as host:
+            _send(2)
+            with inside(network.peer), bound(5) as peer:
+                bring_up_loopback()
+                _send(3)
+                time.sleep(0.1)
+                # Its owner sees by any packet socket what it sees here.
+                assert attempt(netns_root, _listen_and_send) == (4 if peers else 0)
+                assert (come(host), come(peer)) == (2, peers)
+
+
+def test_all_namespaces_share_one_limit(network: Network) -> None:
+    with parameters.loaded("proto=udp hooks=output netns=all rate=1 burst=1"):
+        for _ in range(3):
+            time.sleep(1.5)
+            with inside(network.peer):
+                bring_up_loopback()
+                _send(200)
+            before = parameters.total()
+            _send(1)
+            # There is one again after a second, which a busy machine may have spent.
+            if parameters.total().suppressed == before.suppressed + 1:
+                return
+    pytest.fail("the host had a line right after a flood in another namespace, each time")

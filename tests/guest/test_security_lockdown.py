@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The module on a kernel that wants signatures, and on one that is locked down, in the order that has no way back."""
+
+import errno
+import os
+from pathlib import Path
+
+import kmsg
+import listeners
+import module
+import parameters
+import pytest
+from hookmod import ping
+from netns import run
+from test_security_access import PERF_SAMPLE_RAW, bound, come, perf_open
+
+_LOCKDOWN = Path("/sys/kernel/security/lockdown")
+_ENFORCE = Path("/sys/module/module/parameters/sig_enforce")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def security() -> None:
+    if not _LOCKDOWN.exists():
+        run("mount", "-t", "securityfs", "securityfs", "/sys/kernel/security")
+    assert _LOCKDOWN.read_text() == "[none] integrity confidentiality\n"
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The module, signed by a key that is in no keyring."""
+    folder = tmp_path_factory.mktemp("signed")
+    key, certificate, file = (folder / name for name in ("key.pem", "cert.pem", "nf_tracer.ko"))
+    subject = ["-subj", "/CN=somebody", "-days", "9"]
+    run("openssl", "req", "-new", "-x509", "-nodes", *subject, "-keyout", str(key), "-out", str(certificate))
+    (sign,) = Path("/usr/lib").glob("linux-kbuild-*/scripts/sign-file")
+    run(str(sign), "sha256", str(key), str(certificate), str(module.FILE), str(file))
+    return file
+
+
+def _refusal(file: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+    """The error that loading a file meets, and what the kernel says about it."""
+    monkeypatch.setattr(module, "FILE", file)
+    log = kmsg.KernelLog()
+    with pytest.raises(OSError, match="") as raised:
+        module.load()
+    ((_, said),) = log.read()
+    log.close()
+    return raised.value.errno, said
+
+
+def _opened(file: Path, flags: int) -> str:
+    try:
+        os.close(os.open(file, flags | os.O_NONBLOCK))
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return "ok"
+
+
+def test_a_signature_by_an_unknown_key_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
+    monkeypatch.setattr(module, "FILE", signed)
+    with parameters.loaded(""):
+        assert Path("/sys/module/nf_tracer/taint").read_text() == "OE\n"
+
+
+def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs() -> None:
+    tracing = listeners.EVENT.parents[2]
+    log = kmsg.KernelLog()
+    with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), bound(5) as group:
+        _LOCKDOWN.write_text("integrity")
+        with listeners.ftrace():
+            ping("127.0.0.1", 1)
+            assert len(listeners.events(listeners.trace_pipe())) == 2
+        perf = perf_open(PERF_SAMPLE_RAW, -1)
+        _LOCKDOWN.write_text("confidentiality")
+        for file, flags in (
+            (tracing / "trace_pipe", os.O_RDONLY),
+            (tracing / "trace", os.O_RDONLY),
+            (listeners.EVENT / "enable", os.O_WRONLY),
+        ):
+            assert _opened(file, flags) == "EPERM", file
+        # These are open, and with them the event is, for perf.
+        assert _opened(listeners.EVENT / "format", os.O_RDONLY) == _opened(listeners.EVENT / "id", os.O_RDONLY) == "ok"
+        assert perf() == "held"
+        parameters.put("host", "127.0.0.0/8")
+        ping("127.0.0.1", 1)
+        assert parameters.total("log").emitted == 4
+        assert come(group) == 4
+    assert len([text for _, text in log.read() if text.startswith("nf_tracer: source : 127.0.0.1 ")]) == 4
+    log.close()
+
+
+def test_then_it_is_not_loaded_any_more(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
+    restricted = "Lockdown: python3: unsigned module loading is restricted; see man kernel_lockdown.7"
+    unsigned = module.FILE
+    assert _refusal(unsigned, monkeypatch) == (errno.EPERM, restricted)
+    assert _refusal(signed, monkeypatch) == (errno.EPERM, restricted)
+    _ENFORCE.write_text("1")
+    assert _refusal(unsigned, monkeypatch) == (errno.EKEYREJECTED, "Loading of unsigned module is rejected")
+    rejected = "Loading of module with unavailable key is rejected"
+    assert _refusal(signed, monkeypatch) == (errno.EKEYREJECTED, rejected)
+    # Those that Debian has signed still are.
+    run("modprobe", "pktgen")
+    run("rmmod", "pktgen")
