@@ -3,6 +3,7 @@
 //! Checks what becomes of a parameter's text.
 
 use crate::{
+    allowed,
     border::{
         kernel::Error,
         output::take_output, //
@@ -87,7 +88,16 @@ pub fn check(input: &[u8]) {
         assert_eq!(value, format!("{default}\n").as_bytes());
     }
     take_output();
-    match set(number, text) {
+    let result = set(number, text);
+    if let Some(is_allowed) = allowed::is_allowed(name, text) {
+        assert_eq!(
+            result.is_ok(),
+            is_allowed,
+            "{name}={:?}: {result:?}",
+            String::from_utf8_lossy(text)
+        );
+    }
+    match result {
         Ok(()) => {
             assert_eq!(take_output().lines, [""; 0]);
             let written = get(number);
