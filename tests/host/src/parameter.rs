@@ -109,6 +109,14 @@ pub fn check(input: &[u8]) {
             assert!(written
                 .iter()
                 .all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\n'));
+            if name != "bpf" {
+                let mut items: Vec<_> = written.trim_ascii().split(|byte| *byte == b',').collect();
+                items.sort_unstable();
+                assert!(
+                    items.windows(2).all(|pair| pair[0] != pair[1]),
+                    "{name} has an item twice"
+                );
+            }
             set(number, default.as_bytes()).unwrap();
             set(number, &written).unwrap_or_else(|error| panic!("{name}={written:?}: {error:?}"));
             assert_eq!(
