@@ -44,6 +44,13 @@ demo:
 test:
 	@tests/run
 
+# For so long, in seconds.
+FUZZ_SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz:
+	@tests/host/fuzz/run $(FUZZ_SECONDS)
+
 .PHONY: bench
 bench:
 	@scripts/bench
@@ -65,6 +72,7 @@ help:
 	@echo 'On a fresh machine, these set up all that they need:'
 	@echo '  demo             - boot the stock kernel, load the module, show what it sees'
 	@echo '  test             - all tests, ending in a line "N passed, N failed"'
+	@echo '  fuzz             - fuzz parsing, filters and parameters for FUZZ_SECONDS=600, keeping what is found'
 	@echo '  bench            - what a packet costs, beside every peer: tables, JSON, pictures'
 	@echo '  check            - formatting and lints of every language, no panic in the module'
 	@echo '  doc              - rustdoc of the whole crate, in doc/'

@@ -20,7 +20,7 @@ use etherparse::{
 
 /// Where the files are.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/packet")
 }
 
 /// A TCP packet with `data`, after the headers have been changed.

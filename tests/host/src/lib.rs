@@ -3,13 +3,24 @@
 //! Host tests of the parts of `nf_tracer` that are plain Rust.
 //!
 //! The module's own files are compiled into this crate, at the same paths that they have in the
-//! module. [`oracle`] reads packets by the `etherparse` crate, and [`check`] compares the two. The
-//! tests are in `tests/`, in files named as what they test.
+//! module, on a [`border`] in place of the kernel. [`oracle`] reads TCP over IPv4 by the `etherparse`
+//! crate, and [`check`] compares the two; [`reading`] reads the rest, and [`filter::check`] compares
+//! all that becomes of a packet, [`parameter::check`] all that becomes of a parameter's text. The tests
+//! are in `tests/`, in files named as what they test.
+
+// The module's files name the kernel crate.
+extern crate self as kernel;
 
 pub mod corpus;
+pub mod filter;
+pub mod parameter;
 
+mod allowed;
+mod border;
 mod bytes;
+mod expected;
 mod oracle;
+mod reading;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -22,30 +33,54 @@ mod tests;
 )]
 mod module {
     pub(crate) mod packet;
+    pub(crate) mod params;
+    pub(crate) mod tracer;
 
-    pub(crate) mod tracer {
+    /// What is private to the tracer, to be tested by itself.
+    #[path = "tracer"]
+    #[allow(clippy::duplicate_mod, reason = "they are a part of the tracer too")]
+    pub(crate) mod pieces {
+        use super::tracer::settings;
+
         pub(crate) mod classic;
         pub(crate) mod full;
         pub(crate) mod line;
-        pub(crate) mod settings;
     }
 }
 
+#[cfg_attr(not(test), allow(unused_imports, reason = "for the module's files"))]
+use self::border::{
+    events,
+    kernel::{
+        fmt,
+        prelude,
+        sync, //
+    },
+    netfilter,
+    parameters::{
+        self as param_lock,
+        bindings, //
+    },
+    percpu,
+    system, //
+};
 use self::{
     bytes::Scattered,
     module::{
         packet,
+        params,
+        pieces,
         tracer, //
     },
     oracle::Fields,
     packet::Transport,
+    pieces::{
+        classic,
+        line::Line, //
+    },
     segment::{
         NoSegment,
         Segment, //
-    },
-    tracer::{
-        classic,
-        line::Line, //
     },
 };
 

@@ -4,6 +4,8 @@
 
 mod bytes;
 mod corpus;
+mod filter;
 mod packet;
+mod parameter;
 mod strategies;
 mod tracer;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fuzz target: an input is a packet from its IPv4 header on.
-//!
-//! `tests/host/run` builds it, replays the corpus and fuzzes for a bounded number of runs.
+//! A fuzz target: an input is a packet from its IPv4 header on.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes the fuzz target's corpus into `tests/host/fuzz/corpus/`, where it is committed.
+//! Writes the fuzz target's corpus into `tests/host/fuzz/corpus/packet/`, where it is committed.
 //!
 //! To be run when `src/corpus.rs` has changed:
 //!

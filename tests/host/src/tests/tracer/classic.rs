@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use crate::{
     oracle::Fields,
     packet::Transport,
-    segment::Segment,
-    tests::strategies,
-    tracer::{
+    pieces::{
         classic,
         line::Line, //
     },
+    segment::Segment,
+    tests::strategies,
 };
 
 /// The segment of a packet whose addresses and TCP header are those.

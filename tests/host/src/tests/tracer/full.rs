@@ -19,7 +19,7 @@ use crate::{
         Network,
         Transport, //
     },
-    tracer::{
+    pieces::{
         full::{
             self,
             Headers,

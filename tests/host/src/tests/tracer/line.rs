@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
-use crate::tracer::{
+use crate::pieces::{
     classic::CAPACITY,
     line, //
 };

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Packets that are wrong in something, through every hook, in a kernel that finds what is read beyond its end."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from test_soundness import MODULES, TOP
+
+# By default as many as take a minute.
+PACKETS = int(os.environ.get("NF_TRACER_PACKETS", "4000"))
+SEED = os.environ.get("NF_TRACER_SEED", "1")
+# The others are sent again, to other filters.
+DIFFERENT = min(PACKETS, 100_000)
+
+
+def run(packets: Path) -> subprocess.CompletedProcess[str]:
+    folders = ("tests/guest", "tests/bench")
+    return subprocess.run(
+        [
+            *(TOP / "scripts/vm", "--kernel", "debug", "--cpus", "2", "--mem", "3G", "--timeout", "14000", "--"),
+            *("env", f"PYTHONPATH={':'.join(str(TOP / name) for name in folders)}", "PYTHONDONTWRITEBYTECODE=1"),
+            *("python3", TOP / "tests/debug/malformed_inside.py"),
+            *(MODULES / "real/nf_tracer.ko", packets, str(PACKETS)),
+        ],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def test_malformed_packets_are_all_counted_and_harm_nothing() -> None:
+    packets = MODULES / "packets"
+    generator = [sys.executable, TOP / "tests/debug/malformed_packets.py", str(DIFFERENT), SEED, packets]
+    subprocess.run(generator, check=True)
+    done = run(packets)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    figures = json.loads(done.stdout, object_hook=Counter)
+    print(done.stderr, json.dumps(figures, indent=2), sep="\n")
+
+    # That both counts agree has been found out inside. Here, that there was something to count.
+    figures["sent"].pop("refused")
+    assert figures["sent"].total() > PACKETS * 0.6
+    hooks = "prerouting", "input", "forward", "output", "postrouting"
+    for point in (f"{hook} {family}" for hook in hooks for family in ("ipv4", "ipv6")):
+        assert figures["seen"][point] > PACKETS * 0.05, point
+    for outcome in ("truncated", "invalid", "emitted", "suppressed", "not_matched"):
+        assert figures["log"][outcome] > PACKETS * 0.01, outcome
+    for kind, number in figures["events"].items():
+        assert number > 0, kind

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks that are called by [`pass`].
+
+use super::{
+    kernel::{
+        prelude::*,
+        KBox, //
+    },
+    output, //
+};
+use crate::bytes::Scattered;
+use core::any::Any;
+use std::{
+    cell::OnceCell,
+    marker::PhantomData,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    PreRouting,
+    LocalIn,
+    Forward,
+    LocalOut,
+    PostRouting,
+    #[allow(dead_code, reason = "the tracer has a word for it")]
+    Ingress,
+    #[allow(dead_code, reason = "the tracer has a word for it")]
+    Egress,
+}
+
+impl Hook {
+    pub(crate) const fn name(self) -> &'static str {
+        [
+            "prerouting",
+            "input",
+            "forward",
+            "output",
+            "postrouting",
+            "",
+            "",
+        ][self as usize]
+    }
+}
+
+pub(crate) use Hook as InetHook;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChecksumState {
+    None,
+    Unnecessary,
+    Complete,
+    Partial,
+}
+
+/// What there is of a packet beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around {
+    pub(crate) family: Family,
+    pub(crate) hook: Hook,
+    pub(crate) input: Option<[u8; 16]>,
+    pub(crate) output: Option<[u8; 16]>,
+    pub(crate) netns: u32,
+    pub(crate) mark: u32,
+    pub(crate) uid: Option<u32>,
+    pub(crate) segments: Option<u16>,
+    pub(crate) checksum: ChecksumState,
+}
+
+pub(crate) struct Packet<'a> {
+    bytes: Scattered<'a>,
+    around: &'a Around,
+}
+
+impl<'a> Packet<'a> {
+    pub(crate) fn len(&self) -> usize {
+        crate::packet::Bytes::len(&self.bytes)
+    }
+
+    pub(crate) fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        crate::packet::Bytes::copy(&self.bytes, offset)
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        1
+    }
+
+    pub(crate) fn mark(&self) -> u32 {
+        self.around.mark
+    }
+
+    pub(crate) fn segments(&self) -> u16 {
+        self.around.segments.unwrap_or(1)
+    }
+
+    pub(crate) fn is_gso(&self) -> bool {
+        self.around.segments.is_some()
+    }
+
+    pub(crate) fn checksum_state(&self) -> ChecksumState {
+        self.around.checksum
+    }
+
+    pub(crate) fn socket(&self) -> Option<SocketRef> {
+        None
+    }
+
+    pub(crate) fn accept(self) -> Verdict<'a> {
+        Verdict(PhantomData)
+    }
+}
+
+/// That the packet passes: the tracer says nothing else.
+pub(crate) struct Verdict<'a>(PhantomData<&'a ()>);
+
+pub(crate) struct State<'a> {
+    around: &'a Around,
+    /// What [`Replaceable::read`] has read, for the time of the call.
+    read: &'a OnceCell<Arc<dyn Any + Send + Sync>>,
+}
+
+impl State<'_> {
+    pub(crate) fn family(&self) -> Family {
+        self.around.family
+    }
+
+    pub(crate) fn hook(&self) -> Hook {
+        self.around.hook
+    }
+
+    pub(crate) fn pf(&self) -> u8 {
+        match self.around.family {
+            Family::Ipv4 => 2,
+            Family::Ipv6 => 10,
+        }
+    }
+
+    pub(crate) fn hooknum(&self) -> u8 {
+        self.around.hook as u8
+    }
+
+    pub(crate) fn input(&self) -> Option<DeviceRef<'_>> {
+        self.around.input.as_ref().map(DeviceRef)
+    }
+
+    pub(crate) fn output(&self) -> Option<DeviceRef<'_>> {
+        self.around.output.as_ref().map(DeviceRef)
+    }
+
+    pub(crate) fn net_inode(&self) -> u32 {
+        self.around.netns
+    }
+
+    pub(crate) fn socket(&self) -> Option<SocketRef> {
+        self.around.uid.map(SocketRef)
+    }
+}
+
+pub(crate) struct SocketRef(u32);
+
+impl SocketRef {
+    pub(crate) fn uid(&self) -> u32 {
+        self.0
+    }
+}
+
+pub(crate) struct DeviceRef<'a>(&'a [u8; 16]);
+
+impl DeviceRef<'_> {
+    pub(crate) fn name(&self) -> DeviceName {
+        DeviceName(*self.0)
+    }
+}
+
+pub(crate) struct DeviceName([u8; 16]);
+
+impl DeviceName {
+    pub(crate) fn as_array(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.split(|byte| *byte == 0).next().unwrap()
+    }
+}
+
+pub(crate) trait Handler: Send + Sync + 'static {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a>;
+}
+
+/// The handler that is hooked in.
+static HANDLER: Mutex<Option<Arc<dyn Handler>>> = Mutex::new(None);
+
+/// Has a packet pass the hook, its bytes in pieces of `piece`.
+pub(crate) fn pass(bytes: &[u8], piece: usize, around: &Around) {
+    let handler = HANDLER.lock().unwrap().clone().expect("it is hooked in");
+    let read = OnceCell::new();
+    let state = State {
+        around,
+        read: &read,
+    };
+    let bytes = Scattered::new(bytes, piece);
+
+    handler.handle(Packet { bytes, around }, &state);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nets {
+    Initial,
+    All,
+}
+
+pub(crate) struct Slot;
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+}
+
+pub(crate) trait InEveryNet: Handler {
+    fn slot() -> &'static Slot;
+}
+
+pub(crate) struct EveryNet<T>(Arc<T>);
+
+impl<T: InEveryNet> EveryNet<T> {
+    pub(crate) fn in_nets(_: Nets, _: &[Point], handler: Result<T>) -> Result<Self> {
+        let handler = Arc::new(handler?);
+        T::slot();
+        *HANDLER.lock().unwrap() = Some(handler.clone());
+        Ok(Self(handler))
+    }
+
+    pub(crate) fn change(&self, _: Nets, _: &[Point]) -> Result {
+        Ok(())
+    }
+
+    pub(crate) fn handler(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Drop for EveryNet<T> {
+    fn drop(&mut self) {
+        *HANDLER.lock().unwrap() = None;
+    }
+}
+
+pub(crate) struct Priority;
+
+impl Priority {
+    pub(crate) fn new(_: i32) -> Self {
+        Self
+    }
+}
+
+impl Clone for Priority {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl Copy for Priority {}
+
+pub(crate) struct Point;
+
+impl Point {
+    pub(crate) fn ipv4(_: InetHook, _: Priority) -> Self {
+        Self
+    }
+
+    pub(crate) fn ipv6(_: InetHook, _: Priority) -> Self {
+        Self
+    }
+}
+
+pub(crate) struct Replaceable<T>(Mutex<Arc<T>>);
+
+impl<T: Send + Sync + 'static> Replaceable<T> {
+    pub(crate) fn new(value: KBox<T>) -> Self {
+        Self(Mutex::new(value.0.into()))
+    }
+
+    pub(crate) fn read<'a>(&'a self, call: &State<'a>) -> &'a T {
+        let value = call.read.get_or_init(|| self.0.lock().unwrap().clone());
+        value.downcast_ref().expect("a call reads one value")
+    }
+
+    pub(crate) fn replace(&self, value: KBox<T>) {
+        *self.0.lock().unwrap() = value.0.into();
+    }
+}
+
+/// One of the kernel's own loggers: that of lines, or that of a group.
+pub(crate) struct Logger(Option<u16>);
+
+impl Logger {
+    pub(crate) fn syslog() -> Result<Self> {
+        Ok(Self(None))
+    }
+
+    pub(crate) fn nflog(group: u16) -> Result<Self> {
+        Ok(Self(Some(group)))
+    }
+
+    pub(crate) fn log(&self, _: &Packet<'_>, _: &State<'_>, _: &CStr) -> bool {
+        output::add(|output| match self.0 {
+            None => output.syslog += 1,
+            Some(group) => output.nflog.push(group),
+        });
+        true
+    }
+}
+
+pub(crate) struct Instruction(u16, u32);
+
+impl Instruction {
+    pub(crate) const fn new(code: u16, _jt: u8, _jf: u8, k: u32) -> Self {
+        Self(code, k)
+    }
+}
+
+/// A program that takes all packets, or none: whether the constant that it ends by returning is 0.
+pub(crate) struct Program(bool);
+
+impl Program {
+    pub(crate) fn new(instructions: &[Instruction]) -> Result<Self> {
+        const RETURN_CONSTANT: u16 = 6;
+
+        match instructions.last() {
+            Some(Instruction(RETURN_CONSTANT, k)) if instructions.len() <= 4096 => {
+                Ok(Self(*k != 0))
+            }
+            _ => Err(EINVAL),
+        }
+    }
+
+    pub(crate) fn takes(&self, _: &Packet<'_>) -> bool {
+        self.0
+    }
+}

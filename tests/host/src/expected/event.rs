@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The event.
+
+use std::net::IpAddr;
+
+use super::{
+    echo,
+    flags, //
+};
+use crate::{
+    events,
+    netfilter::Around,
+    packet::Malformed,
+    reading::{
+        Reading,
+        Upper, //
+    }, //
+};
+
+/// The event of a packet of `len` bytes.
+pub(crate) fn event(reading: &Reading, around: &Around, len: usize) -> events::Packet {
+    let octets = |address| match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    };
+    let v6 = around.family.name() == "ipv6";
+    let mut event = events::Packet {
+        skbaddr: 1,
+        hook: around.hook as u8,
+        family: if v6 { 10 } else { 2 },
+        netns: around.netns,
+        mark: around.mark,
+        len: len as u32,
+        gso_segs: around.segments.unwrap_or(1),
+        csum_state: around.checksum as u8,
+        indev: around.input.unwrap_or_default(),
+        outdev: around.output.unwrap_or_default(),
+        ..Default::default()
+    };
+    let malformed = match &reading.upper {
+        Ok(upper) => upper.is_invalid().then_some(Malformed::Invalid),
+        Err(malformed) => Some(*malformed),
+    };
+    event.malformed = malformed.map_or(0, |malformed| match malformed {
+        Malformed::Truncated => 1,
+        Malformed::Invalid => 2,
+    });
+    let Ok(net) = &reading.network else {
+        return event;
+    };
+    event.saddr = octets(net.source);
+    event.daddr = octets(net.destination);
+    event.protocol = net.protocol;
+    event.id = match (net.v4, net.fragment) {
+        (Some((id, _)), _) => id.into(),
+        (None, Some((id, _, _))) => id,
+        (None, None) => 0,
+    };
+    event.frag_off = net.fragment.map_or(0, |(_, offset, _)| offset * 8);
+    let Ok(upper) = &reading.upper else {
+        return event;
+    };
+    (event.sport, event.dport) = upper.ports().unwrap_or_default();
+    event.payload = net.payload(upper).unwrap_or_default() as u32;
+    match upper {
+        Upper::Tcp { header, .. } => {
+            event.seq = header.sequence_number;
+            event.ack_seq = header.acknowledgment_number;
+            event.window = header.window_size;
+            event.urg_ptr = header.urgent_pointer;
+            event.csum = header.checksum;
+            event.flags = (0..)
+                .zip(flags(header))
+                .map(|(bit, (set, _))| u16::from(set) << bit)
+                .sum();
+        }
+        Upper::Udp { check, .. } => event.csum = *check,
+        Upper::Icmp {
+            kind,
+            code,
+            check,
+            rest,
+        } => {
+            (event.type_, event.code, event.csum) = (*kind, *code, *check);
+            event.seq = echo(*kind, *rest, v6).map_or(0, |(_, seq)| seq.into());
+        }
+        _ => {}
+    }
+    event
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checks what becomes of a parameter's text.
+
+use crate::{
+    allowed,
+    border::{
+        kernel::Error,
+        output::take_output, //
+    },
+    param_lock::ParamLock,
+    params, //
+};
+
+/// The parameters, in the order of their numbers, with what is in force without a word.
+pub(crate) const PARAMETERS: [(&str, &str); 17] = [
+    ("hooks", "prerouting,output"),
+    ("family", "ipv4"),
+    ("proto", "tcp"),
+    ("host", ""),
+    ("src", ""),
+    ("dst", ""),
+    ("port", ""),
+    ("sport", ""),
+    ("dport", ""),
+    ("iface", ""),
+    ("bpf", ""),
+    ("netns", "host"),
+    ("rate", "1000"),
+    ("burst", "2000"),
+    ("format", "classic"),
+    ("sink", "log"),
+    ("priority", "first"),
+];
+const COUNTS: u32 = 17;
+const PAGE: usize = 4096;
+
+fn get(number: u32) -> Vec<u8> {
+    let mut page = [0; PAGE];
+    let len = params::get(&mut ParamLock::take(), number, &mut page);
+    page[..len].to_vec()
+}
+
+fn all() -> Vec<Vec<u8>> {
+    (0..COUNTS).map(get).collect()
+}
+
+fn set(number: u32, value: &[u8]) -> Result<(), Error> {
+    params::set(&mut ParamLock::take(), number, value)
+}
+
+/// Sets a parameter.
+pub(crate) fn put(name: &str, value: &[u8]) -> Result<(), Error> {
+    let number = PARAMETERS
+        .iter()
+        .position(|(known, _)| *known == name)
+        .unwrap();
+    set(number as u32, value)
+}
+
+/// The lines of counts.
+pub(crate) fn counts() -> String {
+    String::from_utf8(get(COUNTS)).unwrap()
+}
+
+/// Checks one parameter, which the first byte of `input` chooses, with the rest as its text.
+///
+/// # Panics
+///
+/// If what is refused changes anything or says more or less than a line, or if what is taken is not
+/// taken again as it is written.
+pub fn check(input: &[u8]) {
+    let _lock = crate::filter::lock();
+    let Some((choice, text)) = input.split_first() else {
+        return;
+    };
+    let number = usize::from(*choice) % PARAMETERS.len();
+    let (name, default) = PARAMETERS[number];
+    let number = number as u32;
+    // To C it ends there.
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = &text[..text.len().min(PAGE - 1)];
+
+    params::free();
+    params::start().unwrap();
+    let before = all();
+    for (value, (_, default)) in before.iter().zip(PARAMETERS) {
+        assert_eq!(value, format!("{default}\n").as_bytes());
+    }
+    take_output();
+    let result = set(number, text);
+    if let Some(is_allowed) = allowed::is_allowed(name, text) {
+        assert_eq!(
+            result.is_ok(),
+            is_allowed,
+            "{name}={:?}: {result:?}",
+            String::from_utf8_lossy(text)
+        );
+    }
+    match result {
+        Ok(()) => {
+            assert_eq!(take_output().lines, [""; 0]);
+            let written = get(number);
+            assert_eq!(
+                written.last(),
+                Some(&b'\n'),
+                "the canonical form has no end"
+            );
+            assert!(written
+                .iter()
+                .all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\n'));
+            if name != "bpf" {
+                let mut items: Vec<_> = written.trim_ascii().split(|byte| *byte == b',').collect();
+                items.sort_unstable();
+                assert!(
+                    items.windows(2).all(|pair| pair[0] != pair[1]),
+                    "{name} has an item twice"
+                );
+            }
+            set(number, default.as_bytes()).unwrap();
+            set(number, &written).unwrap_or_else(|error| panic!("{name}={written:?}: {error:?}"));
+            assert_eq!(
+                get(number),
+                written,
+                "{name}: read again, the canonical form is another"
+            );
+            let others = |values: &[Vec<u8>]| {
+                [&values[..number as usize], &values[number as usize + 1..]].concat()
+            };
+            assert_eq!(others(&all()), others(&before), "{name} changes another");
+        }
+        Err(error) => {
+            assert_eq!(error.to_errno(), -22, "{name}");
+            let lines = take_output().lines;
+            let [line] = lines.as_slice() else {
+                panic!("{name}: not one line: {lines:?}");
+            };
+            let line = line.strip_suffix('\n').unwrap();
+            assert!(line.starts_with(&format!("{name}: ")), "{line:?}");
+            assert!(
+                line.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+                "{line:?}"
+            );
+            assert!(line.len() < 600, "{line:?}");
+            assert_eq!(all(), before, "{name}: refused, and yet changed");
+        }
+    }
+    params::stop();
+}
