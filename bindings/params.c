@@ -43,9 +43,9 @@ static const struct kernel_param_ops read_only_ops = {
 	.get = param_get,
 };
 
-/* For uid 0 only: what is looked for and how much was found tells about traffic. */
+/* Anybody may read what is in force, as of most modules. */
 #define PARAM(name, index)						\
-	module_param_cb(name, &param_ops, (void *)(uintptr_t)(index), 0600)
+	module_param_cb(name, &param_ops, (void *)(uintptr_t)(index), 0644)
 
 PARAM(hooks, NF_TRACER_HOOKS);
 MODULE_PARM_DESC(hooks,
@@ -92,6 +92,7 @@ PARAM(priority, NF_TRACER_PRIORITY);
 MODULE_PARM_DESC(priority,
 		 "among other hooks: a number, or first (default), raw, mangle, filter, last...");
 
+/* For uid 0 only, like nft's counters: it tells about traffic. */
 module_param_cb(counts, &read_only_ops, (void *)(uintptr_t)NF_TRACER_COUNTS, 0400);
 MODULE_PARM_DESC(counts, "what became of the packets seen, by hook point and family (read only)");
 

@@ -100,12 +100,12 @@ def loaded() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_root_alone_reads_and_writes_the_parameters() -> None:
-    for name in ("host", "counts"):
+def test_root_alone_writes_parameters_and_reads_counts() -> None:
+    for name, others_read in (("host", "ok"), ("counts", "EACCES")):
         file = parameters.FOLDER / name
         assert attempt(None, _open(file, os.O_RDONLY)) == "ok"
         for who in _OTHERS:
-            assert attempt(who, _open(file, os.O_RDONLY)) == "EACCES", (name, who)
+            assert attempt(who, _open(file, os.O_RDONLY)) == others_read, (name, who)
             assert attempt(who, _open(file, os.O_WRONLY)) == "EACCES", (name, who)
 
 
