@@ -11,10 +11,11 @@ from pathlib import Path
 
 from failures import fail
 from helpers import clear_leaks
+from misbehaviour import misbehave
 from netns import bring_up_loopback
 from races import race, register
 
-SCENES = {"fail": fail, "race": race, "register": register}
+SCENES = {"fail": fail, "misbehave": misbehave, "race": race, "register": register}
 
 
 def main() -> None:
