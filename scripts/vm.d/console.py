@@ -14,15 +14,19 @@ KEPT_AT_LEAST = 4 * 3600
 # Written to the kernel's log by scripts/vm.d/init around the command.
 START_MARK = "vm: command starts"
 
-FATAL = re.compile(r"Kernel panic - not syncing|Oops: |BUG: |general protection fault|vm: init: ")
-# Reports that a kernel may go on after. BUG: is in both, as panic_on_oops does not cover
-# all of them ("scheduling while atomic").
-SPLAT = re.compile(
-    r"WARNING: |BUG: |Oops: |UBSAN: |KASAN: |KCSAN: |refcount_t: |"
-    r"INFO: (?:task .* blocked|possible |suspicious |trying to register)|"
-    r"rcu: INFO: .* detected .*stall|possible circular locking|"
-    r"suspicious RCU usage|unreferenced object|cut here"
+FATAL = re.compile(
+    r"Kernel panic - not syncing|Oops: |BUG: |kernel BUG at|panicked at |general protection fault|vm: init: "
 )
+# Reports that a kernel may go on after. BUG: is in both, as panic_on_oops does not cover
+# all of them ("scheduling while atomic"). tests/debug has the kernel make one of each kind.
+SPLAT = re.compile(
+    r"WARNING: |BUG: |BUG \S+ \(|kernel BUG at|Oops: |panicked at |UBSAN: |KASAN: |KCSAN: |refcount_t: |"
+    r"INFO: (?:task .* blocked|possible |suspicious |trying to register)|"
+    r"rcu: INFO: .*detected .*stall|possible circular locking|"
+    r"suspicious RCU usage|unreferenced object|unregister_netdevice: waiting"
+)
+# What stands in every report, also in one of a kind that is not among those.
+UNNAMED = re.compile(r"cut here|Call Trace:")
 
 
 def cache_dir() -> Path:
@@ -63,9 +67,9 @@ class Console:
 
     def splats(self) -> list[str]:
         """Reports since the command started: earlier ones are none of its doing."""
-        hits = [line for line in self.lines[self._start :] if SPLAT.search(line)]
-        titles = [strip_time(line) for line in hits if "cut here" not in line]
-        return titles or [strip_time(line) for line in hits]
+        lines = self.lines[self._start :]
+        titles = [strip_time(line) for line in lines if SPLAT.search(line)]
+        return titles or [strip_time(line) for line in lines if UNNAMED.search(line)]
 
     def end(self, count: int = 40) -> str:
         """The last lines, of those since the command started if it did."""

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from inside import forked, load, unload
+from helpers import forked, load, unload
 from malformed_counts import PRIORITY, Agreement, counts
 from malformed_network import (
     NAMESPACES,

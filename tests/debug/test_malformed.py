@@ -6,9 +6,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
-from test_soundness import MODULES, TOP
+from boot import MODULES, TOP, python
 
 # By default as many as take a minute.
 PACKETS = int(os.environ.get("NF_TRACER_PACKETS", "4000"))
@@ -17,27 +16,11 @@ SEED = os.environ.get("NF_TRACER_SEED", "1")
 DIFFERENT = min(PACKETS, 100_000)
 
 
-def run(packets: Path) -> subprocess.CompletedProcess[str]:
-    folders = ("tests/guest", "tests/bench")
-    return subprocess.run(
-        [
-            *(TOP / "scripts/vm", "--kernel", "debug", "--cpus", "2", "--mem", "3G", "--timeout", "14000", "--"),
-            *("env", f"PYTHONPATH={':'.join(str(TOP / name) for name in folders)}", "PYTHONDONTWRITEBYTECODE=1"),
-            *("python3", TOP / "tests/debug/malformed_inside.py"),
-            *(MODULES / "real/nf_tracer.ko", packets, str(PACKETS)),
-        ],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-
-
 def test_malformed_packets_are_all_counted_and_harm_nothing() -> None:
     packets = MODULES / "packets"
     generator = [sys.executable, TOP / "tests/debug/malformed_packets.py", str(DIFFERENT), SEED, packets]
     subprocess.run(generator, check=True)
-    done = run(packets)
+    done = python("malformed_inside.py", MODULES / "real/nf_tracer.ko", packets, PACKETS)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     figures = json.loads(done.stdout, object_hook=Counter)
     print(done.stderr, json.dumps(figures, indent=2), sep="\n")

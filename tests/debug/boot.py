@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots the debug kernel for one scene of inside.py."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+MODULES = Path(os.environ["NF_TRACER_DEBUG_MODULES"])
+# scripts/vm's, where the guest died or its kernel complained.
+GUEST_FAILED = 125
+
+
+def boot(*command: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs a command in the debug kernel. Any report of the kernel's is an exit status of GUEST_FAILED."""
+    return subprocess.run(
+        [
+            *(TOP / "scripts/vm", "--kernel", "debug", "--cpus", "2", "--mem", "3G"),
+            *("--timeout", "14000", *options, "--", *(str(word) for word in command)),
+        ],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def python(script: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs a script of this folder in the debug kernel."""
+    return boot(
+        *("env", f"PYTHONPATH={TOP / 'tests/guest'}:{TOP / 'tests/bench'}", "PYTHONDONTWRITEBYTECODE=1"),
+        *("python3", TOP / "tests/debug" / script, *arguments),
+        options=options,
+    )
+
+
+def run(
+    *scene: str, modules: Path = MODULES / "real", options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Boots the debug kernel for one scene of inside.py."""
+    return python("inside.py", modules, *scene, options=options)
+
+
+def console_log(done: subprocess.CompletedProcess[str]) -> Path:
+    """Where scripts/vm says that it has kept the console's log."""
+    match = re.search(r"^scripts/vm: console log: (.*)$", done.stderr, re.MULTILINE)
+    assert match, done.stderr
+    return Path(match[1])

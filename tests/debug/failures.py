@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Has each allocation and each registration of a load, and of a write to a parameter, fail in turn.
+
+Runs in the debug kernel. What is refused says why, leaves nothing behind, and leaves in force what was.
+"""
+
+import contextlib
+import ctypes
+import errno
+import itertools
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from helpers import load, load_opened, look_for_leaks, unload
+from injection import Function, Memory
+
+_NAME = "nf_tracer"
+_PARAMETERS = Path("/sys/module", _NAME, "parameters")
+_EVERYTHING = (
+    "netns=all hooks=all family=inet proto=all host=127.0.0.0/8,::/0 src=::/0,0.0.0.0/0 dst=::/0,0.0.0.0/0 port=1-65535"
+    " sport=0-65535 dport=1-65535 iface=lo,eth+ sink=log,trace,nflog:5 format=nf_log rate=1 burst=1 priority=raw"
+    ' bpf="1,6 0 0 1"'
+)
+_CHANGED = "netns=all hooks=all family=inet proto=all sink=log,trace,nflog:5 format=nf_log rate=1 burst=1 priority=raw"
+_LOADS = {"plain": "", "full": _EVERYTHING}
+# Pairs of values, each of which is written while the other one is in force.
+_VALUES = {
+    "hooks": ("all", "input,output"),
+    "family": ("inet", "ipv6"),
+    "netns": ("all", "host"),
+    "priority": ("raw", "first"),
+    "proto": ("all", "tcp"),
+    **dict.fromkeys(("host", "src", "dst"), ("", "10.0.0.0/8,fe80::/10")),
+    **dict.fromkeys(("port", "sport", "dport"), ("", "9-99,1000")),
+    "iface": ("", "eth+"),
+    "bpf": ("", "2,48 0 0 0,6 0 0 0"),
+    "rate": ("1", "2"),
+    "burst": ("1", "2"),
+    "format": ("nf_log", "full"),
+    "sink": ("log,trace,nflog:5", "log"),
+}
+
+# Errors that nothing here gives by itself, so that it is known where one comes from.
+_REGISTRATIONS = {
+    "bpf_prog_create": errno.ENOANO,
+    "nf_logger_find_get": errno.EUNATCH,
+    "nf_register_net_hooks": errno.EXFULL,
+    "register_pernet_subsys": errno.EBADSLT,
+}
+
+
+class Tally:
+    """How many failed, and how often something was refused for that."""
+
+    def __init__(self) -> None:
+        self.allocations = self.registrations = self.loads = self.writes = 0
+
+    def add(self, is_memory: bool, failed: int) -> None:
+        if is_memory:
+            self.allocations += failed
+        else:
+            self.registrations += failed
+
+    def __str__(self) -> str:
+        return (
+            f"{self.allocations} allocations failed, {self.registrations} registrations failed, "
+            f"{self.loads} loads refused, {self.writes} writes refused"
+        )
+
+
+def fail_each(
+    what: str,
+    means: Memory | Function,
+    do: Callable[[], int],
+    undo: Callable[[], object],
+    check_refused: Callable[[], None],
+) -> tuple[int, int]:
+    """Has the first of what `do` needs fail, then the second, until none does. It has been done then.
+
+    Gives how many failed, and how often that made `do` fail. `undo` is called where it did not.
+    """
+    refused = 0
+    for nth in itertools.count(1):
+        means.arm(nth)
+        error = do()
+        failed = means.disarm()
+        if error:
+            told = f"{what}: failure {nth} gave {os.strerror(error)}"
+            assert failed, f"{told}, though nothing failed"
+            assert error == means.error, f"{told}, not {os.strerror(means.error)}"
+            check_refused()
+            refused += 1
+        elif failed:
+            undo()
+        else:
+            break
+    print(f"{what}: {means.name} failed {nth - 1} times, {refused} times refused", flush=True)
+    return nth - 1, refused
+
+
+@contextlib.contextmanager
+def namespaces(number: int) -> Iterator[None]:
+    """As many beside this one."""
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    held = [home]
+    for _ in range(number):
+        os.unshare(os.CLONE_NEWNET)
+        held.append(os.open("/proc/self/ns/net", os.O_RDONLY))
+    os.setns(home, os.CLONE_NEWNET)
+    yield
+    for fd in held:
+        os.close(fd)
+
+
+def check_unloaded() -> None:
+    assert not Path("/sys/module", _NAME).exists()
+
+
+def check_nothing_is_left() -> None:
+    hooks = subprocess.run(["nft", "list", "hooks"], capture_output=True, text=True, check=True).stdout
+    assert _NAME not in hooks, hooks
+    # What is still registered for them would be called now.
+    with namespaces(1):
+        pass
+
+
+def fail_loads(file: Path, parameters: str, means: Memory | Function) -> tuple[int, int]:
+    def do() -> int:
+        return load_opened(opened, parameters.encode())
+
+    opened = os.open(file, os.O_RDONLY)
+    done = fail_each(f"insmod {parameters}", means, do, lambda: unload(_NAME), check_unloaded)
+    os.close(opened)
+    unload(_NAME)
+    check_nothing_is_left()
+    return done
+
+
+class Probe:
+    """Sends itself a packet, and looks what is counted."""
+
+    def __init__(self) -> None:
+        self._to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._to.bind(("127.0.0.1", 0))
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.connect(self._to.getsockname())
+
+    def counted(self) -> dict[str, tuple[int, ...]]:
+        """How many more packets were seen, and not wanted, at each point and for each sink, for one that was sent."""
+        before = self._counts()
+        self._sock.send(b"x")
+        self._to.recv(1)
+        more = {
+            where: tuple(now - then for now, then in zip(counts, before.get(where, (0, 0)), strict=True))
+            for where, counts in self._counts().items()
+        }
+        return {where: counts for where, counts in more.items() if any(counts)}
+
+    def _counts(self) -> dict[str, tuple[int, int]]:
+        counts = {}
+        for line in (_PARAMETERS / "counts").read_text().splitlines():
+            hook, family, sink, _, seen, _, unwanted, *_ = line.split()
+            counts[f"{hook} {family} {sink}"] = int(seen), int(unwanted)
+        return counts
+
+
+def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: Probe) -> tuple[int, int]:
+    """Has what is needed to write `new` over `old` fail. `new` is in force then."""
+
+    def write(value: str) -> int:
+        try:
+            os.pwrite(file, f"{value}\n".encode(), 0)
+        except OSError as error:
+            return error.errno or -1
+        return 0
+
+    def stays() -> None:
+        text = os.pread(file, 4096, 0).decode()
+        assert text == before, f"{name}: {text!r} after a write that was refused, not {before!r}"
+        counted = probe.counted()
+        assert counted == in_force, f"{name}: {counted} after a write that was refused, not {in_force}"
+
+    file = os.open(_PARAMETERS / name, os.O_RDWR)
+    assert write(old) == 0
+    before = os.pread(file, 4096, 0).decode()
+    in_force = probe.counted()
+    done = fail_each(f"{new} > {name}", means, lambda: write(new), lambda: write(old), stays)
+    os.close(file)
+    return done
+
+
+def fail_all_writes(file: Path, means: Memory | Function) -> tuple[int, int]:
+    error = load(file, _CHANGED)
+    assert error == 0, os.strerror(error)
+    probe = Probe()
+    pairs = [(name, *pair) for name, values in _VALUES.items() for pair in (values, values[::-1])]
+    done = [fail_writes(*pair, means, probe) for pair in pairs]
+    unload(_NAME)
+    check_nothing_is_left()
+    return sum(failed for failed, _ in done), sum(refused for _, refused in done)
+
+
+def each_means() -> Iterator[tuple[bool, Memory | Function]]:
+    """With whether it is allocations that fail."""
+    yield True, Memory()
+    with Function("pcpu_alloc_noprof", errno.ENOMEM, gives_pointer=True) as function:
+        yield True, function
+    for name, error in _REGISTRATIONS.items():
+        with Function(name, error) as function:
+            yield False, function
+
+
+def fail(modules: Path, *which: str) -> None:
+    """Loads and writes: those that are named of 'plain' and 'full' loads, and 'writes'.
+
+    Functions fail in full loads only: the others call some of the same.
+    """
+    # So that no page of this process is allocated while allocations fail.
+    mcl_current, mcl_future = 1, 2
+    ctypes.CDLL(None).mlockall(mcl_current | mcl_future)
+    file = modules / "real/nf_tracer.ko"
+    loads = [_LOADS[name] for name in which if name in _LOADS]
+    assert load(modules / "tests/debug/modules/refuser.ko") == 0
+    tally = Tally()
+    with namespaces(2):
+        for is_memory, means in each_means():
+            for parameters in loads if isinstance(means, Memory) else loads and [_EVERYTHING]:
+                failed, refused = fail_loads(file, parameters, means)
+                tally.add(is_memory, failed)
+                tally.loads += refused
+            if "writes" in which:
+                failed, refused = fail_all_writes(file, means)
+                tally.add(is_memory, failed)
+                tally.writes += refused
+    unload("refuser")
+    look_for_leaks()
+    print(tally)

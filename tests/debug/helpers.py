@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the scenes share: loading modules, processes of their own, leaks. Runs in the debug kernel."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_libc = ctypes.CDLL(None, use_errno=True)
+# From asm/unistd_64.h: glibc has no functions for them.
+_SYS_DELETE_MODULE = 176
+_SYS_FINIT_MODULE = 313
+
+_KMEMLEAK = Path("/sys/kernel/debug/kmemleak")
+
+
+def forked(work: Callable[[], None]) -> int:
+    """Runs `work` in a process group of its own, which ends with this one at the latest."""
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        pr_set_pdeathsig = 1
+        _libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
+        # So that what is being tested is not the last to run.
+        os.nice(10)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    # Whoever comes first: the group is there when this returns.
+    with contextlib.suppress(PermissionError):
+        os.setpgid(child, child)
+    return child
+
+
+def end(*children: int) -> None:
+    """Ends processes that are forked(), with those that they have started."""
+    for child in children:
+        os.killpg(child, signal.SIGKILL)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def load(file: Path, parameters: str = "") -> int:
+    """Loads a module; gives the error number, or 0."""
+    with file.open("rb") as opened:
+        return load_opened(opened.fileno(), parameters.encode())
+
+
+def load_opened(fd: int, parameters: bytes) -> int:
+    """As load(), with nothing but the system call."""
+    return ctypes.get_errno() if _libc.syscall(_SYS_FINIT_MODULE, fd, parameters, 0) else 0
+
+
+def try_to_unload(name: str) -> int:
+    """Gives the error number, or 0."""
+    return ctypes.get_errno() if _libc.syscall(_SYS_DELETE_MODULE, name.encode(), os.O_NONBLOCK) else 0
+
+
+def unload(name: str) -> None:
+    while error := try_to_unload(name):
+        # Whoever looks at the module at this moment holds it.
+        assert error in (errno.EAGAIN, errno.EBUSY), os.strerror(error)
+        time.sleep(0.01)
+
+
+def clear_leaks() -> None:
+    """What is there now is none of ours, and kmemleak looks only when told to."""
+    _KMEMLEAK.write_text("scan=off")
+    _KMEMLEAK.write_text("clear")
+
+
+def leaks() -> str:
+    """Has kmemleak look twice: it takes what is younger than 5 s for not yet stored."""
+    time.sleep(5)
+    for _ in range(2):
+        _KMEMLEAK.write_text("scan")
+    return _KMEMLEAK.read_text()
+
+
+def kasan_has_reported() -> bool:
+    taint_bad_page = 1 << 5
+    return bool(int(Path("/proc/sys/kernel/tainted").read_text()) & taint_bad_page)
+
+
+def look_for_leaks() -> None:
+    # After a report of KASAN's there is nothing to add, and a scan takes long.
+    if kasan_has_reported():
+        return
+    found = leaks()
+    assert not found, found

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Has the kernel find each kind of mistake that it is there to find. Runs in the debug kernel."""
+
+import errno
+import os
+from pathlib import Path
+
+from commotion import traffic
+from helpers import kasan_has_reported, leaks, load, unload
+
+_PARAMETERS = Path("/sys/module/nf_tracer/parameters")
+
+
+def replace_without_waiting(modules: Path) -> None:
+    """What packets are compared with is freed under them. It takes some writes to meet one."""
+    # By a way that takes long, and prints nothing: after a first report everything goes to the console.
+    conditions = "host=0.0.0.0/0,::/0 src=0.0.0.0/0,::/0 dst=0.0.0.0/0,::/0 sink=nflog:5"
+    error = load(modules / "no-wait/nf_tracer.ko", f"family=inet hooks=all proto=all {conditions}")
+    assert error == 0, os.strerror(error)
+    for number in range(3000):
+        if kasan_has_reported():
+            break
+        (_PARAMETERS / "sport").write_text(f"{number}-65535\n")
+    unload("nf_tracer")
+
+
+def register_without_waiting(modules: Path) -> None:
+    """Registrations are freed under the packets that are in them."""
+    # Unregistering patches the kernel's code, which takes a busy machine many milliseconds.
+    error = load(modules / "no-wait/tests/modules/registrar.ko", "rounds=2 stay=100")
+    assert error == 0, os.strerror(error)
+    unload("registrar")
+
+
+def misbehave(modules: Path, *kinds: str) -> None:
+    """Each of the kinds in turn, behind a mark on the console that says which it is.
+
+    The kernel goes on after each, and stalls are noticed soon.
+    """
+    for name, value in (
+        *(("kernel/panic_on_oops", 0), ("kernel/softlockup_panic", 0), ("kernel/hung_task_panic", 0)),
+        *(("kernel/hung_task_timeout_secs", 1), ("kernel/watchdog_thresh", 1)),
+        ("net/core/netdev_unregister_timeout_secs", 1),
+    ):
+        Path("/proc/sys", name).write_text(str(value))
+    Path("/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout").write_text("3")
+    misbehaver = modules / "tests/debug/modules/misbehaver.ko"
+    if "leak" in kinds:
+        # What this finds is told when the command has ended. After a report of KASAN's it would take long.
+        assert load(misbehaver, "kind=leak") == errno.EAGAIN
+        leaks()
+    ours = {"no-wait-replace": replace_without_waiting, "no-wait-register": register_without_waiting}
+    for kind in kinds:
+        Path("/dev/kmsg").write_text(f"<4>vm: command starts: {kind}\n")
+        if kind in ours:
+            with traffic():
+                ours[kind](modules)
+        elif kind != "leak":
+            error = load(misbehaver, f"kind={kind}")
+            assert error == errno.EAGAIN, f"{kind}: {os.strerror(error)}"

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Loads, unloads and changes modules while everything that meets them goes on. Runs in the debug kernel."""
+
+import contextlib
+import errno
+import itertools
+import os
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, traffic, working
+from helpers import end, forked, load, look_for_leaks, try_to_unload, unload
+from nflog_listener import NETLINK_NETFILTER, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND, configure
+
+_PARAMETERS = Path("/sys/module/nf_tracer/parameters")
+_EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
+_NFLOG_GROUP = 5
+
+_LISTS = {
+    **dict.fromkeys(("port", "sport", "dport"), "9-99,1000"),
+    **dict.fromkeys(("host", "src", "dst"), "10.0.0.0/8,::/0"),
+    "iface": "lo,stress+",
+}
+# A process writes each of these lists, over and over. Some is refused, by a line on the console, which takes long.
+_WRITES = [
+    [("hooks", "all"), ("family", "ipv6"), ("hooks", "output"), ("family", "inet"), ("priority", "raw")],
+    [("netns", "all"), ("priority", "filter"), ("netns", "host"), ("priority", "last")],
+    [(name, value) for name, other in _LISTS.items() for value in (other, "")] + [("port", "none")],
+    [("format", "full"), ("bpf", "1,6 0 0 1"), ("proto", "udp,icmp"), ("format", "nf_log"), ("bpf", "9,9")]
+    + [("sink", "trace"), ("rate", "20"), ("burst", "1"), ("sink", f"nflog:{_NFLOG_GROUP}"), ("proto", "all")]
+    + [("format", "classic"), ("bpf", ""), ("rate", "30"), ("sink", f"log,trace,nflog:{_NFLOG_GROUP}")],
+]
+_EVERYTHING = f"rate=20 burst=20 netns=all hooks=all family=inet proto=all sink=log,trace,nflog:{_NFLOG_GROUP}"
+_LOADS = ["rate=20 burst=20", _EVERYTHING, f'{_EVERYTHING} format=full bpf="1,6 0 0 1"']
+
+
+def register(modules: Path, *parameters: str) -> None:
+    with traffic():
+        error = load(modules / "tests/modules/registrar.ko", " ".join(parameters))
+        assert error == 0, os.strerror(error)
+        unload("registrar")
+    look_for_leaks()
+
+
+def write_parameters(values: list[tuple[str, str]]) -> None:
+    for name, value in itertools.cycle(values):
+        # Between two loads there is none.
+        with contextlib.suppress(OSError):
+            (_PARAMETERS / name).write_text(f"{value}\n")
+        time.sleep(0.01)
+
+
+def read_counts() -> None:
+    while True:
+        with contextlib.suppress(OSError):
+            check_counts((_PARAMETERS / "counts").read_text())
+        time.sleep(0.05)
+
+
+def check_counts(text: str) -> int:
+    """Gives how many were seen. What became of them adds up, or it is said on the console."""
+    total = 0
+    for line in text.splitlines():
+        seen, *others = (int(word) for word in line.split()[4::2])
+        if seen != sum(others):
+            Path("/dev/kmsg").write_text(f"<3>BUG: nf_tracer's counts do not add up: {line}\n")
+        total += seen
+    return total
+
+
+def hold_files() -> None:
+    """Has files of the module's open while it goes, and uses them afterwards."""
+    files = [*(_PARAMETERS / name for name in ("counts", "port", "bpf")), _EVENT / "format", _EVENT / "enable"]
+    while True:
+        opened = []
+        for file in files:
+            with contextlib.suppress(OSError):
+                opened.append(os.open(file, os.O_RDONLY))
+        for pause in (0, random.uniform(0, 1)):
+            time.sleep(pause)
+            for fd in opened:
+                with contextlib.suppress(OSError):
+                    os.pread(fd, 4096, 0)
+        for fd in opened:
+            os.close(fd)
+
+
+def listen_to_event() -> None:
+    while True:
+        for value, longest in (("1", 0.05), ("0", 0.5)):
+            with contextlib.suppress(OSError):
+                (_EVENT / "enable").write_text(value)
+            time.sleep(random.uniform(0, longest))
+
+
+def listen_to_nflog() -> None:
+    while True:
+        # A packet may come before the answer to the request, and is taken for an error then.
+        with (
+            contextlib.suppress(OSError, SystemExit),
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock,
+        ):
+            configure(sock, _NFLOG_GROUP, NFULA_CFG_CMD, bytes([NFULNL_CFG_CMD_BIND]))
+            sock.settimeout(0.1)
+            until = time.monotonic() + random.uniform(0, 1)
+            while time.monotonic() < until:
+                with contextlib.suppress(OSError):
+                    sock.recv(1 << 17)
+
+
+def list_hooks() -> None:
+    while True:
+        subprocess.run(["nft", "list", "hooks"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        time.sleep(0.5)
+
+
+def listener_holds_module() -> None:
+    """While somebody listens to the tracepoint, the module stays; afterwards it goes."""
+    (_EVENT / "enable").write_text("1")
+    error = try_to_unload("nf_tracer")
+    assert error == errno.EAGAIN, os.strerror(error)
+    (_EVENT / "enable").write_text("0")
+
+
+@contextlib.contextmanager
+def everything() -> Iterator[None]:
+    """All that goes on beside the module's coming and going. Three processes send as fast as they can."""
+    with (
+        forwarding() as send_forwarded,
+        working(
+            *(send_datagrams, partial(send_datagrams, address="::1"), send_forwarded),
+            *(partial(make_namespaces, pause=0.1), partial(make_devices, pause=0.5), partial(send_frames, pause=0.01)),
+            *(partial(write_parameters, values) for values in _WRITES),
+            *(read_counts, hold_files, listen_to_nflog, list_hooks),
+        ),
+    ):
+        yield
+
+
+def race(modules: Path, rounds: str) -> None:
+    """Loads and unloads the module that often, while everything else goes on."""
+    loads = seen = 0
+    points: set[str] = set()
+    started = time.monotonic()
+    with everything():
+        for number in range(int(rounds)):
+            error = load(modules / "nf_tracer.ko", _LOADS[number % len(_LOADS)])
+            assert error == 0, os.strerror(error)
+            loads += 1
+            if number % 5 == 0:
+                listener_holds_module()
+            listener = forked(listen_to_event)
+            # As long as writes and packets take to meet.
+            time.sleep(random.uniform(0, 0.3))
+            text = (_PARAMETERS / "counts").read_text()
+            seen += check_counts(text)
+            points.update(" ".join(line.split()[:3]) for line in text.splitlines())
+            end(listener)
+            # It may have ended while it listened.
+            with contextlib.suppress(OSError):
+                (_EVENT / "enable").write_text("0")
+            unload("nf_tracer")
+            if number % 10 == 0:
+                error = load(modules / "tests/modules/netns_counter.ko")
+                assert error == 0, os.strerror(error)
+                unload("netns_counter")
+        # A load that ends with the second of its parameters.
+        assert load(modules / "nf_tracer.ko", "port=1-9 rate=fast") == errno.EINVAL
+    took = time.monotonic() - started
+    look_for_leaks()
+    print(f"{loads} loads and unloads in {took:.0f} s, {seen} packets seen at {len(points)} points: {sorted(points)}")
