@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A flood, in short: tests/flood/run has the long ones, for every sink."""
+"""A flood, in short: tests/flood/run has the long ones, for every sink.
+
+Its name puts it last: rsyslog, in another test, reads all lines that it leaves in the log.
+"""
 
 import re
 from collections.abc import Iterator
