@@ -14,6 +14,7 @@ import kmsg
 import parameters
 import pytest
 from conftest import Network
+from frames import ipv4, tcp
 from hookmod import counted, ping, rules
 from netns import bring_up_loopback, inside, inside_new, run
 from test_loading import steady_traffic
@@ -165,3 +166,18 @@ def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(n
     assert packets == expected_packets
     assert octets == expected_octets
     assert packets["udp", "there"], packets["udp", "back"] == (21, 10)
+
+
+@pytest.mark.parametrize("limit", ["rate=1 burst=1", "rate=0"])
+def test_what_makes_no_sense_counts_as_such_whether_somebody_takes_it_or_not(limit: str, network: Network) -> None:
+    segments = tcp(), tcp()[:16], tcp(doff=4)
+    with (
+        parameters.loaded(f"hooks=output sink=log,trace {limit}"),
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw,
+    ):
+        for segment in segments * 100:
+            raw.sendto(ipv4(segment, network.address, network.peer_address), (network.peer_address, 0))
+        log, trace = parameters.total("log"), parameters.total("trace")
+    assert trace == kmsg.Summary(seen=300, truncated=100, invalid=100, lost=100)
+    assert (log.seen, log.truncated, log.invalid) == (300, 100, 100)
+    assert (log.suppressed > 50) == (limit != "rate=0")

@@ -11,6 +11,7 @@ from pathlib import Path
 import kmsg
 import module
 import parameters
+import pytest
 from conftest import Network
 from hookmod import counted, ping, rules
 from netns import bring_up_loopback, inside, inside_new
@@ -24,9 +25,10 @@ def _send(number: int, address: str = "127.0.0.1") -> None:
             sock.sendto(b"x", (address, 9))
 
 
-def test_no_more_lines_are_printed_than_the_bucket_holds() -> None:
+@pytest.mark.parametrize(("form", "mark"), [("classic", " | udp | "), ("nf_log", " PROTO=UDP ")])
+def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str) -> None:
     log = kmsg.KernelLog()
-    with parameters.loaded("proto=udp hooks=output rate=10 burst=50"):
+    with parameters.loaded(f"proto=udp hooks=output rate=10 burst=50 format={form}"):
         start = time.monotonic()
         while time.monotonic() < start + 3:
             _send(100)
@@ -34,7 +36,7 @@ def test_no_more_lines_are_printed_than_the_bucket_holds() -> None:
         counts = parameters.counts()["output ipv4"]
     texts = [text for _, text in log.read()]
     log.close()
-    lines = [text for text in texts if " | udp | " in text]
+    lines = [text for text in texts if mark in text]
     told = [int(match[1]) for text in texts if (match := re.fullmatch(r"nf_tracer: (\d+) lines suppressed", text))]
     assert 50 + 10 * (took - 1) <= len(lines) <= 50 + 10 * (took + 1)
     assert counts.emitted == len(lines)
