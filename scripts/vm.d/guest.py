@@ -94,16 +94,14 @@ class Guest:
         memory: str,
         icount: bool,
         append: list[str],
-        gdb: str | None = None,
+        qemu: list[str],
     ) -> None:
         self.output_broken = False
         self._job = job
-        virtme, qemu = machine_options(icount)
+        virtme, machine = machine_options(icount)
         stdin, stdin_feed = os.pipe()
         stdout_drain, stdout = os.pipe()
         stderr_drain, stderr = os.pipe()
-        if gdb:
-            qemu += ["-gdb", f"unix:{gdb},server=on,wait=off"]
         kernel_args = [f"init={job}/init", f"vm_job={job}", *KERNEL_ARGS, *append]
         with log.open("ab") as console:
             self._process = subprocess.Popen(
@@ -114,7 +112,7 @@ class Guest:
                     # The script is the init above; this asks for the ports that go with it.
                     *("--script-sh", ":", "--show-boot-console"),
                     *(f"--kopt={arg}" for arg in kernel_args),
-                    *("--qemu-opts", *qemu, "-device", "virtio-serial-pci"),
+                    *("--qemu-opts", *machine, *qemu, "-device", "virtio-serial-pci"),
                     *("-chardev", f"file,id=vmstderr,path=/proc/self/fd/{stderr}"),
                     *("-device", "virtserialport,name=vm.stderr,chardev=vmstderr"),
                 ],

@@ -66,6 +66,13 @@ def parse_args() -> argparse.Namespace:
         help="kernel arguments, separated by spaces; may be given more than once",
     )
     p.add_argument(
+        "--qemu",
+        action="append",
+        default=[],
+        metavar="ARGS",
+        help="arguments of QEMU's, separated by spaces; may be given more than once",
+    )
+    p.add_argument(
         "--allow-warnings",
         action="store_true",
         help="a report of the kernel that it goes on after (WARNING) is no failure",
@@ -163,7 +170,10 @@ def main() -> int:
                 *(DEBUG_ARGS if args.kernel == "debug" else []),
                 *(arg for args in args.append for arg in args.split()),
             ],
-            gdb=args.gdb,
+            qemu=[
+                *(["-gdb", f"unix:{args.gdb},server=on,wait=off"] if args.gdb else []),
+                *(arg for args in args.qemu for arg in args.split()),
+            ],
         )
         try:
             guest.wait(args.timeout)
