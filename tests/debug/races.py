@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, traffic, working
+from dumps import change_under_lists
 from helpers import end, forked, load, look_for_leaks, try_to_unload, unload
 from nflog_listener import NETLINK_NETFILTER, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND, configure
 
@@ -39,11 +40,12 @@ _EVERYTHING = f"rate=20 burst=20 netns=all hooks=all family=inet proto=all sink=
 _LOADS = ["rate=20 burst=20", _EVERYTHING, f'{_EVERYTHING} format=full bpf="1,6 0 0 1"']
 
 
-def register(modules: Path, *parameters: str) -> None:
+def register(modules: Path, rounds: str, changes: str) -> None:
     with traffic():
-        error = load(modules / "tests/modules/registrar.ko", " ".join(parameters))
+        error = load(modules / "tests/modules/registrar.ko", f"rounds={rounds}")
         assert error == 0, os.strerror(error)
         unload("registrar")
+    change_under_lists(modules, int(changes))
     look_for_leaks()
 
 

@@ -11,9 +11,9 @@ HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "0"))
 
 
-def test_registrations_of_every_kind_come_and_go_under_traffic() -> None:
-    wanted = ROUNDS or 50
-    done = run("register", f"rounds={wanted}")
+def test_registrations_of_every_kind_come_and_go_under_traffic_and_lists() -> None:
+    wanted, changes = ROUNDS or 50, ROUNDS or 200
+    done = run("register", str(wanted), str(changes))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     match = re.search(r"registrar: (\d+) rounds: here (\d+), everywhere (\d+), at_device (\d+)", done.stdout)
     assert match, done.stdout
@@ -24,6 +24,11 @@ def test_registrations_of_every_kind_come_and_go_under_traffic() -> None:
     here, everywhere, at_device = seen
     assert min(here, everywhere) > wanted, match[0]
     assert at_device > 0, match[0]
+
+    match = re.search(r"^(\d+) changes, (\d+) lists with the tracer in them$", done.stdout, re.MULTILINE)
+    assert match, done.stdout
+    print(match[0])
+    assert int(match[2]) > changes, match[0]
 
 
 def test_races_of_loads_and_unloads_with_all_that_uses_the_module() -> None:
