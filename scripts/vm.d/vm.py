@@ -24,6 +24,8 @@ EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 # Without it, a slab keeps pointers to what it has handed out in arrays (sheaves), where
 # kmemleak finds them: most of what leaks then counts as still used.
 DEBUG_ARGS = ["slab_debug=F"]
+# By what they are called here: what scripts/debug-kernel calls them.
+DEBUG_KERNELS = {"debug": "kasan", "kcsan": "kcsan"}
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,9 +42,9 @@ def parse_args() -> argparse.Namespace:
     p.add_argument(
         "--kernel",
         default="stock",
-        metavar="stock|debug|PATH",
-        help="the distribution's kernel (default), the one that scripts/debug-kernel builds "
-        "(on first use: 5 to 15 minutes), an image, or a build folder",
+        metavar="stock|debug|kcsan|PATH",
+        help="the distribution's kernel (default), one that scripts/debug-kernel builds (on "
+        "first use: 5 to 15 minutes), with KASAN or with KCSAN, an image, or a build folder",
     )
     p.add_argument("--cpus", type=int, default=2, metavar="N", help="default: 2")
     p.add_argument("--mem", default="2G", metavar="SIZE", help="default: 2G")
@@ -99,10 +101,10 @@ def stock_kernel() -> Path | None:
     return max(images, key=lambda image: image.stat().st_mtime, default=None)
 
 
-def debug_kernel() -> Path:
-    """The debug kernel's build folder. Exits if it cannot be built."""
+def debug_kernel(finder: str) -> Path:
+    """A debug kernel's build folder. Exits if it cannot be built."""
     builder = Path(__file__).resolve().parents[1] / "debug-kernel"
-    built = subprocess.run([builder], stdout=subprocess.PIPE, text=True)
+    built = subprocess.run([builder, finder], stdout=subprocess.PIPE, text=True)
     if built.returncode:
         sys.exit(EXIT_GUEST)
     return Path(built.stdout.strip())
@@ -115,7 +117,7 @@ def kernel_options(name: str) -> list[str]:
             return ["--kimg", str(image), "--mods", "auto"]
         say("the build environment has no kernel image in /boot: make it anew")
         sys.exit(EXIT_USAGE)
-    path = debug_kernel() if name == "debug" else Path(name).resolve()
+    path = debug_kernel(DEBUG_KERNELS[name]) if name in DEBUG_KERNELS else Path(name).resolve()
     # A kernel that needs no modules to boot still needs the initramfs: it is what finds our init.
     if (path / "arch/x86/boot/bzImage").is_file():
         return ["--kdir", str(path), "--mods", "auto", "--force-initramfs"]
@@ -123,7 +125,7 @@ def kernel_options(name: str) -> list[str]:
         return ["--kimg", str(path / "vmlinux"), "--mods", "none", "--force-initramfs"]
     if path.is_file():
         return ["--kimg", str(path), "--mods", "auto", "--force-initramfs"]
-    say(f"no kernel '{name}': neither 'stock', nor 'debug', nor an image, nor a build folder")
+    say(f"no kernel '{name}': neither 'stock', 'debug' or 'kcsan', nor an image, nor a build folder")
     sys.exit(EXIT_USAGE)
 
 
@@ -167,7 +169,7 @@ def main() -> int:
             memory=args.mem,
             icount=args.icount,
             append=[
-                *(DEBUG_ARGS if args.kernel == "debug" else []),
+                *(DEBUG_ARGS if args.kernel in DEBUG_KERNELS else []),
                 *(arg for args in args.append for arg in args.split()),
             ],
             qemu=[

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Boots the debug kernel for one scene of inside.py."""
+"""Boots a debug kernel for one scene of inside.py."""
 
 import os
 import re
@@ -7,16 +7,17 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+KERNEL = os.environ["NF_TRACER_DEBUG_KERNEL"]
 MODULES = Path(os.environ["NF_TRACER_DEBUG_MODULES"])
 # scripts/vm's, where the guest died or its kernel complained.
 GUEST_FAILED = 125
 
 
 def boot(*command: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Runs a command in the debug kernel. Any report of the kernel's is an exit status of GUEST_FAILED."""
+    """Runs a command in the kernel. Any report of the kernel's is an exit status of GUEST_FAILED."""
     return subprocess.run(
         [
-            *(TOP / "scripts/vm", "--kernel", "debug", "--cpus", "2", "--mem", "3G"),
+            *(TOP / "scripts/vm", "--kernel", KERNEL, "--cpus", "2", "--mem", "3G"),
             *("--timeout", "14000", *options, "--", *(str(word) for word in command)),
         ],
         capture_output=True,
@@ -27,7 +28,7 @@ def boot(*command: object, options: tuple[str, ...] = ()) -> subprocess.Complete
 
 
 def python(script: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Runs a script of this folder in the debug kernel."""
+    """Runs a script of this folder in the kernel."""
     return boot(
         *("env", f"PYTHONPATH={TOP / 'tests/guest'}:{TOP / 'tests/bench'}", "PYTHONDONTWRITEBYTECODE=1"),
         *("python3", TOP / "tests/debug" / script, *arguments),
@@ -38,7 +39,7 @@ def python(script: str, *arguments: object, options: tuple[str, ...] = ()) -> su
 def run(
     *scene: str, modules: Path = MODULES / "real", options: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Boots the debug kernel for one scene of inside.py."""
+    """Boots the kernel for one scene of inside.py."""
     return python("inside.py", modules, *scene, options=options)
 
 

@@ -21,6 +21,7 @@ from nflog_listener import NETLINK_NETFILTER, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND
 _PARAMETERS = Path("/sys/module/nf_tracer/parameters")
 _EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
 _NFLOG_GROUP = 5
+_KCSAN = Path("/sys/kernel/debug/kcsan")
 
 _LISTS = {
     **dict.fromkeys(("port", "sport", "dport"), "9-99,1000"),
@@ -175,4 +176,6 @@ def race(modules: Path, rounds: str) -> None:
         assert load(modules / "nf_tracer.ko", "port=1-9 rate=fast") == errno.EINVAL
     took = time.monotonic() - started
     look_for_leaks()
+    if _KCSAN.exists():
+        print(_KCSAN.read_text())
     print(f"{loads} loads and unloads in {took:.0f} s, {seen} packets seen at {len(points)} points: {sorted(points)}")

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Data races in nf_tracer, and that KCSAN finds those that there are. For 'tests/debug/run --kcsan'."""
+
+import os
+import re
+
+import pytest
+from boot import GUEST_FAILED, MODULES, boot, run
+
+ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "12"))
+
+
+def test_no_data_race_in_loads_unloads_and_all_that_uses_the_module() -> None:
+    done = run("race", str(ROUNDS))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    match = re.search(r"^(\d+) loads and unloads in .*", done.stdout, re.MULTILINE)
+    assert match, done.stdout
+    watched = re.search(r"^setup_watchpoints: (\d+)$", done.stdout, re.MULTILINE)
+    assert watched, done.stdout
+    print(match[0], watched[0])
+    # As many accesses were stopped to see whether another comes.
+    assert int(watched[1]) > 1000
+
+
+@pytest.mark.parametrize("function", ["add_in_c", "racer_add_in_rust"])
+def test_a_data_race_is_reported(function: str) -> None:
+    done = boot("insmod", MODULES / "tests/debug/modules/racer.ko", f"kind={function}")
+    assert done.returncode == GUEST_FAILED, done.stderr
+    assert re.search(rf"BUG: KCSAN: data-race in {function}\b", done.stderr), done.stderr
+
+
+def test_marked_accesses_are_no_data_race() -> None:
+    done = boot("sh", "-c", f"! insmod {MODULES / 'tests/debug/modules/racer.ko'} kind=add_marked 2>/dev/null")
+    assert done.returncode == 0, done.stderr
