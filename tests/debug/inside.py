@@ -13,9 +13,9 @@ from failures import fail
 from helpers import clear_leaks
 from misbehaviour import misbehave
 from netns import bring_up_loopback
-from races import race, register
+from races import race, register, share
 
-SCENES = {"fail": fail, "misbehave": misbehave, "race": race, "register": register}
+SCENES = {"fail": fail, "misbehave": misbehave, "race": race, "register": register, "share": share}
 
 
 def main() -> None:

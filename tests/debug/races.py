@@ -145,6 +145,21 @@ def everything() -> Iterator[None]:
         yield
 
 
+def share(modules: Path, seconds: str) -> None:
+    """Has all CPUs in the module at once for a while, where each packet has its share of the limit."""
+    error = load(modules / "nf_tracer.ko", "hooks=all family=inet proto=all rate=1000000 burst=1")
+    assert error == 0, os.strerror(error)
+    # An access in a hundred is put off, for as long as another CPU takes for a packet.
+    for name, value in (("skip_watch", 100), ("udelay_task", 1000), ("udelay_interrupt", 1000)):
+        Path("/sys/module/kcsan/parameters", name).write_text(str(value))
+    with traffic(), working(read_counts):
+        time.sleep(float(seconds))
+    seen = check_counts((_PARAMETERS / "counts").read_text())
+    unload("nf_tracer")
+    print(_KCSAN.read_text())
+    print(f"{seen} packets seen")
+
+
 def race(modules: Path, rounds: str) -> None:
     """Loads and unloads the module that often, while everything else goes on."""
     loads = seen = 0

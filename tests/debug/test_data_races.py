@@ -10,16 +10,27 @@ from boot import GUEST_FAILED, MODULES, boot, run
 ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "12"))
 
 
+def check(said: str, figures: str) -> None:
+    """Whether enough was looked at."""
+    match = re.search(rf"^{figures}", said, re.MULTILINE)
+    watched = re.search(r"^setup_watchpoints: (\d+)$", said, re.MULTILINE)
+    assert match, said
+    assert watched, said
+    print(match[0], watched[0], sep=", ")
+    # As many accesses were put off to see whether another comes.
+    assert int(watched[1]) > 1000
+
+
+def test_no_data_race_between_packets() -> None:
+    done = run("share", str(ROUNDS * 5))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    check(done.stdout, r"\d+ packets seen")
+
+
 def test_no_data_race_in_loads_unloads_and_all_that_uses_the_module() -> None:
     done = run("race", str(ROUNDS))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    match = re.search(r"^(\d+) loads and unloads in .*", done.stdout, re.MULTILINE)
-    assert match, done.stdout
-    watched = re.search(r"^setup_watchpoints: (\d+)$", done.stdout, re.MULTILINE)
-    assert watched, done.stdout
-    print(match[0], watched[0])
-    # As many accesses were stopped to see whether another comes.
-    assert int(watched[1]) > 1000
+    check(done.stdout, r"\d+ loads and unloads in \d+ s, \d+ packets seen")
 
 
 @pytest.mark.parametrize("function", ["add_in_c", "racer_add_in_rust"])
