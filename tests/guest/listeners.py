@@ -47,6 +47,24 @@ def _running(command: list[str], output: Path, ready: Callable[[], object]) -> I
         process.wait()
 
 
+def _opened() -> Iterator[str]:
+    """The files that somebody has open."""
+    for fd in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(FileNotFoundError):
+            yield str(fd.readlink())
+
+
+def _trace_cmd_records() -> bool:
+    """It switches the event on before it lets anything be recorded, and has a process for each CPU.
+
+    One that is told to end before it has come that far leaves nothing behind of what its CPU has.
+    """
+    tracing_on = EVENT.parents[2] / "tracing_on"
+    pipes = [file for file in _opened() if file.endswith("/trace_pipe_raw")]
+    on = all(switch.read_text() == "1\n" for switch in (EVENT / "enable", tracing_on))
+    return on and len(pipes) >= (os.cpu_count() or 1)
+
+
 @contextlib.contextmanager
 def tracing(command: list[str], output: Path) -> Iterator[None]:
     """Has a program listen to the tracepoint. What it says is in the file afterwards.
@@ -57,10 +75,7 @@ def tracing(command: list[str], output: Path) -> Iterator[None]:
     marker = output.with_suffix(".sh")
     marker.write_text(f"touch {listens}\nexec sleep 1000\n")
     command = [word.replace("MARKER", str(marker)) for word in command]
-    # trace-cmd switches the event on before it lets anything be recorded.
-    switches = EVENT / "enable", EVENT.parents[2] / "tracing_on"
-    on = lambda: all(switch.read_text() == "1\n" for switch in switches)  # noqa: E731
-    with _running(command, output, on if command[0] == "trace-cmd" else listens.exists):
+    with _running(command, output, _trace_cmd_records if command[0] == "trace-cmd" else listens.exists):
         yield
 
 
