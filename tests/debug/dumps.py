@@ -8,7 +8,6 @@ import mmap
 import os
 import socket
 import struct
-import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -27,12 +26,6 @@ _COUNT = struct.Struct("=Q")
 _HOOKS = Path("/sys/module/nf_tracer/parameters/hooks")
 # So many that one is always being put off while it looks at the tracer's hook.
 _LISTERS = 8
-# Others at the hooks: else the kernel patches its code each time that the tracer's comes or goes, which takes long.
-_CHAINS = """\
-add table ip lists
-add chain ip lists input { type filter hook input priority 0 ; }
-add chain ip lists output { type filter hook output priority 0 ; }
-"""
 
 
 def _list(seen: mmap.mmap) -> None:
@@ -54,7 +47,6 @@ def _list(seen: mmap.mmap) -> None:
 
 def change_under_lists(modules: Path, changes: int) -> None:
     """Takes the tracer out of a hook and puts it in again that often, while the hook is being listed."""
-    subprocess.run(["nft", "-f", "-"], input=_CHAINS, text=True, check=True)
     error = load(modules / "nf_tracer.ko", "hooks=output priority=last")
     assert error == 0, os.strerror(error)
     seen = mmap.mmap(-1, _COUNT.size)
