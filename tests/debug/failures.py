@@ -77,28 +77,30 @@ def fail_each(
     do: Callable[[], int],
     undo: Callable[[], object],
     check_refused: Callable[[], None],
+    step: int = 1,
 ) -> tuple[int, int]:
-    """Has the first of what `do` needs fail, then the second, until none does. It has been done then.
+    """Has the first of what `do` needs fail, then the one `step` further on, until none does. It has been done then.
 
     Gives how many failed, and how often that made `do` fail. `undo` is called where it did not.
     """
-    refused = 0
-    for nth in itertools.count(1):
+    total = refused = 0
+    for nth in itertools.count(1, step):
         means.arm(nth)
         error = do()
         failed = means.disarm()
+        told = f"{what}: failure {nth} gave {os.strerror(error)}"
+        if not failed:
+            assert not error, f"{told}, though nothing failed"
+            break
+        total += 1
         if error:
-            told = f"{what}: failure {nth} gave {os.strerror(error)}"
-            assert failed, f"{told}, though nothing failed"
             assert error == means.error, f"{told}, not {os.strerror(means.error)}"
             check_refused()
             refused += 1
-        elif failed:
-            undo()
         else:
-            break
-    print(f"{what}: {means.name} failed {nth - 1} times, {refused} times refused", flush=True)
-    return nth - 1, refused
+            undo()
+    print(f"{what}: {means.name} failed {total} times, {refused} times refused", flush=True)
+    return total, refused
 
 
 @contextlib.contextmanager
@@ -127,12 +129,12 @@ def check_nothing_is_left() -> None:
         pass
 
 
-def fail_loads(file: Path, parameters: str, means: Memory | Function) -> tuple[int, int]:
+def fail_loads(file: Path, parameters: str, means: Memory | Function, step: int) -> tuple[int, int]:
     def do() -> int:
         return load_opened(opened, parameters.encode())
 
     opened = os.open(file, os.O_RDONLY)
-    done = fail_each(f"insmod {parameters}", means, do, lambda: unload(_NAME), check_unloaded)
+    done = fail_each(f"insmod {parameters}", means, do, lambda: unload(_NAME), check_unloaded, step)
     os.close(opened)
     unload(_NAME)
     check_nothing_is_left()
@@ -213,10 +215,11 @@ def each_means() -> Iterator[tuple[bool, Memory | Function]]:
             yield False, function
 
 
-def fail(modules: Path, *which: str) -> None:
+def fail(modules: Path, step: str, *which: str) -> None:
     """Loads and writes: those that are named of 'plain' and 'full' loads, and 'writes'.
 
-    Functions fail in full loads only: the others call some of the same.
+    Of a load's allocations each `step`th fails: there are hundreds, most of them the kernel's own. Functions fail in
+    full loads only: the others call some of the same.
     """
     # So that no page of this process is allocated while allocations fail.
     mcl_current, mcl_future = 1, 2
@@ -227,8 +230,12 @@ def fail(modules: Path, *which: str) -> None:
     tally = Tally()
     with namespaces(2):
         for is_memory, means in each_means():
-            for parameters in loads if isinstance(means, Memory) else loads and [_EVERYTHING]:
-                failed, refused = fail_loads(file, parameters, means)
+            if isinstance(means, Memory):
+                some, loads_step = loads, int(step)
+            else:
+                some, loads_step = loads and [_EVERYTHING], 1
+            for parameters in some:
+                failed, refused = fail_loads(file, parameters, means, loads_step)
                 tally.add(is_memory, failed)
                 tally.loads += refused
             if "writes" in which:

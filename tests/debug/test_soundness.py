@@ -12,7 +12,7 @@ ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "0"))
 
 
 def test_registrations_of_every_kind_come_and_go_under_traffic_and_lists() -> None:
-    wanted, changes = ROUNDS or 50, ROUNDS or 200
+    wanted, changes = ROUNDS or 50, ROUNDS or 100
     done = run("register", str(wanted), str(changes))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     match = re.search(r"registrar: (\d+) rounds: here (\d+), everywhere (\d+), at_device (\d+)", done.stdout)
@@ -47,13 +47,12 @@ def test_races_of_loads_and_unloads_with_all_that_uses_the_module() -> None:
 
 
 def test_what_fails_is_refused_and_leaves_nothing_behind() -> None:
-    which = ("plain", "full", "writes") if ROUNDS else ("plain", "writes")
+    which = ("1", "plain", "full", "writes") if ROUNDS else ("3", "plain", "writes")
     done = run("fail", *which, modules=MODULES, options=("--allow-warnings",))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    # The kernel's own: it warns where it has no memory for a module's jump labels, or for an event's fields.
-    own = (" kernel/jump_label.c:", " at event_define_fields+")
+    # The kernel's own: it warns where it has no memory for an event's fields.
     reports = [line for line in done.stdout.splitlines() if SPLAT.search(line)]
-    assert not [line for line in reports if not any(place in line for place in own)], "\n".join(reports)
+    assert not [line for line in reports if " at event_define_fields+" not in line], "\n".join(reports)
     match = re.search(
         r"^(\d+) allocations failed, (\d+) registrations failed, (\d+) loads refused, (\d+) writes refused$",
         done.stdout,
