@@ -38,10 +38,6 @@ module! {
             default: 1,
             description: "How often each kind of registration is made and dropped",
         },
-        stay: u32 {
-            default: 1,
-            description: "How long the first packet of each registration stays in the handler, in milliseconds",
-        },
     },
 }
 
@@ -52,11 +48,13 @@ fn seen(kind: usize) -> u64 {
     SEEN.get(kind).map_or(0, |seen| seen.load(Relaxed))
 }
 
+/// How long the first packet of each registration stays in the handler.
+const STAY: Delta = Delta::from_millis(1);
+
 /// Reads memory of its own, in its first call for a while.
 struct Reader {
     kind: usize,
     calls: Atomic<u64>,
-    stay: Delta,
     memory: KVec<u64>,
 }
 
@@ -67,7 +65,6 @@ impl Reader {
         Ok(Self {
             kind,
             calls: Atomic::new(0),
-            stay: Delta::from_millis(module_parameters::stay.value().into()),
             memory,
         })
     }
@@ -87,7 +84,7 @@ impl Handler for Reader {
         self.read();
         if self.calls.fetch_add(1, Relaxed) == 0 {
             let entered = Instant::<Monotonic>::now();
-            while entered.elapsed() < self.stay {
+            while entered.elapsed() < STAY {
                 self.read();
             }
         }
