@@ -13,9 +13,11 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 
 
-def make(tree: Path, *arguments: str) -> str:
+def make(tree: Path, *arguments: str, **environment: str) -> str:
     """Runs make in a copy of the sources; gives what it prints."""
-    done = subprocess.run(["make", *arguments], cwd=tree, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", *arguments], cwd=tree, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -51,6 +51,17 @@ def test_another_bindgen_parameter_makes_new_bindings(tree: Path) -> None:
     assert "struct nf_queue_entry" in (tree / "bindings/bindings_generated.rs").read_text()
 
 
+def test_the_module_builds_without_rustfmt(tree: Path, tmp_path: Path) -> None:
+    # Else bindgen has its output laid out by it: a function a line.
+    for folder in map(Path, os.environ["PATH"].split(":")):
+        for program in folder.glob("*"):
+            if program.name != "rustfmt" and not (tmp_path / program.name).exists():
+                (tmp_path / program.name).symlink_to(program)
+    (tree / "bindings/bindings_generated.rs").unlink()
+    made = {"bindings/bindings_generated.rs", "src/nf_tracer.o"}
+    assert steps(make(tree, PATH=str(tmp_path))) == made | LINK
+
+
 def test_v_shows_commands_and_w_finds_no_warning(tree: Path) -> None:
     (tree / "src/nf_tracer.rs").touch()
     (tree / "bindings/helpers.c").touch()
