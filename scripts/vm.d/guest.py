@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console import cache_dir
+from pace import Limit, slowness
 
 HERE = Path(__file__).resolve().parent
 
@@ -26,6 +27,17 @@ KERNEL_ARGS = [
     # Every failure ends the guest at once (virtme-run adds panic=-1 and -no-reboot).
     *("oops=panic", "softlockup_panic=1", "hung_task_panic=1"),
 ]
+
+
+def watchdog_args() -> list[str]:
+    """Has the kernel's watchdogs wait as much longer than by default as this machine is slow, up to what they take."""
+    slow = slowness()
+    return [
+        f"watchdog_thresh={min(60, round(10 * slow))}",
+        f"rcupdate.rcu_cpu_stall_timeout={min(300, round(21 * slow))}",
+        f"sysctl.kernel.hung_task_timeout_secs={round(120 * slow)}",
+    ]
+
 
 # virtme-ng's default model, with the random numbers that a guest without devices lacks:
 # its random pool takes minutes to fill otherwise.
@@ -102,7 +114,7 @@ class Guest:
         stdin, stdin_feed = os.pipe()
         stdout_drain, stdout = os.pipe()
         stderr_drain, stderr = os.pipe()
-        kernel_args = [f"init={job}/init", f"vm_job={job}", *KERNEL_ARGS, *append]
+        kernel_args = [f"init={job}/init", f"vm_job={job}", *KERNEL_ARGS, *watchdog_args(), *append]
         with log.open("ab") as console:
             self._process = subprocess.Popen(
                 [
@@ -128,12 +140,18 @@ class Guest:
         self._feed(stdin_feed)
         self._drains = [self._drain(stdout_drain, 1), self._drain(stderr_drain, 2)]
 
-    def wait(self, timeout: float) -> None:
+    def wait(self, limit: Limit) -> None:
         """Until the guest is down and all of its output is through.
 
         Raises subprocess.TimeoutExpired.
         """
-        self._process.wait(timeout)
+        while True:
+            try:
+                self._process.wait(limit.left())
+                break
+            except subprocess.TimeoutExpired:
+                if limit.is_over():
+                    raise
         for thread in self._drains:
             thread.join()
 

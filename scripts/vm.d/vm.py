@@ -15,6 +15,7 @@ from pathlib import Path
 
 from console import Console, new_log
 from guest import Guest, job_folder, say
+from pace import Limit
 
 EXIT_USAGE = 2
 EXIT_TIMEOUT = 124
@@ -58,7 +59,8 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=900,
         metavar="SECONDS",
-        help="end the guest after this long, boot included (default: 900)",
+        help="end the guest after this long, boot included (default: 900), each second counting for "
+        "as much as the machine does in it, if that is less than two idle cores do",
     )
     p.add_argument(
         "--append",
@@ -178,7 +180,7 @@ def main() -> int:
             ],
         )
         try:
-            guest.wait(args.timeout)
+            guest.wait(Limit(args.timeout))
         except subprocess.TimeoutExpired:
             guest.end()
             console = Console(log)

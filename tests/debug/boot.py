@@ -9,6 +9,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 KERNEL = os.environ["NF_TRACER_DEBUG_KERNEL"]
 MODULES = Path(os.environ["NF_TRACER_DEBUG_MODULES"])
+# What the scripts of this folder import from, besides it.
+FOLDERS = ("tests/guest", "tests/bench", "scripts/vm.d")
 # scripts/vm's, where the guest died or its kernel complained.
 GUEST_FAILED = 125
 
@@ -30,7 +32,7 @@ def boot(*command: object, options: tuple[str, ...] = ()) -> subprocess.Complete
 def python(script: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Runs a script of this folder in the kernel."""
     return boot(
-        *("env", f"PYTHONPATH={TOP / 'tests/guest'}:{TOP / 'tests/bench'}", "PYTHONDONTWRITEBYTECODE=1"),
+        *("env", f"PYTHONPATH={':'.join(str(TOP / folder) for folder in FOLDERS)}", "PYTHONDONTWRITEBYTECODE=1"),
         *("python3", TOP / "tests/debug" / script, *arguments),
         options=options,
     )

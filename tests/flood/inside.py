@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 GUEST = Path(__file__).resolve().parents[1] / "guest"
-sys.path.append(str(GUEST))
+sys.path += [str(GUEST), str(GUEST.parents[1] / "scripts/vm.d")]
 
 import flood  # noqa: E402
 import listeners  # noqa: E402

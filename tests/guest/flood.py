@@ -126,7 +126,7 @@ def flood(seconds: float, rate: int, cpu: int = 1) -> Flood:
     starter = subprocess.Popen(["ip", "netns", "exec", _FLOODER, "sh", "-c", "echo start >/proc/net/pktgen/pgctrl"])
     found = latency(seconds)
     _pktgen("pgctrl", "stop")
-    starter.wait(120)
+    starter.wait()
     # What has been sent may still have to be taken in.
     time.sleep(0.5)
     ((took, sent),) = re.findall(r"Result: OK: (\d+)\(.*?\) usec, (\d+) ", _pktgen("flood1"))

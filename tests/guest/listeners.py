@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import module
+from pace import patience
 from recording import wait_until
 
 EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
@@ -41,7 +42,7 @@ def _running(command: list[str], output: Path, ready: Callable[[], object]) -> I
         assert process.poll() is None, output.read_text()
         yield process
         process.send_signal(signal.SIGINT)
-        process.wait(_PATIENCE)
+        process.wait(patience(_PATIENCE))
     finally:
         process.kill()
         process.wait()

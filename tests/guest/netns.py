@@ -14,7 +14,7 @@ from pathlib import Path
 def run(*command: str, netns: str | None = None) -> str:
     """Runs a program to its end, in a namespace, and gives what it says."""
     prefix = ["ip", "netns", "exec", netns] if netns else []
-    done = subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
     return done.stdout
 

@@ -7,6 +7,8 @@ Follows linux/netfilter/nfnetlink_queue.h.
 import socket
 import struct
 
+from pace import patience
+
 _SUBSYSTEM_QUEUE = 3
 _MESSAGE_PACKET, _MESSAGE_VERDICT, _MESSAGE_CONFIG = 0, 1, 2
 _CONFIG_COMMAND, _CONFIG_PARAMETERS = 1, 2
@@ -31,7 +33,7 @@ class Queue:
         self._number = number
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
         self._socket.bind((0, 0))
-        self._socket.settimeout(5)
+        self._socket.settimeout(patience(5))
         command = struct.pack(">BBH", _COMMAND_BIND, 0, 0)
         self._request(_MESSAGE_CONFIG, _attribute(_CONFIG_COMMAND, command))
         parameters = struct.pack(">IB", 0xFFFF, _COPY_PACKET)

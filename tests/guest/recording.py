@@ -14,14 +14,15 @@ import module
 import oracle
 from netns import counter, mac_of
 from oracle import Packet
+from pace import Limit, patience
 
 _PATIENCE = 20.0
 
 
 def wait_until(condition: object, what: str, patience: float = _PATIENCE) -> None:
-    end = time.monotonic() + patience
+    limit = Limit(patience)
     while not condition():
-        assert time.monotonic() < end, f"{what}: not after {patience:g} s"
+        assert not limit.is_over(), f"{what}: not after {patience:g} s"
         time.sleep(0.02)
 
 
@@ -68,7 +69,7 @@ class Recording:
             records = self._log.read()
             self._log.close()
             self._dumpcap.send_signal(signal.SIGINT)
-            self._dumpcap.wait(_PATIENCE)
+            self._dumpcap.wait(patience(_PATIENCE))
         if kind is None:
             losses = re.findall(r"/(\d+) \(pcap:(\d+)/dumpcap:(\d+)/flushed:(\d+)", self._said())
             assert len(losses) == len(self.interfaces), self._said()
@@ -126,6 +127,6 @@ class Recording:
             if now != last:
                 last, quiet_since = now, time.monotonic()
             complete = frames - self._counted == now[1]
-            if time.monotonic() - quiet_since > (0.3 if complete else 1.5):
+            if time.monotonic() - quiet_since > patience(0.3 if complete else 1.5):
                 return
             time.sleep(0.05)

@@ -17,6 +17,7 @@ from conftest import Network
 from frames import ipv4, tcp
 from hookmod import counted, ping, rules
 from netns import bring_up_loopback, inside, inside_new, run
+from pace import Limit, patience
 from test_loading import steady_traffic
 from traffic import fetch, web_server
 
@@ -78,7 +79,7 @@ def test_every_packet_is_counted_once_while_parameters_change_and_cpus_race(netw
     written: multiprocessing.Queue[int] = multiprocessing.Queue()
     with rules(f"table ip t {{\n{chains}}}"), parameters.loaded("proto=all rate=10 burst=10"):
         with steady_traffic(network):
-            end = time.monotonic() + 5
+            end = time.monotonic() + patience(5)
             writers = [multiprocessing.Process(target=_write, args=(values, end, written)) for values in sets]
             for writer in writers:
                 writer.start()
@@ -103,7 +104,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
         limit.write_text("40")
         try:
             for number in range(_NAMESPACES):
-                end = time.monotonic() + 20
+                limit = Limit(20)
                 while True:
                     try:
                         with inside_new():
@@ -114,7 +115,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
                     except OSError as error:
                         # They are taken down some time after their end, many at once.
                         assert error.errno == errno.ENOSPC
-                        assert time.monotonic() < end, f"namespace {number}: those before are still there"
+                        assert not limit.is_over(), f"namespace {number}: those before are still there"
                         time.sleep(0.1)
         finally:
             limit.write_text(before)

@@ -5,7 +5,6 @@ import re
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network, IPv6Network
@@ -18,6 +17,7 @@ import pytest
 from conftest import Network
 from hookmod import ping
 from netns import inside
+from recording import wait_until
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6EchoReply,
@@ -173,10 +173,9 @@ class Wire:
         """Sends them, and waits until the module has seen all but `lost`, which do not get to its hook."""
         before = parameters.total().seen
         self.put()
-        end = time.monotonic() + 10
-        while parameters.total().seen < before + len(self._frames) - lost:
-            assert time.monotonic() < end, "the packets do not arrive"
-            time.sleep(0.01)
+        wait_until(
+            lambda: parameters.total().seen >= before + len(self._frames) - lost, "the packets arrive", patience=10
+        )
 
     def chosen_by_tcpdump(self, expression: str) -> set[int]:
         """The numbers of the packets that tcpdump takes."""

@@ -14,6 +14,7 @@ import pytest
 from conftest import Network
 from hookmod import loaded, rules
 from netns import inside, run
+from pace import patience
 
 _TRACING = Path("/sys/kernel/tracing")
 # What the translator makes of the peer.
@@ -130,7 +131,7 @@ def _echo(network: Network, kind: int, text: bytes) -> bytes:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((network.peer_address, _REAL_PORT))
         for end in (client, server):
-            end.settimeout(5)
+            end.settimeout(patience(5))
         if kind == socket.SOCK_DGRAM:
             client.sendto(text, (_SEEN, _SEEN_PORT))
             received, address = server.recvfrom(10000)

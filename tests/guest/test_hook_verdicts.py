@@ -13,6 +13,7 @@ import pytest
 from conftest import Network
 from hookmod import counted, loaded, ping, rules
 from netns import run
+from pace import patience
 
 PORT = 8081
 TRACING = Path("/sys/kernel/tracing")
@@ -31,7 +32,7 @@ def listener(address: str, family: int = socket.AF_INET) -> Iterator[None]:
 def connect(address: str, family: int = socket.AF_INET) -> int:
     """Connects to PORT; gives the error number, 0 for none."""
     with socket.socket(family) as client:
-        client.settimeout(5)
+        client.settimeout(patience(5))
         return client.connect_ex((address, PORT))
 
 
@@ -85,7 +86,7 @@ def test_a_drop_is_eperm_for_a_local_sender_or_the_error_that_is_given(error: in
 
 def test_what_comes_from_outside_is_dropped_at_the_port_only(network: Network) -> None:
     with listener(network.address), loaded("port_blocker", port=PORT), drop_reasons() as reasons:
-        command = f"timeout 3 curl -s --connect-timeout 1.5 http://{network.address}:{PORT}/ || true"
+        command = f"curl -s --connect-timeout 1.5 http://{network.address}:{PORT}/ || true"
         run("sh", "-c", command, netns=network.peer)
         assert ping(network.address, netns=network.peer)[0] == 3
     # The first segment, and what TCP sends again a second later.
@@ -171,7 +172,7 @@ def test_packets_that_are_held_when_the_module_goes_are_not_lost() -> None:
             with pytest.raises(TimeoutError):
                 sender.recv(100)
             module.unload()
-        sender.settimeout(2)
+        sender.settimeout(patience(2))
         received = [sender.recv(100)[26] for _ in range(50)]
     assert received == list(range(50))
 
@@ -202,7 +203,7 @@ def udp_pair() -> tuple[socket.socket, socket.socket]:
     """A sender, and a receiver that it is connected to."""
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
-    receiver.settimeout(1)
+    receiver.settimeout(patience(1))
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.connect(receiver.getsockname())
     return sender, receiver

@@ -18,6 +18,7 @@ import parameters
 import pytest
 from hookmod import counted, rules
 from netns import inside, ip, run
+from pace import patience
 from recording import wait_until
 from scapy.layers.inet import IP, TCP
 from traffic import Injector, fetch, web_server
@@ -79,7 +80,7 @@ def start(*options: str) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str]) -> tuple[list[Json], str]:
     """Ends it as if by Ctrl-C; gives the ways, and what was said beside them."""
     process.send_signal(signal.SIGINT)
-    out, said = process.communicate(timeout=300)
+    out, said = process.communicate()
     assert process.returncode == 0, said
     return [json.loads(line) for line in out.splitlines()], said
 
@@ -104,7 +105,7 @@ def receiver(address: str, port: int, netns: str | None = None) -> Iterator[sock
     with inside(netns) if netns else contextlib.nullcontext():
         taker = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     with taker:
-        taker.settimeout(20)
+        taker.settimeout(patience(20))
         taker.bind((address, port))
         yield taker
 

@@ -14,6 +14,7 @@ import pytest
 from conftest import Network
 from hookmod import ping, rules
 from netns import run
+from pace import patience
 from test_loading import steady_traffic
 
 # How long parameters are written to under traffic, in seconds.
@@ -166,7 +167,7 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
         [("netns", "all"), ("netns", "host"), ("rate", "1"), ("rate", "0")],
     ]
     with rules(_hooks_everywhere()), parameters.loaded("rate=10 burst=10"), steady_traffic(network):
-        end = time.monotonic() + _WRITING
+        end = time.monotonic() + patience(_WRITING)
         written: multiprocessing.Queue = multiprocessing.Queue()
         writers = [multiprocessing.Process(target=_write, args=(values, end, written)) for values in sets]
         for writer in writers:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How fast this machine is at this moment, and time limits that are longer where it is slow.
+
+Limits are written down for two idle cores and, in a guest, for emulation (TCG). On a machine that others use too, or
+that is older, the same work takes longer, and is not wrong for that.
+"""
+
+import time
+from pathlib import Path
+
+# What the loop below takes on the machine that limits are written for: rounds, and seconds.
+_HERE, _IN_GUEST = (1_000_000, 0.04), (250_000, 0.25)
+# Made by scripts/vm.d/init.
+_GUESTS_OWN = Path("/run/vm/job")
+_latest = 1.0
+
+
+def slowness() -> float:
+    """Measures how many times slower the machine is than the one that limits are written for; at least 1."""
+    global _latest
+    rounds, seconds = _IN_GUEST if _GUESTS_OWN.exists() else _HERE
+    start = time.monotonic()
+    for _ in range(rounds):
+        pass
+    _latest = max(1.0, (time.monotonic() - start) / seconds)
+    return _latest
+
+
+def patience(seconds: float) -> float:
+    """For a limit that somebody else keeps, such as a socket: what it is at the speed that was measured last."""
+    return seconds * _latest
+
+
+class Limit:
+    """A limit of so many seconds, each of which counts for as much as the machine does in it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._left = seconds
+        self._since = time.monotonic()
+
+    def left(self) -> float:
+        """How soon it can be over, in seconds of the clock: it is, if the machine is as fast as it should be."""
+        return max(0.0, self._left - (time.monotonic() - self._since))
+
+    def is_over(self) -> bool:
+        if self.left() > 0:
+            return False
+        slow = slowness()
+        now = time.monotonic()
+        self._left -= (now - self._since) / slow
+        self._since = now
+        # Each time a part of what is left goes, and never all of it.
+        return self._left <= self.seconds / 20
