@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+"""tests/guest/run and its plugins: what becomes of tests that hang, and of tests that take down what they run in.
+
+The tests are made up, and run here instead of in a guest: there, killing the process is like a panic.
+"""
+
+import importlib.machinery
+import importlib.util
+import itertools
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "scripts/vm.d"))
+
+import pace  # noqa: E402
+
+HEAD = "import os, signal, time\nimport pytest\n"
+PASSES = "def test_{}() -> None:\n    pass\n"
+HANGS = "@pytest.mark.time_limit(0.2)\ndef test_{}() -> None:\n    time.sleep(1000)\n"
+DOES_NOT_END = """\
+@pytest.mark.time_limit(0.2)
+def test_{}() -> None:
+    while True:
+        try:
+            time.sleep(1000)
+        except BaseException:
+            pass
+"""
+DIES = "def test_{}() -> None:\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+SKIPS = "def test_{}() -> None:\n    pytest.skip()\n"
+
+
+@pytest.fixture(scope="module")
+def runner() -> types.ModuleType:
+    loader = importlib.machinery.SourceFileLoader("guest_run", str(TOP / "tests/guest/run"))
+    spec = importlib.util.spec_from_loader("guest_run", loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look for their module by its name.
+    sys.modules["guest_run"] = module
+    loader.exec_module(module)
+    return module
+
+
+def run(runner: types.ModuleType, folder: Path, guests: int, *files: list[str]) -> tuple[dict[str, str], str]:
+    """Runs files of tests, named in order; gives what became of each, and the last line."""
+    tests, records = folder / "tests", folder / "records"
+    tests.mkdir()
+    records.mkdir()
+    number = itertools.count()
+    for file, kinds in enumerate(files):
+        text = "".join(kind.format(next(number)) for kind in kinds)
+        (tests / f"test_{file}.py").write_text(HEAD + text)
+    options = runner.Options(guests=guests, pytest=["--rootdir", str(tests), str(tests)], junit=folder / "junit.xml")
+    suite = runner.Suite(options, records, guest=())
+    suite.run()
+    runner.write_junit(suite.records, options.junit)
+    found = {record["test"].split("::test_")[1]: record.get("outcome", "") for record in suite.records.all()}
+    return dict(sorted(found.items())), suite.totals()[0]
+
+
+@pytest.mark.parametrize("guests", [1, 2])
+def test_a_test_that_hangs_or_dies_fails_and_all_others_are_run(
+    runner: types.ModuleType, guests: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outcomes, last_line = run(runner, tmp_path, guests, [PASSES, HANGS, PASSES], [SKIPS, DIES, PASSES], [PASSES])
+    failed = {"1": "failed", "4": "failed"}
+    assert outcomes == {**dict.fromkeys("0123456", "passed"), **failed, "3": "skipped"}
+    assert last_line == "4 passed, 2 failed, 1 skipped"
+    said = capfd.readouterr().out
+    assert "took more than 0.2 s" in said
+    assert re.search(r"the guest died in \S+::test_4, after \d that passed in it", said)
+    names = re.findall(r'<testcase [^>]*name="test_(\d)" time="[\d.]+"><failure>', (tmp_path / "junit.xml").read_text())
+    assert set(names) == set(failed)
+
+
+def test_a_test_that_does_not_end_when_it_is_told_to_fails_with_its_guest(
+    runner: types.ModuleType, tmp_path: Path
+) -> None:
+    outcomes, last_line = run(runner, tmp_path, 1, [PASSES, DOES_NOT_END, PASSES])
+    assert outcomes == {"0": "passed", "1": "failed", "2": "passed"}
+    assert last_line == "2 passed, 1 failed"
+
+
+def test_guests_that_die_each_time_are_given_up_and_what_is_not_run_has_failed(
+    runner: types.ModuleType, tmp_path: Path
+) -> None:
+    outcomes, last_line = run(runner, tmp_path, 1, [DIES] * (runner.MOST_DEATHS + 1) + [PASSES] * 2)
+    assert set(outcomes.values()) == {"failed"}
+    assert last_line == f"0 passed, {runner.MOST_DEATHS + 3} failed"
+
+
+def test_what_cannot_be_collected_has_failed(runner: types.ModuleType, tmp_path: Path) -> None:
+    _, last_line = run(runner, tmp_path, 1, ["import nothing_like_it\n"])
+    assert last_line == "0 passed, 1 failed"
+
+
+def test_a_limit_is_longer_by_as_much_as_the_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(pace.time, "monotonic", lambda: now)
+    monkeypatch.setattr(pace, "slowness", lambda: 4.0)
+    limit = pace.Limit(10)
+    assert limit.left() == 10
+    while not limit.is_over():
+        now += max(0.1, limit.left())
+    # All but the twentieth part that it does not wait for.
+    assert 36 <= now <= 40
