@@ -44,6 +44,10 @@ demo:
 test:
 	@tests/run
 
+.PHONY: test-debug
+test-debug:
+	@tests/run debug
+
 # For so long, in seconds.
 FUZZ_SECONDS ?= 600
 
@@ -71,7 +75,8 @@ rust-analyzer: check-kdir
 help:
 	@echo 'On a fresh machine, these set up all that they need:'
 	@echo '  demo             - boot the stock kernel, load the module, show what it sees'
-	@echo '  test             - all tests, ending in a line "N passed, N failed"'
+	@echo '  test             - the tests on the stock kernel, ending in a line "N passed, N failed"'
+	@echo '  test-debug       - those on a kernel with KASAN and lockdep, which it builds first'
 	@echo '  fuzz             - fuzz parsing, filters and parameters for FUZZ_SECONDS=600, keeping what is found'
 	@echo '  bench            - what a packet costs, beside every peer: tables, JSON, pictures'
 	@echo '  check            - formatting and lints of every language, no panic in the module'
