@@ -24,6 +24,8 @@ from events import CONSUME, KFREE, PACKET
 
 PARAMETERS = Path("/sys/module/nf_tracer/parameters")
 _HOOKS = "prerouting", "input", "forward", "output", "postrouting"
+# Where ip(8) and Docker have the namespaces that they made, by name.
+_NETNS = Path("/run/netns"), Path("/run/docker/netns")
 _TRACEFS = Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing")
 _PATIENCE = 30
 # For the packets that are on their way when the command has ended.
@@ -53,7 +55,7 @@ def check() -> list[str]:
 def namespaces() -> dict[int, str]:
     """The names of network namespaces as far as they have one, by inode number."""
     names = {}
-    for folder in (Path("/run/netns"), Path("/run/docker/netns")):
+    for folder in _NETNS:
         with contextlib.suppress(OSError):
             names |= {path.stat().st_ino: path.name for path in folder.iterdir()}
     names[Path("/proc/1/ns/net").stat().st_ino] = "host"

@@ -31,7 +31,8 @@ def kdir(tmp_path: Path) -> Path:
     config.mkdir(parents=True)
     (config / "auto.conf").write_text((KDIR / "include/config/auto.conf").read_text())
     (config / "kernel.release").write_text("9.9.9-test\n")
-    for name in ("Makefile", "rust", "scripts"):
+    for name in ("Makefile", "rust/libkernel.rmeta", "scripts/target.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).symlink_to(KDIR / name)
     return tmp_path
 
@@ -88,8 +89,9 @@ def test_what_the_kernel_lacks_is_named(kdir: Path, symbol: str, words: str) -> 
     assert words in lines[0]
 
 
-def test_missing_metadata_is_told_how_to_be_made(kdir: Path) -> None:
-    (kdir / "rust").unlink()
+@pytest.mark.parametrize("file", ["rust/libkernel.rmeta", "scripts/target.json"])
+def test_missing_metadata_is_told_how_to_be_made(kdir: Path, file: str) -> None:
+    (kdir / file).unlink()
     status, lines = check(kdir)
     assert status == 1
     assert len(lines) == 1
@@ -130,3 +132,9 @@ def test_several_problems_make_several_lines(kdir: Path) -> None:
     status, lines = check(kdir, RUSTC="no-rustc", BINDGEN="no-bindgen")
     assert status == 1
     assert len(lines) == 2
+
+
+def test_without_a_folder_it_says_how_it_is_used() -> None:
+    done = subprocess.run([TOP / "scripts/check-kdir"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: scripts/check-kdir KDIR\n")

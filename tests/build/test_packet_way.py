@@ -17,7 +17,7 @@ import picture
 import text
 from events import Freed, Lost, Seen
 from summary import Summary
-from ways import Joiner, Way
+from ways import DROPPED, LEFT, VANISHED, End, Joiner, Way
 
 PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
 
@@ -28,7 +28,17 @@ _PACKET = {
     **{"sport": 1000, "dport": 80, "seq": 5, "ack_seq": 6, "flags": "ACK", "type": 0, "code": 0, "csum": 9},
     **{"csum_state": "none", "malformed": "no"},
 }
+_HOOKS = "prerouting", "input", "forward", "output", "postrouting"
+# All orders that there are, of two points that a packet passes one after the other.
+_ORDERS = {
+    *(("prerouting", then) for then in ("input", "forward", "postrouting")),
+    ("input", "output"),
+    *(("forward", then) for then in ("postrouting", "prerouting", "input")),
+    *(("output", then) for then in ("postrouting", "prerouting", "input")),
+    *(("postrouting", then) for then in ("prerouting", "input", "forward")),
+}
 _V6 = {"family": "ipv6", "saddr": "fd00::1", "daddr": "fd00::2", "id": 0}
+_NO_PORTS = {"sport": 0, "dport": 0}
 _LINE = (
     "packet-way-1:    ping-[000] 1.2: packet: -77  [001] b.s2.    12.000001500: packet: skbaddr=0xffff0a hook=forward"
     " family=ipv4 indev=eth0 outdev=eth1 netns=4026531833 mark=0x1f len=84 payload=56 gso_segs=1 id=9 frag_off=0"
@@ -79,27 +89,25 @@ def test_after_a_free_the_address_is_another_packets() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("hook", "then"),
-    [
-        *(("prerouting", "output"), ("prerouting", "prerouting"), ("input", "prerouting"), ("input", "input")),
-        *(("input", "postrouting"), ("forward", "output"), ("output", "forward"), ("postrouting", "output")),
-    ],
-)
-def test_hooks_in_an_impossible_order_are_two_packets(hook: str, then: str) -> None:
+@pytest.mark.parametrize(("hook", "then"), itertools.product(_HOOKS, _HOOKS))
+def test_only_hooks_in_an_order_that_there_is_are_those_of_one_packet(hook: str, then: str) -> None:
     # Alike in all fields, and no free in between, as with TCP's receive queue.
-    assert [hooks for hooks, _ in join(seen(hook), seen(then))] == [hook, then]
+    ways = [hooks for hooks, _ in join(seen(hook), seen(then))]
+    assert ways == ([f"{hook} {then}"] if (hook, then) in _ORDERS else [hook, then])
 
 
-def test_only_who_leaves_a_namespace_is_seen_in_another() -> None:
-    assert len(join(seen("postrouting"), seen("prerouting", netns=2))) == 1
-    assert len(join(seen("prerouting"), seen("forward", netns=2))) == 2
-    assert len(join(seen("postrouting"), seen("postrouting", netns=2))) == 2
+@pytest.mark.parametrize(("hook", "then"), itertools.product(_HOOKS, _HOOKS))
+def test_only_who_leaves_a_namespace_is_seen_in_another(hook: str, then: str) -> None:
+    leaves = hook in ("forward", "output", "postrouting") and then in ("prerouting", "input", "forward")
+    assert len(join(seen(hook), seen(then, netns=2))) == (1 if leaves else 2)
 
 
-def test_a_bridge_has_a_packet_pass_one_point_for_two_devices() -> None:
-    assert len(join(seen("prerouting", indev="port0"), seen("prerouting", indev="br0"))) == 1
-    assert len(join(seen("input", indev="port0"), seen("input", indev="br0"))) == 2
+@pytest.mark.parametrize("hook", _HOOKS)
+@pytest.mark.parametrize("device", ["indev", "outdev"])
+def test_a_bridge_has_a_packet_pass_one_point_for_two_devices(hook: str, device: str) -> None:
+    ways = join(seen(hook, **{device: "port0"}), seen(hook, **{device: "br0"}))
+    # Whoever was taken in is with a socket.
+    assert len(ways) == (2 if hook == "input" else 1)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,10 @@ def test_a_bridge_has_a_packet_pass_one_point_for_two_devices() -> None:
         {"family": "ipv6"},
         {"saddr": "10.0.0.3", "daddr": "10.0.0.4"},
         {"sport": 1001, "dport": 81},
+        # Another host behind the same port, and another port of the same host.
+        {"saddr": "10.0.0.3", "dport": 81},
+        # What is put together has ports, where a later fragment has none, and not the other way round.
+        {"frag_off": 1480, "sport": 0, "dport": 0},
     ],
 )
 def test_what_no_hook_changes_tells_packets_apart(changes: dict[str, object]) -> None:
@@ -128,7 +140,9 @@ def test_nat_changes_one_end_at_a_time() -> None:
     ) == [("prerouting forward postrouting prerouting input", "delivered")]
 
 
-@pytest.mark.parametrize("changes", [{"seq": 6}, {"ack_seq": 7}, {"payload": 1}, {"flags": "ACK|PSH"}])
+@pytest.mark.parametrize(
+    "changes", [{"seq": 6}, {"ack_seq": 7}, {"payload": 1}, {"flags": "ACK|PSH"}, {"type": 128}, {"code": 1}]
+)
 def test_without_an_identification_the_segment_tells_packets_apart(changes: dict[str, object]) -> None:
     assert len(join(seen("prerouting", **_V6), seen("input", **_V6))) == 1
     assert len(join(seen("prerouting", **_V6), seen("input", **_V6, **changes))) == 2
@@ -155,11 +169,29 @@ def test_what_another_protocol_frees_is_no_drop_of_the_packet() -> None:
     arp = freed("neigh_invalidate+0x1", "NEIGH_FAILED", 0x0806)
     assert join(seen("prerouting"), seen("input"), arp) == [("prerouting input", "delivered")]
     assert join(seen("prerouting"), arp) == [("prerouting", "vanished")]
-    vlan = freed("vlan_dev_hard_start_xmit+0x1", "NOMEM", 0x8100)
-    assert join(seen("postrouting"), vlan) == [("postrouting", "dropped")]
-    assert join(seen("forward"), vlan) == [("forward", "vanished")]
-    unix = freed("unix_stream_read_generic+0x1")
-    assert join(seen("prerouting"), unix) == [("prerouting", "vanished")]
+
+
+@pytest.mark.parametrize(
+    ("family", "protocol"), [("ipv4", 0x0800), ("ipv6", 0x86DD), ("ipv4", 0x86DD), ("ipv6", 0x0800), ("ipv4", 0x88CC)]
+)
+def test_a_drop_is_that_of_the_family_that_it_is_of(family: str, protocol: int) -> None:
+    drop = freed("ip_rcv_core+0x1", "IP_INHDR", protocol)
+    is_its_own = (family, protocol) in (("ipv4", 0x0800), ("ipv6", 0x86DD))
+    assert join(seen("prerouting", family=family), drop) == [("prerouting", "dropped" if is_its_own else "vanished")]
+
+
+@pytest.mark.parametrize("protocol", [0x8100, 0x88A8, 0x8847, 0x8848, 0x8864])
+def test_what_leaves_may_be_dropped_in_its_wrapping(protocol: int) -> None:
+    wrapped = freed("vlan_dev_hard_start_xmit+0x1", "NOMEM", protocol)
+    assert join(seen("postrouting"), wrapped) == [("postrouting", "dropped")]
+    assert join(seen("forward"), wrapped) == [("forward", "vanished")]
+
+
+@pytest.mark.parametrize(
+    "function", ["unix_stream_read_generic", "netlink_recvmsg", "packet_recvmsg", "tpacket_rcv", "arp_process"]
+)
+def test_who_never_has_a_packet_that_was_at_a_hook_frees_another(function: str) -> None:
+    assert join(seen("prerouting"), freed(f"{function}+0x1")) == [("prerouting", "vanished")]
 
 
 def test_who_vanishes_was_last_seen_somewhere() -> None:
@@ -175,9 +207,18 @@ def test_who_vanishes_was_last_seen_somewhere() -> None:
 
 def test_lost_events_are_counted_and_make_an_end_doubtful() -> None:
     joiner = Joiner()
-    ways = list(joiner.join([seen("forward"), Lost(1, 40), Lost(1, None), seen("forward", skb="0xb")]))
-    assert joiner.lost == {1: 41}
+    happened = [
+        seen("prerouting"),
+        seen("forward", skb="0xb"),
+        *(Lost(1, 40), Lost(1, None), Lost(0, 2)),
+        # It is still there afterwards, so that none of those was its last.
+        seen("forward"),
+        seen("forward", skb="0xc"),
+    ]
+    ways = list(joiner.join(happened))
+    assert joiner.lost == {0: 2, 1: 41}
     assert [text.ending(way) for way in ways] == [
+        "vanished after forward: not seen until the recording ended",
         "vanished after forward: not seen until the recording ended, and events were lost",
         "vanished after forward: not seen until the recording ended",
     ]
@@ -196,7 +237,11 @@ def test_one_packet_that_does_not_end_holds_up_no_more_than_a_window() -> None:
 
     ways = Joiner(window=10).join(happened())
     assert [way.start.hook for way in itertools.islice(ways, 3)] == ["input", "output", "output"]
-    assert read < 12
+    assert 5 < read < 12
+    joiner = Joiner(window=1)
+    late = [seen("forward", skb="0xb"), seen("output"), seen("output", skb="0xd"), freed(skb="0xb")]
+    first, *_ = joiner.join(late)
+    assert text.ending(first) == "vanished after forward: not seen among the next 1 packets"
 
 
 def test_the_lines_of_a_report_are_read() -> None:
@@ -256,8 +301,13 @@ def test_a_way_is_printed_with_what_changes() -> None:
         ["left", "by", "lo"],
     ]
     assert text.brief(left).endswith(" ACK seq 5 ack 6 id 7 len 60: output +1.0 us postrouting left by lo")
-    end = json.loads(text.as_json(blocked, text.Names({})))["end"]
+    hops, end = json.loads(text.as_json(blocked, text.Names({1: "host"}))).values()
+    assert [(hop["hook"], hop["daddr"], hop["netns_name"]) for hop in hops] == [
+        ("prerouting", "10.0.0.2", "host"),
+        ("forward", "192.0.2.9", "host"),
+    ]
     assert (end["kind"], end["after"], end["reason"]) == ("dropped", "forward", "NETFILTER_DROP")
+    assert end["time"] - hops[1]["time"] == hops[1]["time"] - hops[0]["time"] == 1000
     summary = Summary()
     for way in (blocked, left):
         summary.add(way)
@@ -269,6 +319,73 @@ def test_a_way_is_printed_with_what_changes() -> None:
         ["forward", ">", "free", "1", "1.0", "1.0", "1.0"],
         ["output", ">", "postrouting", "1", "1.0", "1.0", "1.0"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "tcp 10.0.0.1:1000 > 10.0.0.2:80 ACK seq 5 ack 6 id 7 len 60"),
+        ({"flags": "SYN"}, "tcp 10.0.0.1:1000 > 10.0.0.2:80 SYN seq 5 id 7 len 60"),
+        ({"flags": "SYN|ACK"}, "tcp 10.0.0.1:1000 > 10.0.0.2:80 SYN,ACK seq 5 ack 6 id 7 len 60"),
+        ({"gso_segs": 2}, "tcp 10.0.0.1:1000 > 10.0.0.2:80 ACK seq 5 ack 6 id 7 len 60 in 2 segments"),
+        ({"malformed": "invalid"}, "tcp 10.0.0.1:1000 > 10.0.0.2:80 ACK seq 5 ack 6 id 7 len 60 invalid"),
+        ({"protocol": "udp"}, "udp 10.0.0.1:1000 > 10.0.0.2:80 id 7 len 60"),
+        ({**_V6}, "tcp [fd00::1]:1000 > [fd00::2]:80 ACK seq 5 ack 6 len 60"),
+        (
+            {"protocol": "icmp", **_NO_PORTS, "type": 3, "code": 1},
+            "icmp 10.0.0.1 > 10.0.0.2 type 3 code 1 seq 5 id 7 len 60",
+        ),
+        (
+            {"protocol": "icmpv6", **_V6, **_NO_PORTS, "type": 128},
+            "icmpv6 fd00::1 > fd00::2 type 128 code 0 seq 5 len 60",
+        ),
+        *(
+            (
+                {"protocol": protocol, **_NO_PORTS, "frag_off": 8},
+                f"{protocol} 10.0.0.1 > 10.0.0.2 id 7 fragment at 8 len 60",
+            )
+            for protocol in ("tcp", "icmp")
+        ),
+    ],
+)
+def test_what_tells_a_packet_from_others_is_printed(changes: dict[str, object], words: str) -> None:
+    (way,) = Joiner().join([seen("output", **changes)])
+    title, _, ending = text.brief(way).partition(": ")
+    assert title.split(" ", 1)[1] == words
+    assert ending == "output vanished after output: not seen until the recording ended"
+
+
+def test_what_becomes_of_the_addresses_and_the_namespace_is_printed() -> None:
+    happened = [seen("postrouting"), seen("prerouting", netns=2), seen("input", netns=2, daddr="192.0.2.9")]
+    (way,) = Joiner().join([*happened, freed("udp_recvmsg+0x1")])
+    assert text.brief(way).endswith(
+        ": postrouting +1.0 us prerouting +1.0 us input (10.0.0.1:1000 > 192.0.2.9:80) +1.0 us"
+        " delivered, freed in udp_recvmsg+0x1"
+    )
+    notes = [line.split("  ")[-1].strip() for line in text.block(way, text.Names({2: "peer"})).splitlines()]
+    assert notes[1:] == ["netns 1", "netns peer", "10.0.0.1:1000 > 192.0.2.9:80", "delivered, freed in udp_recvmsg+0x1"]
+
+
+def test_the_summary_is_of_all_samples_and_names_the_commonest_loss_first() -> None:
+    summary = Summary()
+    # From 1 to 200 microseconds, the longest first.
+    for number in range(200, 0, -1):
+        hops = [seen("output", time=0), seen("postrouting", time=number * 1000)]
+        summary.add(Way(hops, End(LEFT)))
+    losses = ["IP_CSUM", *["NO_SOCKET"] * 3]
+    for reason in losses:
+        summary.add(Way([seen("input")], End(DROPPED, None, "f+0x1/0x9", reason)))
+    for _ in range(2):
+        summary.add(Way([seen("forward")], End(VANISHED)))
+    lines = summary.text().splitlines()
+    assert lines[0] == "206 packets: 200 left, 4 dropped, 2 vanished"
+    assert [line.split(maxsplit=1) for line in lines[1:4]] == [
+        ["3", "dropped after input: NO_SOCKET in f"],
+        ["2", "vanished after forward"],
+        ["1", "dropped after input: IP_CSUM in f"],
+    ]
+    assert lines[4].split() == ["microseconds", "packets", "median", "99", "%", "longest"]
+    assert [line.split() for line in lines[5:]] == [["output", ">", "postrouting", "200", "101.0", "199.0", "200.0"]]
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
