@@ -23,8 +23,13 @@ mod system;
 mod tracer;
 
 use kernel::prelude::*;
+use netfilter::{
+    module_netfilter_hooks,
+    HookModule,
+    ModuleHooks, //
+};
 
-module! {
+module_netfilter_hooks! {
     type: NfTracer,
     name: "nf_tracer",
     authors: ["The nf_tracer authors"],
@@ -35,9 +40,9 @@ module! {
 /// The loaded module.
 struct NfTracer;
 
-impl kernel::Module for NfTracer {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        params::start()?;
+impl HookModule for NfTracer {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        params::start(hooks)?;
         Ok(Self)
     }
 }

@@ -27,6 +27,7 @@ use crate::{
         nf_tracer_param_NF_TRACER_SPORT as SPORT,
         nf_tracer_param_NF_TRACER_SRC as SRC, //
     },
+    netfilter::ModuleHooks,
     param_lock::{
         ParamLock,
         ParamLocked, //
@@ -67,7 +68,7 @@ static STATE: ParamLocked<State> = ParamLocked::new(State {
 });
 
 /// Starts tracing with what `insmod` was given. May sleep.
-pub(crate) fn start() -> Result {
+pub(crate) fn start(hooks: &ModuleHooks) -> Result {
     let mut lock = ParamLock::take();
     let state = STATE.get(&mut lock);
 
@@ -76,11 +77,12 @@ pub(crate) fn start() -> Result {
             "lines go to a serial console too, which is too slow for many: see 'dmesg -n 6'\n"
         );
     }
-    state.hooks = Some(Hooks::new(&state.settings)?);
+    state.hooks = Some(Hooks::new(hooks, &state.settings)?);
     Ok(())
 }
 
-/// Ends tracing: when it returns, no packet is being looked at any more. May sleep.
+/// Has parameters change nothing any more where packets pass. Tracing ends with what the module has
+/// registered.
 pub(crate) fn stop() {
     let mut lock = ParamLock::take();
 

@@ -50,6 +50,7 @@ use crate::{
         Hook,
         InEveryNet,
         Logger,
+        ModuleHooks,
         Packet,
         Replaceable,
         Slot,
@@ -77,11 +78,14 @@ pub(crate) struct Hooks(Arc<EveryNet<Tracer>>);
 
 impl Hooks {
     /// Hooks a new tracer in, as the settings say. May sleep.
-    pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        let points = settings.points()?;
-        let hooks = EveryNet::in_nets(settings.nets(), &points, Tracer::new(settings));
+    pub(crate) fn new(hooks: &ModuleHooks, settings: &Settings) -> Result<Self> {
+        let (nets, points) = (settings.nets(), settings.points()?);
 
-        Ok(Self(Arc::pin_init(hooks, GFP_KERNEL)?))
+        Ok(Self(hooks.register_in_nets(
+            nets,
+            &points,
+            Tracer::new(settings),
+        )?))
     }
 
     /// Has packets traced where the settings say from now on. May sleep.

@@ -6,6 +6,7 @@
 
 use super::{
     handler::HookOps,
+    module::Revoke,
     DevicePoint,
     Handler,
     Net, //
@@ -28,22 +29,28 @@ use kernel::{
     },
     prelude::*,
     str::CStrExt,
-    sync::rcu,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    },
     types::Opaque, //
 };
 
 /// A handler that is being called at one or both points of a network device.
 ///
+/// Made by [`ModuleHooks::register_at_device`](super::ModuleHooks::register_at_device), and ended as a
+/// [`Registration`](super::Registration) is.
+///
 /// The device is held while the handler is called there, and let go when somebody takes it down for
 /// good or moves it to another namespace: then the handler is called no more, and the registration
-/// is left without effect. All points go in together or not at all. Dropping it takes the handler
-/// out, waits for running calls, once for all, and then drops the handler. For atomic context, for
-/// registering twice and for one that is leaked, see [`Registration`](super::Registration): a leaked one
-/// still lets the device go.
+/// is left without effect. All points go in together or not at all.
 ///
 /// # Invariants
 ///
-/// Once initialised, `notifier` is registered in `net`. While `device` is not null, a reference to it
+/// Once initialised, and unless `is_revoked`, `notifier` is registered in `net`. While `device` is not null, a reference to it
 /// is held and each entry of `ops` is registered there, with `priv` pointing to `handler`. `device`
 /// is guarded by the RTNL.
 #[pin_data(PinnedDrop)]
@@ -53,6 +60,7 @@ pub struct DeviceRegistration<T: Handler> {
     notifier: Opaque<bindings::notifier_block>,
     device: UnsafeCell<*mut bindings::net_device>,
     ops: KVec<HookOps>,
+    is_revoked: Atomic<bool>,
     #[pin]
     handler: T,
     #[pin]
@@ -88,9 +96,15 @@ impl<T: Handler> DeviceRegistration<T> {
     /// Has `handler` called at `points` of the device called `name` in `net`. May sleep; takes the
     /// RTNL.
     ///
+    /// # Safety
+    ///
+    /// As for [`Registration::new`](super::Registration::new).
+    ///
+    /// # Errors
+    ///
     /// `ENODEV` if there is no such device; otherwise the errors of
     /// [`Registration::new`](super::Registration::new).
-    pub fn new<'a>(
+    pub unsafe fn new<'a>(
         net: Net,
         name: &'a CStr,
         points: &'a [DevicePoint],
@@ -109,6 +123,7 @@ impl<T: Handler> DeviceRegistration<T> {
                 // SAFETY: `this` is the memory that is being initialised, so a field has an address.
                 unsafe { &raw const (*this.as_ptr()).handler },
             )?,
+            is_revoked: Atomic::new(false),
             _pin: PhantomPinned,
             // INVARIANT: The last step, and one that undoes itself if it fails.
             _: {
@@ -199,9 +214,12 @@ impl<T: Handler> DeviceRegistration<T> {
     }
 }
 
-#[pinned_drop]
-impl<T: Handler> PinnedDrop for DeviceRegistration<T> {
-    fn drop(self: Pin<&mut Self>) {
+impl<T: Handler> Revoke for DeviceRegistration<T> {
+    fn revoke(&self) {
+        // INVARIANT: The notifier is unregistered just below, by nobody else.
+        if self.is_revoked.xchg(true, Relaxed) {
+            return;
+        }
         {
             let _rtnl = Rtnl::lock();
             // SAFETY: The RTNL is held.
@@ -211,8 +229,17 @@ impl<T: Handler> PinnedDrop for DeviceRegistration<T> {
         unsafe {
             bindings::unregister_netdevice_notifier_net(self.net.as_ptr(), self.notifier.get());
         }
-        // Unregistering hooks does not wait for those that are running.
-        rcu::synchronize_rcu();
+    }
+}
+
+#[pinned_drop]
+impl<T: Handler> PinnedDrop for DeviceRegistration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        if !self.is_revoked.load(Relaxed) {
+            self.revoke();
+            // Unregistering hooks does not wait for those that are running.
+            rcu::synchronize_rcu();
+        }
     }
 }
 

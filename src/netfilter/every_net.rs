@@ -6,6 +6,7 @@
 
 use super::{
     handler::HookOps,
+    module::Revoke,
     replaceable::synchronize_rcu_expedited,
     Handler,
     Point, //
@@ -27,6 +28,7 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            Full,
             Release, //
         },
         rcu,
@@ -92,20 +94,21 @@ pub trait InEveryNet: Handler {
 /// The points, and whether they are those of every namespace, can be [changed](Self::change) while
 /// packets pass.
 ///
-/// Dropping it takes the handler out of all points of all namespaces, waits for running calls, once
-/// for all, and then drops the handler. For atomic context and for one that is leaked, see
-/// [`Registration`](super::Registration); of one type there cannot be a second one at a time.
+/// Made by [`ModuleHooks::register_in_nets`](super::ModuleHooks::register_in_nets), and ended as a
+/// [`Registration`](super::Registration) is; of one type there cannot be a second one at a time.
 ///
 /// # Invariants
 ///
-/// Once initialised, `pernet` is registered, and `T`'s slot holds `table`. Each entry of `table`, whose
-/// `priv` points to `handler`, is registered in those of its namespaces that `nets` includes.
+/// Once initialised, and unless `is_revoked`, `pernet` is registered, and `T`'s slot holds `table`. Each
+/// entry of `table`, whose `priv` points to `handler`, is registered in those of its namespaces that
+/// `nets` includes.
 #[pin_data(PinnedDrop)]
 pub struct EveryNet<T: InEveryNet> {
     #[pin]
     pernet: Opaque<bindings::pernet_operations>,
     #[pin]
     table: Mutex<Table>,
+    is_revoked: Atomic<bool>,
     #[pin]
     handler: T,
     #[pin]
@@ -196,19 +199,17 @@ unsafe fn register_all<'a>(pairs: impl Iterator<Item = (NetPtr, &'a Entry)> + Cl
 }
 
 impl<T: InEveryNet> EveryNet<T> {
-    /// Has `handler` called at `points` of every namespace. May sleep.
+    /// Has `handler` called at `points` of `nets`, until that is changed. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Registration::new`](super::Registration::new).
+    ///
+    /// # Errors
     ///
     /// `EBUSY` if a handler of this type is registered so already; otherwise the errors of
     /// [`Registration::new`](super::Registration::new).
-    pub fn new<'a>(
-        points: &'a [Point],
-        handler: impl PinInit<T, Error> + 'a,
-    ) -> impl PinInit<Self, Error> + 'a {
-        Self::in_nets(Nets::All, points, handler)
-    }
-
-    /// As [`EveryNet::new`], but has `handler` called in `nets` only, until that is changed.
-    pub fn in_nets<'a>(
+    pub unsafe fn new<'a>(
         nets: Nets,
         points: &'a [Point],
         handler: impl PinInit<T, Error> + 'a,
@@ -226,6 +227,7 @@ impl<T: InEveryNet> EveryNet<T> {
                 entries: Entry::list(points, unsafe { &raw const (*this.as_ptr()).handler })?,
                 nets,
             }),
+            is_revoked: Atomic::new(false),
             _pin: PhantomPinned,
             // INVARIANT: The last step, and one that undoes itself if it fails.
             _: {
@@ -257,8 +259,12 @@ impl<T: InEveryNet> EveryNet<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`Registration::new`](super::Registration::new); what was in force then stays.
+    /// Those of [`Registration::new`](super::Registration::new), and `ESHUTDOWN` if it was ended; what was
+    /// in force then stays.
     pub fn change(&self, nets: Nets, points: &[Point]) -> Result {
+        if self.is_revoked.load(Acquire) {
+            return Err(ESHUTDOWN);
+        }
         let mut guard = self.table.lock();
         let table = &mut *guard;
         let is_old = |point: &Point| table.entries.iter().any(|entry| entry.point == *point);
@@ -323,13 +329,23 @@ impl<T: InEveryNet> EveryNet<T> {
     }
 }
 
-#[pinned_drop]
-impl<T: InEveryNet> PinnedDrop for EveryNet<T> {
-    fn drop(self: Pin<&mut Self>) {
+impl<T: InEveryNet> Revoke for EveryNet<T> {
+    fn revoke(&self) {
+        // INVARIANT: It is unregistered just below, by nobody else.
+        if self.is_revoked.xchg(true, Full) {
+            return;
+        }
         // This waits for a grace period between `pre_exit` of the last namespace and its return.
         // SAFETY: By the type invariant it is registered.
         unsafe { bindings::unregister_pernet_subsys(self.pernet.get()) };
         T::slot().0.store(null_mut(), Release);
+    }
+}
+
+#[pinned_drop]
+impl<T: InEveryNet> PinnedDrop for EveryNet<T> {
+    fn drop(self: Pin<&mut Self>) {
+        self.revoke();
     }
 }
 

@@ -4,8 +4,8 @@
 //!
 //! A hook is a function that the network stack calls for each packet that passes a point on its
 //! way, and whose answer decides whether the packet goes on. Implement [`Handler`], name the
-//! [`Point`]s, and keep the [`Registration`] for as long as the handler is to be called; or an
-//! [`EveryNet`] for all network namespaces, or a [`DeviceRegistration`] at a device.
+//! [`Point`]s, declare the module by [`module_netfilter_hooks!`], and register with its [`ModuleHooks`]: in
+//! one network namespace, in all of them, or at a device.
 //!
 //! What this module does not do: it has no opinion on what a handler is for, knows no protocol
 //! above the packet's bytes, and hands out no raw pointer.
@@ -29,6 +29,7 @@
 //! - A point that does not exist cannot be named: see [`Point`].
 //! - Neither the handler nor what C looks at is freed before a grace period has passed since it was
 //!   unregistered.
+//! - What is registered ends with the module: see [`ModuleHooks`].
 //!
 //! # Examples
 //!
@@ -47,13 +48,23 @@
 //!     }
 //! }
 //!
-//! fn no_runts() -> Result<Pin<KBox<Registration<NoRunts>>>> {
-//!     let points = [Point::inet(InetHook::LocalIn, Priority::FILTER)];
+//! struct NoRuntsModule;
 //!
-//!     KBox::pin_init(
-//!         Registration::new(Net::init(), &points, Ok(NoRunts)),
-//!         GFP_KERNEL,
-//!     )
+//! impl HookModule for NoRuntsModule {
+//!     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+//!         const POINTS: [Point; 1] = [Point::inet(InetHook::LocalIn, Priority::FILTER)];
+//!
+//!         hooks.register(Net::init(), &POINTS, Ok(NoRunts))?;
+//!         Ok(Self)
+//!     }
+//! }
+//!
+//! module_netfilter_hooks! {
+//!     type: NoRuntsModule,
+//!     name: "no_runts",
+//!     authors: ["Somebody"],
+//!     description: "Drops short packets",
+//!     license: "GPL",
 //! }
 //! ```
 //!
@@ -65,6 +76,7 @@ mod edit;
 mod every_net;
 mod handler;
 mod log;
+mod module;
 mod net;
 mod owned;
 mod packet;
@@ -74,6 +86,7 @@ mod replaceable;
 mod state;
 mod verdict;
 
+pub(crate) use self::module::module_netfilter_hooks;
 pub use self::{
     bpf::{
         Instruction,
@@ -92,6 +105,11 @@ pub use self::{
         MAX_REPEATS, //
     },
     log::Logger,
+    module::{
+        HookModule,
+        ModuleHooks,
+        Owner, //
+    },
     net::Net,
     owned::OwnedPacket,
     packet::{

@@ -6,6 +6,7 @@
 
 use super::{
     handler::HookOps,
+    module::Revoke,
     Handler,
     Net,
     Point, //
@@ -16,28 +17,38 @@ use kernel::{
     error::to_result,
     ffi::c_uint,
     prelude::*,
-    sync::rcu, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    }, //
 };
 
 /// A handler that is being called, at one point or at several of a network namespace.
 ///
-/// All points go in together or not at all. The handler may run before [`Registration::new`] has
-/// returned, and runs no more once the registration is dropped: dropping takes it out of all its
-/// points, waits for the calls that are still running, once for all of them, and then drops the
-/// handler. The namespace is held.
+/// Made by [`ModuleHooks::register`](super::ModuleHooks::register), and ended with the module or by
+/// [`ModuleHooks::unregister`](super::ModuleHooks::unregister).
+///
+/// All points go in together or not at all. The handler may run before it is known to be registered, and
+/// runs no more once the registration is ended: that takes it out of all its points and waits for the
+/// calls that are still running, once for all of them. Then the handler is dropped with the last
+/// reference. The namespace is held until then.
 ///
 /// Both may sleep. From atomic context they are as wrong as any sleeping function, and a kernel with
 /// `CONFIG_DEBUG_ATOMIC_SLEEP` says so. A handler is registered twice by two registrations only, and
-/// is then called twice. A registration that is leaked goes on working, with its handler leaked too;
-/// its module must then not be unloaded, as with whatever else a module leaks to the kernel.
+/// is then called twice.
 ///
 /// # Invariants
 ///
-/// Once initialised, each entry of `ops` is registered in `net` with `priv` pointing to `handler`.
+/// Once initialised, and unless `is_revoked`, each entry of `ops` is registered in `net` with `priv`
+/// pointing to `handler`.
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Handler> {
     net: Net,
     ops: KVec<HookOps>,
+    is_revoked: Atomic<bool>,
     #[pin]
     handler: T,
     #[pin]
@@ -47,6 +58,10 @@ pub struct Registration<T: Handler> {
 impl<T: Handler> Registration<T> {
     /// Has `handler` called at `points` of `net`. May sleep.
     ///
+    /// # Safety
+    ///
+    /// The result must be revoked or dropped before the module's text is freed: it must not be leaked.
+    ///
     /// # Errors
     ///
     /// - `ENOMEM`: no memory,
@@ -54,7 +69,7 @@ impl<T: Handler> Registration<T> {
     /// - `EOPNOTSUPP`: the kernel is built without the family,
     /// - `EBUSY`: the point takes only one hook of this kind,
     /// - and those of `handler`'s own initialiser.
-    pub fn new<'a>(
+    pub unsafe fn new<'a>(
         net: Net,
         points: &'a [Point],
         handler: impl PinInit<T, Error> + 'a,
@@ -67,6 +82,7 @@ impl<T: Handler> Registration<T> {
                 // SAFETY: `this` is the memory that is being initialised, so a field has an address.
                 unsafe { &raw const (*this.as_ptr()).handler },
             )?,
+            is_revoked: Atomic::new(false),
             _pin: PhantomPinned,
             // INVARIANT: The last step, and one that undoes itself if it fails: nothing is left
             // registered then.
@@ -94,11 +110,13 @@ impl<T: Handler> Registration<T> {
     pub fn handler(&self) -> &T {
         &self.handler
     }
-}
 
-#[pinned_drop]
-impl<T: Handler> PinnedDrop for Registration<T> {
-    fn drop(self: Pin<&mut Self>) {
+    /// Takes all entries out, without waiting for running calls. Says whether they were in.
+    fn take_out(&self) -> bool {
+        // INVARIANT: The entries are taken out just below, by nobody else.
+        if self.is_revoked.xchg(true, Relaxed) {
+            return false;
+        }
         // SAFETY: By the type invariant these entries are registered in this namespace.
         unsafe {
             bindings::nf_unregister_net_hooks(
@@ -107,9 +125,24 @@ impl<T: Handler> PinnedDrop for Registration<T> {
                 self.ops.len() as c_uint,
             );
         }
-        // Unregistering does not wait: other CPUs may be inside the handler, and dumps of the
-        // hook lists may be reading `ops`. Both do so under RCU, and both fields are dropped after
-        // this function.
-        rcu::synchronize_rcu();
+        true
+    }
+}
+
+impl<T: Handler> Revoke for Registration<T> {
+    fn revoke(&self) {
+        self.take_out();
+    }
+}
+
+#[pinned_drop]
+impl<T: Handler> PinnedDrop for Registration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        if self.take_out() {
+            // Unregistering does not wait: other CPUs may be inside the handler, and dumps of the
+            // hook lists may be reading `ops`. Both do so under RCU, and both fields are dropped after
+            // this function. Whoever revokes waits likewise.
+            rcu::synchronize_rcu();
+        }
     }
 }

@@ -48,6 +48,7 @@ use kernel::{{
     prelude::*,
     sync::{{
         atomic::Atomic,
+        Arc,
         Mutex, //
     }},
 }};

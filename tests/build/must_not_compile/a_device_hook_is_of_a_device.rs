@@ -9,14 +9,11 @@ impl Handler for Pass {
     }
 }
 
-fn register() -> Result<Pin<KBox<Registration<Pass>>>> {
+fn register(hooks: &ModuleHooks) -> Result<Arc<Registration<Pass>>> {
     let points = [DevicePoint {
         hook: DeviceHook::Ingress,
         priority: Priority::FIRST,
     }];
 
-    KBox::pin_init(
-        Registration::new(Net::init(), &points, Ok(Pass)),
-        GFP_KERNEL,
-    )
+    hooks.register(Net::init(), &points, Ok(Pass))
 }

@@ -9,11 +9,9 @@ impl Handler for Borrower<'static> {
     }
 }
 
-fn register(points: &'static [Point]) -> Result<Pin<KBox<Registration<Borrower<'static>>>>> {
+fn register(hooks: &ModuleHooks) -> Result<Arc<Registration<Borrower<'static>>>> {
+    const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalIn, Priority::FILTER)];
     let local = 42;
 
-    KBox::pin_init(
-        Registration::new(Net::init(), points, Ok(Borrower(&local))),
-        GFP_KERNEL,
-    )
+    hooks.register(Net::init(), &POINTS, Ok(Borrower(&local)))
 }

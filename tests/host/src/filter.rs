@@ -23,7 +23,8 @@ use crate::{
             Around,
             ChecksumState,
             Family,
-            Hook, //
+            Hook,
+            ModuleHooks, //
         },
         output::take_output, //
     },
@@ -92,7 +93,7 @@ pub fn check(input: &[u8]) {
     let filter = Filter::new(&mut control, &reading);
 
     filter.put_in_force();
-    params::start().unwrap();
+    params::start(&ModuleHooks).unwrap();
     take_output();
     pass(packet, piece, &around);
     let counted = counts();

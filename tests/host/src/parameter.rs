@@ -6,6 +6,7 @@ use crate::{
     allowed,
     border::{
         kernel::Error,
+        netfilter::ModuleHooks,
         output::take_output, //
     },
     param_lock::ParamLock,
@@ -82,7 +83,7 @@ pub fn check(input: &[u8]) {
     let text = &text[..text.len().min(PAGE - 1)];
 
     params::free();
-    params::start().unwrap();
+    params::start(&ModuleHooks).unwrap();
     let before = all();
     for (value, (_, default)) in before.iter().zip(PARAMETERS) {
         assert_eq!(value, format!("{default}\n").as_bytes());

@@ -35,7 +35,7 @@ use kernel::{
 };
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: Delayer,
     name: "delayer",
     authors: ["The nf_tracer authors"],
@@ -156,24 +156,19 @@ impl Handler for Holder {
     }
 }
 
-/// The fields are dropped in this order: no packet comes any more, then no timer runs, and then what
-/// is left in the queue goes on.
-#[pin_data]
+/// What is dropped first stands first: no timer runs any more, and then what is left in the queue goes on.
+/// What comes after that goes on when the handler is dropped.
 struct Delayer {
-    #[pin]
-    registration: Registration<Holder>,
-    timer: ArcHrTimerHandle<Queue>,
-    queue: Arc<Queue>,
+    _timer: ArcHrTimerHandle<Queue>,
 }
 
-impl kernel::InPlaceModule for Delayer {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for Delayer {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::LAST)];
+        let queue = Arc::pin_init(Queue::new(), GFP_KERNEL)?;
+        let timer = queue.clone().start(Delta::from_millis(1));
 
-        try_pin_init!(Self {
-            queue: Arc::pin_init(Queue::new(), GFP_KERNEL)?,
-            timer: queue.clone().start(Delta::from_millis(1)),
-            registration <- Registration::new(Net::init(), &POINTS, Ok(Holder(queue.clone()))),
-        })
+        hooks.register(Net::init(), &POINTS, Ok(Holder(queue)))?;
+        Ok(Self { _timer: timer })
     }
 }

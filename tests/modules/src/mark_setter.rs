@@ -13,7 +13,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: MarkSetter,
     name: "mark_setter",
     authors: ["The nf_tracer authors"],
@@ -55,25 +55,17 @@ impl Handler for Setter {
     }
 }
 
-#[pin_data]
-struct MarkSetter {
-    #[pin]
-    registration: Registration<Setter>,
-}
+struct MarkSetter;
 
-impl kernel::InPlaceModule for MarkSetter {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for MarkSetter {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 1] = [Point::ipv4(
             InetHook::PreRouting,
             Priority::CONNTRACK.offset(-1),
         )];
+        let mark = module_parameters::mark.value();
 
-        try_pin_init!(Self {
-            registration <- Registration::new(
-                Net::init(),
-                &POINTS,
-                Ok(Setter { mark: module_parameters::mark.value() }),
-            ),
-        })
+        hooks.register(Net::init(), &POINTS, Ok(Setter { mark }))?;
+        Ok(Self)
     }
 }

@@ -19,7 +19,7 @@ use kernel::{
 };
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: NetnsCounter,
     name: "netns_counter",
     authors: ["The nf_tracer authors"],
@@ -94,21 +94,16 @@ impl Drop for Counter {
     }
 }
 
-#[pin_data]
-struct NetnsCounter {
-    #[pin]
-    everywhere: EveryNet<Counter>,
-}
+struct NetnsCounter;
 
-impl kernel::InPlaceModule for NetnsCounter {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for NetnsCounter {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 2] = [
             Point::ipv4(InetHook::PreRouting, Priority::FIRST),
             Point::ipv4(InetHook::LocalOut, Priority::FIRST),
         ];
 
-        try_pin_init!(Self {
-            everywhere <- EveryNet::new(&POINTS, Ok(Counter::new())),
-        })
+        hooks.register_in_nets(Nets::All, &POINTS, Ok(Counter::new()))?;
+        Ok(Self)
     }
 }

@@ -13,7 +13,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: Orderer,
     name: "orderer",
     authors: ["The nf_tracer authors"],
@@ -63,31 +63,24 @@ impl Handler for Named {
     }
 }
 
-type Registrations = KVec<Pin<KBox<Registration<Named>>>>;
-
 fn register(
-    to: &mut Registrations,
+    hooks: &ModuleHooks,
     names: &'static [(&'static str, Priority)],
     point: fn(InetHook, Priority) -> Point,
 ) -> Result {
     for (name, priority) in names.iter().rev() {
         let points = [point(InetHook::LocalOut, *priority)];
-        let registration = Registration::new(Net::init(), &points, Ok(Named(name)));
-        to.push(KBox::pin_init(registration, GFP_KERNEL)?, GFP_KERNEL)?;
+        hooks.register(Net::init(), &points, Ok(Named(name)))?;
     }
     Ok(())
 }
 
-struct Orderer(
-    #[expect(dead_code, reason = "what it holds works until it is dropped")] Registrations,
-);
+struct Orderer;
 
-impl kernel::Module for Orderer {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        let mut registrations = KVec::new();
-
-        register(&mut registrations, &IP, Point::ipv4)?;
-        register(&mut registrations, &BRIDGE, Point::bridge)?;
-        Ok(Self(registrations))
+impl HookModule for Orderer {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        register(hooks, &IP, Point::ipv4)?;
+        register(hooks, &BRIDGE, Point::bridge)?;
+        Ok(Self)
     }
 }

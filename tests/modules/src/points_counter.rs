@@ -20,7 +20,7 @@ use kernel::{
 };
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: PointsCounter,
     name: "points_counter",
     authors: ["The nf_tracer authors"],
@@ -79,13 +79,6 @@ impl Drop for Counter {
     }
 }
 
-#[pin_data]
-struct PointsCounter {
-    #[pin]
-    everywhere: Registration<Counter>,
-    device: Option<Pin<KBox<DeviceRegistration<Counter>>>>,
-}
-
 const POINTS: [Point; 13] = {
     const P: Priority = Priority::FIRST;
     [
@@ -105,8 +98,10 @@ const POINTS: [Point; 13] = {
     ]
 };
 
-impl kernel::InPlaceModule for PointsCounter {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+struct PointsCounter;
+
+impl HookModule for PointsCounter {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const DEVICE_POINTS: [DevicePoint; 2] = [
             DevicePoint {
                 hook: DeviceHook::Ingress,
@@ -117,16 +112,12 @@ impl kernel::InPlaceModule for PointsCounter {
                 priority: Priority::FIRST,
             },
         ];
+        let (net, device) = (Net::init(), c"hooked0");
 
-        try_pin_init!(Self {
-            everywhere <- Registration::new(Net::init(), &POINTS, Ok(Counter::new())),
-            device: match KBox::pin_init(
-                DeviceRegistration::new(Net::init(), c"hooked0", &DEVICE_POINTS, Ok(Counter::new())),
-                GFP_KERNEL,
-            ) {
-                Err(error) if error == ENODEV => None,
-                registration => Some(registration?),
-            },
-        })
+        hooks.register(Net::init(), &POINTS, Ok(Counter::new()))?;
+        match hooks.register_at_device(net, device, &DEVICE_POINTS, Ok(Counter::new())) {
+            Err(error) if error != ENODEV => Err(error),
+            _ => Ok(Self),
+        }
     }
 }

@@ -14,7 +14,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: PortBlocker,
     name: "port_blocker",
     authors: ["The nf_tracer authors"],
@@ -87,28 +87,20 @@ fn net() -> Result<Net> {
     }
 }
 
-#[pin_data]
-struct PortBlocker {
-    #[pin]
-    registration: Registration<Blocker>,
-}
+struct PortBlocker;
 
-impl kernel::InPlaceModule for PortBlocker {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for PortBlocker {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 2] = [
             Point::inet(InetHook::LocalIn, Priority::FILTER),
             Point::inet(InetHook::LocalOut, Priority::FILTER),
         ];
+        let blocker = Blocker {
+            port: module_parameters::port.value(),
+            error: module_parameters::error.value(),
+        };
 
-        try_pin_init!(Self {
-            registration <- Registration::new(
-                net()?,
-                &POINTS,
-                Ok(Blocker {
-                    port: module_parameters::port.value(),
-                    error: module_parameters::error.value(),
-                }),
-            ),
-        })
+        hooks.register(net()?, &POINTS, Ok(blocker))?;
+        Ok(Self)
     }
 }

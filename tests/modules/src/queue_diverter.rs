@@ -12,7 +12,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: QueueDiverter,
     name: "queue_diverter",
     authors: ["The nf_tracer authors"],
@@ -46,29 +46,21 @@ impl Handler for Diverter {
     }
 }
 
-#[pin_data]
-struct QueueDiverter {
-    #[pin]
-    registration: Registration<Diverter>,
-}
+struct QueueDiverter;
 
-impl kernel::InPlaceModule for QueueDiverter {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for QueueDiverter {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::MANGLE)];
+        let diverter = Diverter {
+            queue: module_parameters::queue.value(),
+            unheard: if module_parameters::bypass.value() {
+                Unheard::Bypass
+            } else {
+                Unheard::Drop
+            },
+        };
 
-        try_pin_init!(Self {
-            registration <- Registration::new(
-                Net::init(),
-                &POINTS,
-                Ok(Diverter {
-                    queue: module_parameters::queue.value(),
-                    unheard: if module_parameters::bypass.value() {
-                        Unheard::Bypass
-                    } else {
-                        Unheard::Drop
-                    },
-                }),
-            ),
-        })
+        hooks.register(Net::init(), &POINTS, Ok(diverter))?;
+        Ok(Self)
     }
 }

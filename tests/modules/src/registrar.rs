@@ -27,7 +27,7 @@ use kernel::{
 };
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: Registrar,
     name: "registrar",
     authors: ["The nf_tracer authors"],
@@ -100,7 +100,7 @@ impl InEveryNet for Reader {
 }
 
 /// One registration of each kind, one after the other.
-fn register() -> Result {
+fn register(hooks: &ModuleHooks) -> Result {
     const POINTS: [Point; 3] = [
         Point::ipv4(InetHook::PreRouting, Priority::FIRST),
         Point::ipv4(InetHook::LocalOut, Priority::FIRST),
@@ -127,25 +127,25 @@ fn register() -> Result {
     };
     let [here, everywhere, at_device] = [0, 1, 2].map(seen);
 
-    {
-        let reader = Reader::new(0);
-        let _here = KBox::pin_init(Registration::new(Net::init(), &POINTS, reader), GFP_KERNEL)?;
-        await_packet(0, here);
+    let registration = hooks.register(Net::init(), &POINTS, Reader::new(0))?;
+    await_packet(0, here);
+    hooks.unregister(registration);
+
+    let registration = hooks.register_in_nets(Nets::All, &POINTS, Reader::new(1))?;
+    // There is one slot, which has to hold what is there already.
+    match hooks.register_in_nets(Nets::All, &POINTS, Reader::new(1)) {
+        Err(error) if error == EBUSY => {}
+        _ => return Err(EINVAL),
     }
-    {
-        let _everywhere = KBox::pin_init(EveryNet::new(&POINTS, Reader::new(1)), GFP_KERNEL)?;
-        // There is one slot, which has to hold what is there already.
-        match KBox::pin_init(EveryNet::new(&POINTS, Reader::new(1)), GFP_KERNEL) {
-            Err(error) if error == EBUSY => {}
-            _ => return Err(EINVAL),
-        }
-        await_packet(1, everywhere);
-    }
+    await_packet(1, everywhere);
+    hooks.unregister(registration);
+
     let device = c"stress0";
-    let reader = Reader::new(2);
-    let registration = DeviceRegistration::new(Net::init(), device, &DEVICE_POINTS, reader);
-    match KBox::pin_init(registration, GFP_KERNEL) {
-        Ok(_at_device) => await_packet(2, at_device),
+    match hooks.register_at_device(Net::init(), device, &DEVICE_POINTS, Reader::new(2)) {
+        Ok(registration) => {
+            await_packet(2, at_device);
+            hooks.unregister(registration);
+        }
         // It comes and goes.
         Err(error) if error == ENODEV => {}
         Err(error) => return Err(error),
@@ -155,12 +155,12 @@ fn register() -> Result {
 
 struct Registrar;
 
-impl kernel::Module for Registrar {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
+impl HookModule for Registrar {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         let rounds = module_parameters::rounds.value();
 
         for _ in 0..rounds {
-            register()?;
+            register(hooks)?;
         }
         let [here, everywhere, at_device] = [0, 1, 2].map(seen);
         pr_info!("{rounds} rounds: here {here}, everywhere {everywhere}, at_device {at_device}\n");

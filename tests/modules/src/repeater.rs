@@ -13,7 +13,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: Repeater,
     name: "repeater",
     authors: ["The nf_tracer authors"],
@@ -52,27 +52,18 @@ impl Handler for Again {
     }
 }
 
-#[pin_data]
-struct Repeater {
-    #[pin]
-    registration: Registration<Again>,
-}
+struct Repeater;
 
-impl kernel::InPlaceModule for Repeater {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        const INPUT: [Point; 1] = [Point::ipv4(InetHook::PreRouting, Priority::RAW)];
-        const OUTPUT: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::RAW)];
-        let points = match module_parameters::output.value() {
-            false => &INPUT,
-            true => &OUTPUT,
+impl HookModule for Repeater {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        let hook = match module_parameters::output.value() {
+            false => InetHook::PreRouting,
+            true => InetHook::LocalOut,
         };
+        let points = [Point::ipv4(hook, Priority::RAW)];
+        let times = module_parameters::times.value();
 
-        try_pin_init!(Self {
-            registration <- Registration::new(
-                Net::init(),
-                points,
-                Ok(Again { times: module_parameters::times.value() }),
-            ),
-        })
+        hooks.register(Net::init(), &points, Ok(Again { times }))?;
+        Ok(Self)
     }
 }

@@ -13,7 +13,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: Stopper,
     name: "stopper",
     authors: ["The nf_tracer authors"],
@@ -34,18 +34,13 @@ impl Handler for PastRules {
     }
 }
 
-#[pin_data]
-struct Stopper {
-    #[pin]
-    registration: Registration<PastRules>,
-}
+struct Stopper;
 
-impl kernel::InPlaceModule for Stopper {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for Stopper {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalIn, Priority::MANGLE)];
 
-        try_pin_init!(Self {
-            registration <- Registration::new(Net::init(), &POINTS, Ok(PastRules)),
-        })
+        hooks.register(Net::init(), &POINTS, Ok(PastRules))?;
+        Ok(Self)
     }
 }

@@ -15,7 +15,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: TranslatorModule,
     name: "translator",
     authors: ["The nf_tracer authors"],
@@ -107,34 +107,26 @@ impl Handler for Translator {
     }
 }
 
-#[pin_data]
-struct TranslatorModule {
-    #[pin]
-    registration: Registration<Translator>,
-}
+struct TranslatorModule;
 
-impl kernel::InPlaceModule for TranslatorModule {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for TranslatorModule {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 2] = [
             Point::ipv4(InetHook::LocalOut, Priority::NAT_DST),
             Point::ipv4(InetHook::PreRouting, Priority::NAT_DST),
         ];
+        let translator = Translator {
+            seen: End {
+                address: module_parameters::address.value().to_be_bytes(),
+                port: module_parameters::port.value().to_be_bytes(),
+            },
+            real: End {
+                address: module_parameters::real_address.value().to_be_bytes(),
+                port: module_parameters::real_port.value().to_be_bytes(),
+            },
+        };
 
-        try_pin_init!(Self {
-            registration <- Registration::new(
-                Net::init(),
-                &POINTS,
-                Ok(Translator {
-                    seen: End {
-                        address: module_parameters::address.value().to_be_bytes(),
-                        port: module_parameters::port.value().to_be_bytes(),
-                    },
-                    real: End {
-                        address: module_parameters::real_address.value().to_be_bytes(),
-                        port: module_parameters::real_port.value().to_be_bytes(),
-                    },
-                }),
-            ),
-        })
+        hooks.register(Net::init(), &POINTS, Ok(translator))?;
+        Ok(Self)
     }
 }

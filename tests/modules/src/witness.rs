@@ -12,7 +12,7 @@ pub mod netfilter;
 use kernel::prelude::*;
 use netfilter::*;
 
-module! {
+module_netfilter_hooks! {
     type: Witness,
     name: "witness",
     authors: ["The nf_tracer authors"],
@@ -74,21 +74,16 @@ fn tell(packet: &Packet<'_>, state: &State<'_>) {
     );
 }
 
-#[pin_data]
-struct Witness {
-    #[pin]
-    registration: Registration<Teller>,
-}
+struct Witness;
 
-impl kernel::InPlaceModule for Witness {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+impl HookModule for Witness {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 2] = [
             Point::ipv4(InetHook::PreRouting, Priority::CONNTRACK.offset(1)),
             Point::ipv4(InetHook::LocalOut, Priority::LAST),
         ];
 
-        try_pin_init!(Self {
-            registration <- Registration::new(Net::init(), &POINTS, Ok(Teller)),
-        })
+        hooks.register(Net::init(), &POINTS, Ok(Teller))?;
+        Ok(Self)
     }
 }

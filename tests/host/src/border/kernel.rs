@@ -119,11 +119,6 @@ pub(crate) mod sync {
         pub(crate) fn new(value: T, _: Flags) -> Result<Self, AllocError> {
             Ok(Self(std::sync::Arc::new(value)))
         }
-
-        /// Initialisers are what they would have made, here.
-        pub(crate) fn pin_init(value: Result<T>, flags: Flags) -> Result<Self> {
-            Ok(Self::new(value?, flags)?)
-        }
     }
 
     impl<T> Clone for Arc<T> {

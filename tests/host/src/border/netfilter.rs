@@ -4,6 +4,7 @@
 
 use super::{
     kernel::{
+        self,
         prelude::*,
         KBox, //
     },
@@ -243,14 +244,24 @@ pub(crate) trait InEveryNet: Handler {
 
 pub(crate) struct EveryNet<T>(Arc<T>);
 
-impl<T: InEveryNet> EveryNet<T> {
-    pub(crate) fn in_nets(_: Nets, _: &[Point], handler: Result<T>) -> Result<Self> {
+/// There is one module, and one hook of it.
+pub(crate) struct ModuleHooks;
+
+impl ModuleHooks {
+    pub(crate) fn register_in_nets<T: InEveryNet>(
+        &self,
+        _: Nets,
+        _: &[Point],
+        handler: Result<T>,
+    ) -> Result<kernel::sync::Arc<EveryNet<T>>> {
         let handler = Arc::new(handler?);
         T::slot();
         *HANDLER.lock().unwrap() = Some(handler.clone());
-        Ok(Self(handler))
+        Ok(kernel::sync::Arc::new(EveryNet(handler), GFP_KERNEL)?)
     }
+}
 
+impl<T: InEveryNet> EveryNet<T> {
     pub(crate) fn change(&self, _: Nets, _: &[Point]) -> Result {
         Ok(())
     }

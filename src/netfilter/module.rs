@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a module has registered, and its end with the module.
+//!
+//! The kernel calls what is registered for as long as it is registered, so it must not be once the
+//! module's text is freed. A value that safe code owns does not see to that, since safe code may leak it.
+//! So the module's own type, which nobody can name, has a list of all that was registered, and revokes it
+//! at its end.
+
+use super::{
+    DevicePoint,
+    DeviceRegistration,
+    EveryNet,
+    Handler,
+    InEveryNet,
+    Net,
+    Nets,
+    Point,
+    Registration, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        rcu,
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// A module that registers hooks: what [`module_netfilter_hooks!`](super::module_netfilter_hooks) takes.
+pub trait HookModule: Send + Sync + Sized {
+    /// Called when the module is loaded. If it fails, the module is not loaded, and all that was
+    /// registered is revoked. May sleep.
+    ///
+    /// When the module goes, the result is dropped first; then all that is still registered is revoked.
+    fn init(module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self>;
+}
+
+/// Something that the kernel calls, and that can be ended without being dropped.
+pub trait Revoke: Send + Sync {
+    /// Has the kernel call it no more. May sleep.
+    ///
+    /// Calls that have begun in an RCU read-side critical section may still be running when it returns:
+    /// whoever revokes waits for a grace period before it drops its reference. Does nothing if it was
+    /// done before.
+    fn revoke(&self);
+}
+
+/// What a module has registered. All of it ends with the module, wherever references to it are kept.
+///
+/// May be cloned, and kept to register at run time; once the module has come to its end, that fails with
+/// `ESHUTDOWN`.
+#[derive(Clone)]
+pub struct ModuleHooks(Arc<Owned>);
+
+#[pin_data]
+struct Owned {
+    #[pin]
+    list: Mutex<List>,
+}
+
+struct List {
+    entries: KVec<Arc<dyn Revoke>>,
+    /// The module has come to its end.
+    is_closed: bool,
+}
+
+impl ModuleHooks {
+    /// Has `handler` called at `points` of `net`. May sleep. For the errors see [`Registration::new`].
+    pub fn register<T: Handler>(
+        &self,
+        net: Net,
+        points: &[Point],
+        handler: impl PinInit<T, Error>,
+    ) -> Result<Arc<Registration<T>>> {
+        // SAFETY: It is owned below.
+        self.own(unsafe { Registration::new(net, points, handler) })
+    }
+
+    /// Has `handler` called at `points` of `nets`. May sleep. For the errors see [`EveryNet::new`].
+    pub fn register_in_nets<T: InEveryNet>(
+        &self,
+        nets: Nets,
+        points: &[Point],
+        handler: impl PinInit<T, Error>,
+    ) -> Result<Arc<EveryNet<T>>> {
+        // SAFETY: It is owned below.
+        self.own(unsafe { EveryNet::new(nets, points, handler) })
+    }
+
+    /// Has `handler` called at `points` of the device called `name` in `net`. May sleep; takes the RTNL.
+    /// For the errors see [`DeviceRegistration::new`].
+    pub fn register_at_device<T: Handler>(
+        &self,
+        net: Net,
+        name: &CStr,
+        points: &[DevicePoint],
+        handler: impl PinInit<T, Error>,
+    ) -> Result<Arc<DeviceRegistration<T>>> {
+        // SAFETY: It is owned below.
+        self.own(unsafe { DeviceRegistration::new(net, name, points, handler) })
+    }
+
+    /// Ends a registration before the module's end. May sleep.
+    ///
+    /// When it returns, the handler is not running any more. It is dropped with the last reference.
+    pub fn unregister<R: Revoke>(&self, registration: Arc<R>) {
+        let address = Arc::as_ptr(&registration);
+        let mut list = self.0.list.lock();
+        let found = list
+            .entries
+            .iter()
+            .position(|entry| core::ptr::addr_eq(Arc::as_ptr(entry), address));
+        let entry = found.and_then(|index| list.entries.remove(index).ok());
+
+        // With the lock held, so that somebody else who does the same does not return before.
+        registration.revoke();
+        drop(list);
+        rcu::synchronize_rcu();
+        drop(entry);
+    }
+
+    /// Makes something that the kernel calls, and revokes it at the module's end or before.
+    ///
+    /// `ESHUTDOWN` if the module has come to its end.
+    pub(super) fn own<R: Revoke + 'static>(&self, init: impl PinInit<R, Error>) -> Result<Arc<R>> {
+        if self.0.list.lock().is_closed {
+            return Err(ESHUTDOWN);
+        }
+        let owned = Arc::pin_init(init, GFP_KERNEL)?;
+        let mut list = self.0.list.lock();
+        let listed = match list.is_closed {
+            true => Err(ESHUTDOWN),
+            false => list
+                .entries
+                .push(owned.clone(), GFP_KERNEL)
+                .map_err(Error::from),
+        };
+
+        drop(list);
+        listed.map(|()| owned)
+    }
+}
+
+/// The part of a module that revokes what is registered, when it is dropped.
+pub struct Owner(ModuleHooks);
+
+impl Owner {
+    /// With an empty list.
+    ///
+    /// # Safety
+    ///
+    /// The result must be dropped before the module's text is freed: it must not be leaked.
+    pub unsafe fn new() -> Result<Self> {
+        let owned = pin_init!(Owned {
+            list <- new_mutex!(List {
+                entries: KVec::new(),
+                is_closed: false,
+            }),
+        });
+
+        Ok(Self(ModuleHooks(Arc::pin_init(owned, GFP_KERNEL)?)))
+    }
+
+    /// For the module to register with.
+    pub fn hooks(&self) -> &ModuleHooks {
+        &self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let mut list = self.0 .0.list.lock();
+        list.is_closed = true;
+        let entries = core::mem::take(&mut list.entries);
+        drop(list);
+
+        // The last first, as it may rely on the earlier ones.
+        for entry in entries.iter().rev() {
+            entry.revoke();
+        }
+        rcu::synchronize_rcu();
+    }
+}
+
+/// Declares a module that registers hooks.
+///
+/// Takes what [`module!`](kernel::prelude::module) takes, but for `type`: that is a
+/// [`HookModule`](super::HookModule) here. See [the example](super#examples).
+// The type that owns what is registered is made by no one but the kernel's `module!`, as nothing outside
+// can name it: a second one could be leaked.
+macro_rules! module_netfilter_hooks {
+    (type: $type:ty, name: $name:literal, $($info:tt)*) => {
+        const __LOG_PREFIX: &[u8] = ::core::concat!($name, "\0").as_bytes();
+
+        /// What the kernel crate's macros know the module by.
+        #[allow(dead_code, reason = "few modules use those macros")]
+        enum LocalModule {}
+
+        #[allow(unused_imports, reason = "a module may have no parameters")]
+        use __netfilter_module::parameters as module_parameters;
+
+        mod __netfilter_module {
+            #[allow(clippy::wildcard_imports, unused_imports, reason = "the type stands there")]
+            use super::*;
+
+            #[doc(hidden)]
+            pub(super) mod parameters {
+                #[allow(unused_imports, reason = "a module may have no parameters")]
+                pub(crate) use super::module_parameters::*;
+            }
+
+            /// What is dropped first stands first.
+            struct HookedModule {
+                _module: $type,
+                _owner: $crate::netfilter::Owner,
+            }
+
+            impl ::kernel::Module for HookedModule {
+                fn init(module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
+                    // SAFETY: It is dropped with the module, or below if there is none. Only the code
+                    // that `module!` makes can call this: the type is known to nobody else.
+                    let owner = unsafe { $crate::netfilter::Owner::new() }?;
+
+                    Ok(Self {
+                        _module: <$type as $crate::netfilter::HookModule>::init(module, owner.hooks())?,
+                        _owner: owner,
+                    })
+                }
+            }
+
+            impl ::kernel::ModuleMetadata for super::LocalModule {
+                const NAME: &'static ::kernel::str::CStr =
+                    <HookedModule as ::kernel::ModuleMetadata>::NAME;
+                const THIS_MODULE: ::kernel::ThisModule =
+                    <HookedModule as ::kernel::ModuleMetadata>::THIS_MODULE;
+            }
+
+            ::kernel::prelude::module! {
+                type: HookedModule,
+                name: $name,
+                $($info)*
+            }
+        }
+    };
+}
+
+pub(crate) use module_netfilter_hooks;

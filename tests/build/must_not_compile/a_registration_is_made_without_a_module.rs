@@ -1,0 +1,17 @@
+// error[E0133]: call to unsafe function `registration::Registration::<T>::new` is unsafe
+//! A registration that nobody revokes when the module goes.
+
+struct Pass;
+
+impl Handler for Pass {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+        packet.accept()
+    }
+}
+
+fn leak(points: &[Point]) -> Result {
+    let registration = Registration::new(Net::init(), points, Ok(Pass));
+
+    core::mem::forget(KBox::pin_init(registration, GFP_KERNEL)?);
+    Ok(())
+}
