@@ -3,12 +3,12 @@
 
 import ctypes
 import re
-import time
 from collections import Counter
 from pathlib import Path
 
 from malformed_network import NAMESPACES
 from netns import inside
+from pace import Limit
 
 COUNTS = Path("/sys/module/nf_tracer/parameters/counts")
 HOOKS = "prerouting", "input", "forward", "output", "postrouting"
@@ -77,14 +77,14 @@ class Agreement:
 
     def _quiet(self) -> tuple[dict[str, Counter[str]], Counter[str]]:
         """Both counts, at a moment at which no packet is on its way."""
-        end = time.monotonic() + 120
+        limit = Limit(120)
         ours = {sink: seen(sink) for sink in SINKS}
         while True:
             theirs = sum((counters.read() for counters in self._counters), Counter())
             again = {sink: seen(sink) for sink in SINKS}
             if again == ours and theirs == sum((counters.read() for counters in self._counters), Counter()):
                 return ours, theirs
-            assert time.monotonic() < end, "packets do not come to an end"
+            assert not limit.is_over(), "packets do not come to an end"
             ours = again
 
     def check(self, sinks: str) -> Counter[str]:

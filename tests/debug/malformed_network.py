@@ -15,6 +15,7 @@ from pathlib import Path
 from malformed_packets import FRAME_HEADER, Way
 from malformed_seeds import BEHIND, ROUTER
 from netns import inside, ip
+from pace import patience
 
 NAMESPACES = "router", "behind"
 IFF_TUN, IFF_TAP, IFF_NAPI, IFF_NAPI_FRAGS, IFF_NO_PI, IFF_VNET_HDR = 1, 2, 0x10, 0x20, 0x1000, 0x4000
@@ -156,7 +157,7 @@ def send_tcp(amount: int) -> None:
 
     thread = threading.Thread(target=receive, daemon=True)
     thread.start()
-    with inside("router"), socket.create_connection(server.getsockname()[:2], timeout=60) as sock:
+    with inside("router"), socket.create_connection(server.getsockname()[:2], timeout=patience(60)) as sock:
         sock.sendall(bytes(amount))
     thread.join()
     server.close()
