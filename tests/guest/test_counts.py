@@ -104,7 +104,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
         limit.write_text("40")
         try:
             for number in range(_NAMESPACES):
-                limit = Limit(20)
+                gone = Limit(20)
                 while True:
                     try:
                         with inside_new():
@@ -115,7 +115,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
                     except OSError as error:
                         # They are taken down some time after their end, many at once.
                         assert error.errno == errno.ENOSPC
-                        assert not limit.is_over(), f"namespace {number}: those before are still there"
+                        assert not gone.is_over(), f"namespace {number}: those before are still there"
                         time.sleep(0.1)
         finally:
             limit.write_text(before)
