@@ -32,23 +32,27 @@ def patience(seconds: float) -> float:
 
 
 class Limit:
-    """A limit of so many seconds, each of which counts for as much as the machine does in it."""
+    """A limit of so many seconds, each of which counts for as much as the machine does in it.
+
+    Its speed is measured every few seconds of those that pass, whenever somebody asks whether the limit is over.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._step = min(30.0, max(5.0, seconds / 10))
         self._left = seconds
         self._since = time.monotonic()
 
     def left(self) -> float:
-        """How soon it can be over, in seconds of the clock: it is, if the machine is as fast as it should be."""
-        return max(0.0, self._left - (time.monotonic() - self._since))
+        """When to ask again, in seconds of the clock from now."""
+        return max(0.0, min(self._step, self._left) - (time.monotonic() - self._since))
 
     def is_over(self) -> bool:
         if self.left() > 0:
             return False
-        slow = slowness()
-        now = time.monotonic()
-        self._left -= (now - self._since) / slow
-        self._since = now
+        before, now = _latest, slowness()
+        passed = time.monotonic() - self._since
+        self._left -= passed / ((before + now) / 2)
+        self._since += passed
         # Each time a part of what is left goes, and never all of it.
         return self._left <= self.seconds / 20

@@ -103,10 +103,17 @@ def test_what_cannot_be_collected_has_failed(runner: types.ModuleType, tmp_path:
 def test_a_limit_is_longer_by_as_much_as_the_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(pace.time, "monotonic", lambda: now)
-    monkeypatch.setattr(pace, "slowness", lambda: 4.0)
-    limit = pace.Limit(10)
-    assert limit.left() == 10
+    speeds = itertools.chain([1.0] * 5, [4.0] * 5, itertools.repeat(1.0))
+
+    def slowness() -> float:
+        pace._latest = next(speeds)
+        return pace._latest
+
+    monkeypatch.setattr(pace, "slowness", slowness)
+    monkeypatch.setattr(pace, "_latest", 1.0)
+    limit = pace.Limit(300)
     while not limit.is_over():
         now += max(0.1, limit.left())
-    # All but the twentieth part that it does not wait for.
-    assert 36 <= now <= 40
+    # Five steps of the clock as fast as it should be, five at a fourth of that, and then as fast again: 300 seconds,
+    # but for the last twentieth, and what the slow ones lose.
+    assert 285 + 150 * 3 / 4 <= now <= 300 + 150 * 3 / 4 + 30

@@ -18,7 +18,7 @@ _TIMES = 3
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--time-limit", type=float, default=120.0, metavar="SECONDS", help="of a test, on two idle cores (default: 120)"
+        "--time-limit", type=float, default=300.0, metavar="SECONDS", help="of a test, on two idle cores (default: 300)"
     )
 
 
