@@ -13,7 +13,8 @@
 /*
  * The files belong to uid 0, which need not have any right in a container, and an
  * open one can be passed on. What is asked for is what nft asks for, in the initial
- * user namespace; and insmod gives values too, with the right to load modules.
+ * user namespace; and insmod gives values too, with the right to load modules: also
+ * to a parameter that is read only, and where the name stands alone, a null pointer.
  */
 static int param_set(const char *value, const struct kernel_param *kp)
 {
@@ -33,19 +34,19 @@ static void param_free(void *arg)
 	nf_tracer_param_free((uintptr_t)arg);
 }
 
+/* All parameters have these: C calls .set unchecked at load, whatever the mode. */
 static const struct kernel_param_ops param_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
 	.set = param_set,
 	.get = param_get,
 	.free = param_free,
 };
 
-static const struct kernel_param_ops read_only_ops = {
-	.get = param_get,
-};
+#define PARAM_MODE(name, index, mode)					\
+	module_param_cb(name, &param_ops, (void *)(uintptr_t)(index), mode)
 
 /* Anybody may read what is in force, as of most modules. */
-#define PARAM(name, index)						\
-	module_param_cb(name, &param_ops, (void *)(uintptr_t)(index), 0644)
+#define PARAM(name, index) PARAM_MODE(name, index, 0644)
 
 PARAM(hooks, NF_TRACER_HOOKS);
 MODULE_PARM_DESC(hooks,
@@ -93,7 +94,7 @@ MODULE_PARM_DESC(priority,
 		 "among other hooks: a number, or first (default), raw, mangle, filter, last...");
 
 /* For uid 0 only, like nft's counters: it tells about traffic. */
-module_param_cb(counts, &read_only_ops, (void *)(uintptr_t)NF_TRACER_COUNTS, 0400);
+PARAM_MODE(counts, NF_TRACER_COUNTS, 0400);
 MODULE_PARM_DESC(counts, "what became of the packets seen, by hook point and family (read only)");
 
 void rust_helper_param_lock(void)

@@ -34,7 +34,10 @@ enum nf_tracer_param {
 	NF_TRACER_NR_PARAMS,
 };
 
-/* In Rust. `value` ends in 0. Gives 0 or a negative error number. */
+/*
+ * In Rust. `value` ends in 0, or is NULL where insmod was given the name alone. Gives 0
+ * or a negative error number.
+ */
 int nf_tracer_param_set(unsigned int param, const char *value);
 /* In Rust. Writes at most `size` bytes to `to`, without a 0, and gives their number. */
 int nf_tracer_param_get(unsigned int param, char *to, size_t size);

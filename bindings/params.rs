@@ -72,17 +72,20 @@ impl<T> ParamLocked<T> {
 ///
 /// # Safety
 ///
-/// To be called by C's parameter code only, with a string that ends in 0.
+/// To be called by C's parameter code only, with a string that ends in 0, or a null pointer.
 #[no_mangle]
 unsafe extern "C" fn nf_tracer_param_set(param: c_uint, value: *const c_char) -> c_int {
     from_result(|| {
-        // SAFETY: By this function's requirement.
-        let value = unsafe { CStr::from_char_ptr(value) };
+        let value = match value.is_null() {
+            true => None,
+            // SAFETY: By this function's requirement.
+            false => Some(unsafe { CStr::from_char_ptr(value) }.to_bytes()),
+        };
         let mut lock = ParamLock {
             ours: false,
             _not_send: PhantomData,
         };
-        crate::params::set(&mut lock, param, value.to_bytes())?;
+        crate::params::set(&mut lock, param, value)?;
         Ok(0)
     })
 }

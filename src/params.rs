@@ -96,14 +96,15 @@ pub(crate) fn free() {
     STATE.get(&mut lock).settings = Settings::DEFAULT;
 }
 
-/// Reads a value and puts it in force, or says in one line why not and leaves all as it was.
-pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: &[u8]) -> Result {
+/// Reads a value and puts it in force, or says in one line why not and leaves all as it was. There is
+/// no value where `insmod` was given the name alone.
+pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: Option<&[u8]>) -> Result {
     let state = STATE.get(lock);
     let mut new = state.settings.clone();
     let name = name(param);
-    let Ok(text) = core::str::from_utf8(value) else {
-        pr_err!("{name}: the value is no plain text\n");
-        return Err(EINVAL);
+    let text = match value {
+        None => Err(Refused::NO_VALUE),
+        Some(value) => core::str::from_utf8(value).map_err(|_| Refused::NO_TEXT),
     };
 
     match param {
@@ -124,7 +125,11 @@ pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: &[u8]) ->
         FORMAT => new.format = read(name, text)?,
         SINK => new.sinks = read(name, text)?,
         PRIORITY => new.priority = read(name, text)?,
-        _ => return Err(EINVAL),
+        _ => {
+            pr_err!("{name}: read only: it says what became of the packets, and takes no value\n");
+            // As whoever opens the file for writing is told.
+            return Err(EACCES);
+        }
     }
     if let Some(hooks) = &state.hooks {
         let changed = match param {
@@ -145,7 +150,7 @@ pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: &[u8]) ->
 /// Writes what is in force, and a line's end, to `to`, as far as there is room. Gives the length.
 pub(crate) fn get(lock: &mut ParamLock, param: nf_tracer_param, to: &mut [u8]) -> usize {
     let State { settings, hooks } = STATE.get(lock);
-    let mut text = Text { to, len: 0 };
+    let mut text = Page { to, len: 0 };
 
     let written = match param {
         HOOKS => settings.hooks.write(&mut text),
@@ -203,15 +208,19 @@ fn name(param: nf_tracer_param) -> &'static str {
     }
 }
 
-fn read<T: Value>(name: &str, text: &str) -> Result<T> {
-    T::parse(text).map_err(|refused| say(name, refused, T::ALLOWED))
+/// The text of a value, or why there is none.
+type Text<'a> = Result<&'a str, Refused<'static>>;
+
+fn read<T: Value>(name: &str, text: Text<'_>) -> Result<T> {
+    text.and_then(T::parse)
+        .map_err(|refused| say(name, refused, T::ALLOWED))
 }
 
 /// As [`read`], for a list that is shared with the packets' way, where none at all is no condition.
-fn read_list<T: List>(name: &str, text: &str) -> Result<Option<Arc<T>>> {
+fn read_list<T: List>(name: &str, text: Text<'_>) -> Result<Option<Arc<T>>> {
     let mut list = empty_list::<T>()?;
 
-    list.read(text)
+    text.and_then(|text| list.read(text))
         .map_err(|refused| say(name, refused, T::ALLOWED))?;
     Ok((!list.is_empty()).then(|| list.into()))
 }
@@ -222,7 +231,8 @@ fn empty_list<T: List>() -> Result<UniqueArc<T>> {
     Ok(UniqueArc::new(T::EMPTY, GFP_KERNEL)?)
 }
 
-fn read_bpf(name: &str, text: &str) -> Result<Option<Arc<BpfFilter>>> {
+fn read_bpf(name: &str, text: Text<'_>) -> Result<Option<Arc<BpfFilter>>> {
+    let text = text.map_err(|refused| say(name, refused, bpf::ALLOWED))?;
     let Some(program) = bpf::parse(text) else {
         return Ok(None);
     };
@@ -257,17 +267,17 @@ impl kernel::fmt::Display for Shown<'_> {
     }
 }
 
-fn write_list<T: List>(list: &Option<Arc<T>>, to: &mut Text<'_>) -> core::fmt::Result {
+fn write_list<T: List>(list: &Option<Arc<T>>, to: &mut Page<'_>) -> core::fmt::Result {
     list.as_ref().map_or(Ok(()), |list| list.write(to))
 }
 
 /// Text on its way to a reader, cut off where the page ends.
-struct Text<'a> {
+struct Page<'a> {
     to: &'a mut [u8],
     len: usize,
 }
 
-impl Write for Text<'_> {
+impl Write for Page<'_> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         let room = self.to.get_mut(self.len..).unwrap_or_default();
         let len = text.len().min(room.len());

@@ -54,15 +54,29 @@ pub(crate) trait List: Sized {
 /// Why a value was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused<'a> {
-    /// The part of the text that is at fault.
-    pub(crate) token: &'a str,
+    /// The part of the text that is at fault, if it is a part.
+    pub(crate) token: Option<&'a str>,
     /// What is wrong with it, to be read behind the token.
     pub(crate) why: &'static str,
 }
 
 impl<'a> Refused<'a> {
+    /// There is nothing but the parameter's name.
+    pub(crate) const NO_VALUE: Self = Self {
+        token: None,
+        why: "there is no '=' with a value behind the name",
+    };
+    /// There are bytes that are no characters.
+    pub(crate) const NO_TEXT: Self = Self {
+        token: None,
+        why: "the value is no plain text",
+    };
+
     fn new(token: &'a str, why: &'static str) -> Self {
-        Self { token, why }
+        Self {
+            token: Some(token),
+            why,
+        }
     }
 }
 
@@ -71,17 +85,19 @@ impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 40;
 
-        f.write_str("'")?;
-        for byte in self.token.bytes().take(SHOWN) {
-            match byte {
-                b' '..=b'~' => fmt::Write::write_char(f, byte.into())?,
-                _ => write!(f, "\\x{byte:02x}")?,
+        if let Some(token) = self.token {
+            f.write_str("'")?;
+            for byte in token.bytes().take(SHOWN) {
+                match byte {
+                    b' '..=b'~' => fmt::Write::write_char(f, byte.into())?,
+                    _ => write!(f, "\\x{byte:02x}")?,
+                }
             }
+            if token.len() > SHOWN {
+                f.write_str("...")?;
+            }
+            f.write_str("' ")?;
         }
-        if self.token.len() > SHOWN {
-            f.write_str("...")?;
-        }
-        f.write_str("' ")?;
         f.write_str(self.why)
     }
 }

@@ -47,7 +47,7 @@ fn all() -> Vec<Vec<u8>> {
 }
 
 fn set(number: u32, value: &[u8]) -> Result<(), Error> {
-    params::set(&mut ParamLock::take(), number, value)
+    params::set(&mut ParamLock::take(), number, Some(value))
 }
 
 /// Sets a parameter.

@@ -46,6 +46,7 @@ pub(crate) mod prelude {
         format_args as fmt, //
     };
 
+    pub(crate) const EACCES: Error = Error(-13);
     pub(crate) const EINVAL: Error = Error(-22);
     pub(crate) const EOPNOTSUPP: Error = Error(-95);
     pub(crate) const GFP_KERNEL: Flags = Flags;

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Whatever any parameter is given, however: it is taken, or refused in one line, and nothing breaks.
+
+The list of parameters is the module's own, so that one that is new is tried, too.
+"""
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import kmsg
+import module
+import parameters
+import pytest
+from netns import run
+
+# No parameter takes this.
+_WRONG = "\x01\x7f"
+# Behind the name, for insmod. Longer than what is written at run time, and than a line of the log.
+_AT_LOAD = {
+    "no value": "",
+    "an empty one": "=",
+    "a wrong one": f"={_WRONG}",
+    "one in open quotes": f'="{_WRONG} ',
+    "more than a page": f"={'x' * 5000}",
+    "more than 100 pages": f"={'x,' * 250_000}",
+}
+# How the kernel's own lines start, on any module like it, and on what it was given in vain.
+_OF_THE_KERNEL = tuple(f"nf_tracer: {words}" for words in ("loading out-of-tree module", "module verification", "`"))
+_AT_RUN_TIME = {
+    "no byte": b"",
+    "an empty line": b"\n",
+    "a wrong one": _WRONG.encode(),
+    "nearly a page": b"x" * 4095,
+    "a page": b"x" * 4096,
+    "more than a page": b"x" * 5000,
+    "a megabyte": b"x" * (1 << 20),
+    "a NUL": b"\0",
+    "NULs": b"\0" * 5000,
+    "a NUL within": b"\x01\0x",
+}
+
+
+def _names() -> list[str]:
+    return sorted({line.split(":")[0] for line in run("modinfo", "-F", "parm", str(module.FILE)).splitlines()})
+
+
+def _all() -> dict[str, str]:
+    return {file.name: file.read_text() for file in parameters.FOLDER.iterdir()}
+
+
+@pytest.fixture
+def log() -> Iterator[kmsg.KernelLog]:
+    opened = kmsg.KernelLog()
+    yield opened
+    opened.close()
+
+
+def _check_line(log: kmsg.KernelLog, name: str, told: object) -> None:
+    """A refusal is a line of the module's own. The kernel has lines of its own for a load, and for one that fails."""
+    lines = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
+    lines = [text for text in lines if not text.startswith(_OF_THE_KERNEL)]
+    assert len(lines) == 1, (told, lines)
+    assert lines[0].startswith(f"nf_tracer: {name}: "), (told, lines)
+    assert len(lines[0]) < 500, (told, lines)
+    assert lines[0].isascii(), (told, lines)
+    assert lines[0].isprintable(), (told, lines)
+
+
+def _check_it_loads() -> None:
+    with parameters.loaded(""):
+        assert module.hooks()
+
+
+def test_at_load_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog) -> None:
+    for name in _names():
+        for what, value in _AT_LOAD.items():
+            told = (name, what)
+            log.read()
+            try:
+                module.load(name + value)
+            except OSError as error:
+                assert error.errno in (errno.EINVAL, errno.EACCES), told
+                assert not module.is_loaded(), told
+                _check_line(log, name, told)
+            else:
+                module.unload()
+                assert what == "an empty one", told
+        _check_it_loads()
+
+
+def test_by_modprobe_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog, tmp_path: Path) -> None:
+    # modprobe finds modules in a tree of their own, and reads no configuration but this.
+    release = os.uname().release
+    tree = tmp_path / "lib/modules" / release
+    tree.mkdir(parents=True)
+    shutil.copy(module.FILE, tree)
+    run("depmod", "-b", str(tmp_path), release)
+    config = tmp_path / "modprobe.conf"
+    command = ["modprobe", "-d", str(tmp_path), "-C", str(config), module.NAME]
+    for name, value in [(name, "") for name in _names()] + [("counts", "=1"), ("rate", f"={_WRONG}")]:
+        config.write_text(f"options {module.NAME} {name}{value}\n")
+        log.read()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode != 0, (name, value)
+        assert not module.is_loaded(), (name, value)
+        _check_line(log, name, (name, value))
+    config.write_text("")
+    run(*command)
+    module.unload()
+
+
+def test_at_run_time_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog) -> None:
+    tried = []
+    for name in _names():
+        with parameters.loaded(""):
+            before = _all()
+            assert set(before) == set(_names())
+            file = parameters.FOLDER / name
+            if not file.stat().st_mode & 0o222:
+                with pytest.raises(PermissionError):
+                    file.open("wb")
+                continue
+            for what, value in _AT_RUN_TIME.items():
+                log.read()
+                fd = os.open(file, os.O_WRONLY)
+                try:
+                    os.write(fd, value)
+                except OSError as error:
+                    assert error.errno == errno.EINVAL, (name, what)
+                    _check_line(log, name, (name, what))
+                    assert _all() == before, (name, what)
+                    tried.append(what)
+                else:
+                    # The module sees the text up to the first NUL.
+                    assert not value.split(b"\0")[0].strip(), (name, what)
+                    before = _all()
+                os.close(fd)
+    assert set(tried) == set(_AT_RUN_TIME) - {"no byte"}
+    _check_it_loads()
