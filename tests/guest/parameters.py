@@ -10,6 +10,8 @@ import kmsg
 import module
 
 FOLDER = Path("/sys/module", module.NAME, "parameters")
+# As linux/netfilter_ipv4.h has them.
+_PRIORITIES = {"first": -(2**31), "raw": -300}
 
 
 @contextlib.contextmanager
@@ -31,6 +33,15 @@ def put(name: str, value: str | bytes) -> None:
 
 def get(name: str) -> str:
     return (FOLDER / name).read_text().removesuffix("\n")
+
+
+def hooked_in() -> list[str]:
+    """Where the module is to be hooked in by what its parameters say, in the form of module.hooks()."""
+    hooks = get("hooks").split(",")
+    families = {"ipv4": ["ip"], "ipv6": ["ip6"], "inet": ["ip", "ip6"]}[get("family")]
+    priority = get("priority")
+    number = _PRIORITIES.get(priority) or int(priority)
+    return sorted(f"{family} {hook} {number}" for family in families for hook in hooks)
 
 
 def counts(sink: str = "log") -> dict[str, kmsg.Summary]:

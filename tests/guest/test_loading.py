@@ -3,6 +3,7 @@
 
 import contextlib
 import errno
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network) -
 def test_its_hooks_are_the_first_at_both_points_while_it_is_loaded() -> None:
     assert module.hooks() == []
     module.load()
-    assert sorted(module.hooks()) == [f"ip output {_FIRST}", f"ip prerouting {_FIRST}"]
+    assert module.hooks() == [f"ip output {_FIRST}", f"ip prerouting {_FIRST}"]
     with pytest.raises(FileExistsError):
         module.load()
     assert len(module.hooks()) == 2
@@ -112,9 +113,8 @@ def full_hook_point(point: str) -> Iterator[None]:
 def test_a_failing_registration_fails_the_load_and_leaves_nothing(point: str) -> None:
     with full_hook_point(point), web_server("127.0.0.1") as url:
         log = kmsg.KernelLog()
-        with pytest.raises(OSError, match="") as raised:
+        with pytest.raises(OSError, match=os.strerror(errno.E2BIG)):
             module.load()
-        assert raised.value.errno == errno.E2BIG
         assert not module.is_loaded()
         assert module.hooks() == []
         log.read()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Every parameter: what it takes, what it refuses, and that changing it loses nothing."""
 
-import errno
 import multiprocessing
 import os
 import subprocess
@@ -105,6 +104,22 @@ def test_each_takes_what_is_good_and_gives_the_canonical_form(when: str) -> None
             assert parameters.get(name) == canonical, name
 
 
+@pytest.mark.parametrize("when", ["at load", "at run time"])
+def test_it_is_hooked_in_where_its_parameters_say(network: Network, when: str) -> None:
+    values = {"hooks": "input,output", "family": "inet", "priority": "raw+5", "netns": "all"}
+    with parameters.loaded(" ".join(f"{name}={value}" for name, value in values.items()) if when == "at load" else ""):
+        if when == "at run time":
+            for name, value in values.items():
+                parameters.put(name, value)
+                assert module.hooks() == parameters.hooked_in(), name
+        everywhere = [f"{family} {hook} -295" for family in ("ip", "ip6") for hook in ("input", "output")]
+        assert module.hooks() == module.hooks(network.peer) == parameters.hooked_in() == everywhere
+        for name, value in (("family", "ipv6"), ("priority", "-300"), ("hooks", "all"), ("netns", "host")):
+            parameters.put(name, value)
+            assert module.hooks() == parameters.hooked_in(), name
+            assert module.hooks(network.peer) == (module.hooks() if name != "netns" else []), name
+
+
 def test_what_is_bad_is_refused_whole_in_one_line_that_says_why() -> None:
     in_force = {name: canonical for name, _, canonical in _GOOD}
     with parameters.loaded(""):
@@ -137,14 +152,11 @@ def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Q
     while time.monotonic() < end:
         name, value = values[number % len(values)]
         for wrong in ("x" * 4000, b"\xff\xfe", "\u00e9") * 7:
-            try:
+            with pytest.raises(OSError, match="Invalid argument"):
                 parameters.put(name, wrong)
-            except OSError as error:
-                assert error.errno == errno.EINVAL
-                refused += 1
+            refused += 1
         parameters.put(name, value)
         number += 1
-    assert refused == 21 * number
     written.put((number, refused))
 
 
@@ -214,7 +226,7 @@ def test_the_counts_may_be_open_across_rmmod() -> None:
     with (parameters.FOLDER / "counts").open() as file:
         ping("127.0.0.1")
         module.unload()
-        with pytest.raises(OSError, match=""):
+        with pytest.raises(OSError, match="No such device"):
             file.read()
 
 

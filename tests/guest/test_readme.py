@@ -26,8 +26,10 @@ def test_each_parameter_has_an_example_that_works() -> None:
         defaults = {name: parameters.get(name) for name in names}
     for row, example in examples.items():
         run("sh", "-c", f"insmod {module.FILE} {example}")
+        hooked_in, expected = module.hooks(), parameters.hooked_in()
         given = {name: parameters.get(name) for name in re.findall(r"(?:^| )(\w+)=", example)}
         run("rmmod", module.NAME)
         assert set(given) & set(re.findall(r"`(\w+)`", row)), example
+        assert hooked_in == expected, example
         # Each is in force: none of them is what it would be without a word.
         assert all(defaults[name] != value for name, value in given.items()), (example, given)
