@@ -283,6 +283,29 @@ def test_devices_are_chosen_by_name_and_by_the_beginning_of_it(wire: Wire) -> No
             assert _emitted(wire) == expected, names
 
 
+def test_of_what_makes_no_sense_only_what_meets_the_conditions_is_told(
+    network: Network, tmp_path: Path, log: kmsg.KernelLog
+) -> None:
+    invalid = IP(src="10.1.0.1", dst=frames.HOST) / TCP(sport=1, dport=2, dataofs=4)
+    truncated = IP(src="10.1.0.2", dst=frames.HOST, proto=6) / Raw(b"short")
+    wire = Wire(_framed([invalid, truncated]), tmp_path, network)
+    with parameters.loaded("rate=0 hooks=prerouting format=full"):
+        for name, value, chosen in (
+            ("iface", "", {1000, 1001}),
+            ("iface", network.device, {1000, 1001}),
+            ("iface", "lo", set()),
+            ("dport", "2", {1000}),
+            ("sport", "2", set()),
+            ("src", "10.1.0.2", {1001}),
+            ("dst", "10.1.0.2", set()),
+            ("bpf", parameters.bpf("src host 10.1.0.1"), {1000}),
+        ):
+            parameters.put(name, value)
+            assert _chosen(wire, log) == chosen, (name, value)
+            parameters.put(name, "")
+    wire.close()
+
+
 def test_a_packet_of_ipv6_is_found_behind_extension_headers(network: Network, tmp_path: Path) -> None:
     end = {"src": "fe80::1", "dst": "ff02::1"}
     packets = [

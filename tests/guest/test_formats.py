@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """The lines, against tshark's fields and against what the kernel's own logger prints."""
 
+import contextlib
+import os
 import re
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import frames
@@ -13,6 +16,7 @@ import parameters
 import pytest
 from conftest import Network
 from hookmod import ping, rules
+from listeners import events, ftrace, trace_pipe
 from netns import inside, run
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
@@ -189,32 +193,104 @@ def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None
     )
 
 
-def test_segments_and_how_far_a_sum_is_made_are_told(network: Network) -> None:
-    udp_segment = 103
+def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners() -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded("rate=0 hooks=output format=full port=7100"):
+        os.seteuid(1234)
+        try:
+            server = socket.create_server(("127.0.0.1", 7100))
+        finally:
+            os.seteuid(0)
+        with server, socket.create_connection(("127.0.0.1", 7100)):
+            pass
+    found = [re.search(r" uid=(\d+) .* sport=(\d+) .* flags=(\S+) ", text) for _, text in log.read() if "hook=" in text]
+    log.close()
+    # The answer is sent before there is a socket of the connection: by a request of the listener's.
+    answers = [match.groups() for match in found if match and match[3] == "SYN,ACK"]
+    assert answers == [("1234", "7100", "SYN,ACK")]
+
+
+class Told:
+    """What a line and an event say of each datagram to an address at a hook."""
+
+    def __init__(self, hook: str, address: str, options: str = "") -> None:
+        self._loaded = parameters.loaded(
+            f"proto=udp rate=0 hooks={hook} dst={address} format=full sink=log,trace {options}"
+        )
+
+    def __enter__(self) -> "Told":
+        self.log = kmsg.KernelLog()
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(self._loaded)
+        self._stack.enter_context(ftrace())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # With the module goes what was recorded of its event.
+        text = trace_pipe()
+        self._stack.close()
+        lines = [line for _, line in self.log.read() if " hook=" in line]
+        self.log.close()
+        (self.line,) = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
+        (self.event,) = events(text)
+
+
+@contextlib.contextmanager
+def _sums_in_software(network: Network) -> Iterator[None]:
+    """For a while, the devices of the pair make no sums."""
+    run("ethtool", "-K", network.device, "tx", "off")
+    run("ethtool", "-K", network.peer_device, "tx", "off", netns=network.peer)
+    try:
+        yield
+    finally:
+        run("ethtool", "-K", network.device, "tx", "on", "tso", "on")
+        run("ethtool", "-K", network.peer_device, "tx", "on", "tso", "on", netns=network.peer)
+
+
+def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
+    group = "239.1.2.3"
     tracked = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
     found = []
-    with rules(tracked), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind((network.address, 0))
-        # The peer's device takes sums that are not finished, or has them finished before; conntrack sums up.
-        for tx, priority in (("on", "first"), ("off", "first"), ("off", "conntrack+1")):
-            run("ethtool", "-K", network.peer_device, "tx", tx, netns=network.peer)
-            log = kmsg.KernelLog()
-            with parameters.loaded(f"proto=udp rate=0 hooks=prerouting format=full priority={priority}"):
-                with inside(network.peer), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                    sender.sendto(b"x", receiver.getsockname())
-                receiver.recv(10)
-            lines = [text for _, text in log.read() if f" dst={network.address} " in text]
-            log.close()
-            found += re.findall(r" csum_state=(\w+) ", lines[0])
-        run("ethtool", "-K", network.peer_device, "tx", "on", netns=network.peer)
-    assert found == ["partial", "none", "complete"]
-    log = kmsg.KernelLog()
     with (
-        parameters.loaded("proto=udp rate=0 hooks=output format=full"),
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own,
     ):
+        receiver.bind((network.address, 0))
+        port = receiver.getsockname()[1]
+        with inside(network.peer):
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+        def send(priority: str) -> None:
+            with Told("prerouting", network.address, f"priority={priority}") as told:
+                sender.sendto(b"x", (network.address, port))
+                receiver.recv(10)
+            found.append((told.line["csum_state"], told.event["csum_state"]))
+
+        with sender, rules(tracked):
+            # The peer's device takes sums that are not finished, or has them finished before; conntrack sums up.
+            send("first")
+            with _sums_in_software(network):
+                send("first")
+                send("conntrack+1")
+        # What a host sends to a group that it is in comes back, and needs no check.
+        with _sums_in_software(network):
+            own.setsockopt(
+                socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton(network.address)
+            )
+            own.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(network.address))
+            with Told("prerouting", group) as told:
+                own.sendto(b"x", (group, 9))
+            found.append((told.line["csum_state"], told.event["csum_state"]))
+    assert found == [(state, state) for state in ("partial", "none", "complete", "unnecessary")]
+
+
+def test_segments_and_the_mark_are_told(network: Network) -> None:
+    udp_segment = 103
+    with Told("output", network.peer_address) as told, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_UDP, udp_segment, 500)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 77)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 5)
         sender.sendto(b"x" * 1800, (network.peer_address, 9))
-    lines = [text for _, text in log.read() if "hook=output" in text]
-    log.close()
-    assert " len=1828 segments=4 " in lines[0]
+    assert [told.line[key] for key in ("len", "segments", "payload", "mark")] == ["1828", "4", "1800", "0x4d"]
+    assert [told.event[key] for key in ("len", "gso_segs", "payload", "mark")] == ["1828", "4", "1800", "0x4d"]
+    assert (told.event["indev"], told.event["outdev"]) == ("", network.device)

@@ -3,6 +3,7 @@
 
 import re
 import shlex
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ import module
 import parameters
 import pytest
 from conftest import Network
-from hookmod import ping
+from frames import ipv4, tcp
+from hookmod import ping, rules
 from listeners import EVENT, events, ftrace, trace_pipe, tracing
 from recording import wait_until
 from scapy.layers.inet import IP, TCP
@@ -32,6 +34,8 @@ _V6_PACKETS = [
 ]
 # The event's fields, and what tshark calls them: the first of a packet, since an ICMP error quotes another.
 _FIELDS = {
+    "family": ("ip.version", "ipv6.version"),
+    "protocol": ("ip.proto", "ipv6.fraghdr.nxt", "ipv6.nxt"),
     "len": ("frame.len",),
     "saddr": ("ip.src",),
     "daddr": ("ip.dst",),
@@ -48,11 +52,15 @@ _FIELDS = {
     "csum": ("tcp.checksum", "udp.checksum", "icmp.checksum", "icmpv6.checksum"),
     "type": ("icmp.type", "icmpv6.type"),
     "code": ("icmp.code", "icmpv6.code"),
-    "payload": ("tcp.len",),
+    "payload": ("tcp.len", "udp.length"),
     "flags": ("tcp.flags",),
 }
+_FAMILIES = {"4": "ipv4", "6": "ipv6"}
+_PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "132": "sctp"}
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
 _ETHERNET_HEADER = 14
+_UDP_HEADER = 8
+_MARK = "0x1f2e3d4c"
 _README = Path(__file__).resolve().parents[2] / "README.md"
 
 
@@ -71,7 +79,8 @@ def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture
 def traced(network: Network) -> Iterator[None]:
     scope = f"hooks=prerouting iface={network.device} src=10.1.0.0/16,fe80::1"
-    with parameters.loaded(f"sink=trace proto=all family=inet {scope}"):
+    marked = f"table inet t {{\nchain c {{\ntype filter hook prerouting priority -500\nmeta mark set {_MARK}\n}}\n}}"
+    with rules(marked), parameters.loaded(f"sink=trace proto=all family=inet priority=-499 {scope}"):
         yield
 
 
@@ -123,9 +132,17 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
                 assert ours == (value or "0.0.0.0"), (event, packet)  # noqa: S104
             elif key in ("saddrv6", "daddrv6"):
                 assert ours == (value or f"::ffff:{packet[key.removesuffix('v6')]}"), (event, packet)
-            elif key != "payload" or value:
+            elif key == "family":
+                assert ours == _FAMILIES[value], (event, packet)
+            elif key == "protocol":
+                assert ours == (_PROTOCOLS.get(value) or hex(int(value))), (event, packet)
+            elif key == "payload" and event["protocol"] == "udp" and value:
+                # tshark's has the header in it.
+                assert int(ours) == int(value) - _UDP_HEADER, (event, packet)
+            else:
                 assert int(ours, 0) == int(value or "0", 0), (key, event, packet)
         assert event["hook"] == "prerouting"
+        assert (event["mark"], event["gso_segs"], event["csum_state"]) == (_MARK, "1", "none")
         assert (event["indev"], event["outdev"]) == (network.device, "")
         assert int(event["netns"]) == Path("/proc/self/ns/net").stat().st_ino
         assert event["malformed"] == ("truncated" if cut_short else "no")
@@ -189,6 +206,22 @@ def test_one_skb_has_one_identity_from_hook_to_hook() -> None:
         ways.setdefault(f"{event['type']} {event['seq']} {event['skbaddr']}", []).append(event["hook"])
     assert len(ways) == 4
     assert all(way == ["output", "postrouting", "prerouting", "input"] for way in ways.values()), ways
+
+
+def test_what_makes_no_sense_is_marked(network: Network) -> None:
+    segments = tcp(), tcp()[:16], tcp(doff=4)
+    with (
+        parameters.loaded("sink=trace hooks=output"),
+        ftrace(),
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw,
+    ):
+        for segment in segments:
+            raw.sendto(ipv4(segment, network.address, network.peer_address), (network.peer_address, 0))
+        found = events(trace_pipe())
+    assert [event["malformed"] for event in found] == ["no", "truncated", "invalid"]
+    # All that could be read is there.
+    assert [(event["protocol"], event["daddr"]) for event in found] == [("tcp", network.peer_address)] * 3
+    assert found[0]["sport"] == found[2]["sport"] != found[1]["sport"] == "0"
 
 
 def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_rate() -> None:
