@@ -13,6 +13,7 @@ from pathlib import Path
 import module
 from pace import patience
 from recording import wait_until
+from scapy.utils import RawPcapReader
 
 EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
 # A program takes long to start under emulation; bpftrace has a compiler to load.
@@ -123,3 +124,11 @@ def nflog_record(record: bytes) -> tuple[str, bytes]:
         values[kind] = record[at + 4 : at + length]
         at += (length + 3) & ~3
     return values[_NFULA_PREFIX].rstrip(b"\0").decode(), values[_NFULA_PAYLOAD]
+
+
+def nflog_records(file: Path) -> list[tuple[str, bytes]]:
+    """The prefixes and the packets that tcpdump has written to a file so far."""
+    file_header = 24
+    if not file.exists() or file.stat().st_size < file_header:
+        return []
+    return [nflog_record(record) for record, _ in RawPcapReader(str(file))]

@@ -109,17 +109,17 @@ def test_loading_warns_of_a_serial_console_that_would_take_the_lines() -> None:
     assert consoles.startswith("ttyS0 "), consoles
     levels = Path("/proc/sys/kernel/printk")
     before = levels.read_text().split()[0]
-    for level, warnings in (("6", 0), ("7", 1)):
+    for sink, level, warnings in (("log", "6", 0), ("log,trace", "7", 1), ("trace,nflog:1", "7", 0)):
         log = kmsg.KernelLog()
         levels.write_text(level)
         try:
-            with parameters.loaded(""):
+            with parameters.loaded(f"sink={sink}"):
                 pass
         finally:
             levels.write_text(before)
         found = [text for number, text in log.read() if "serial console" in text and number == 4]
         log.close()
-        assert len(found) == warnings, (level, found)
+        assert len(found) == warnings, (sink, level, found)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,9 @@ import parameters
 import pytest
 from conftest import Network
 from hookmod import ping, rules
+from listeners import capturing, nflog_records
 from netns import ip, run
+from recording import wait_until
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
@@ -189,3 +191,19 @@ def test_of_forwarded_packets_with_both_devices(network: Network, hook: str) -> 
     for protocol in ("ICMP", "ICMPv6"):
         requests = [line for line in lines if line.startswith(start) and f" PROTO={protocol} " in line]
         assert len(requests) == 3, (protocol, lines)
+
+
+@pytest.mark.usefixtures("far")
+@pytest.mark.parametrize("device", [0, 1])
+def test_nflog_names_the_hook_of_what_is_forwarded_by_either_device(
+    network: Network, tmp_path: Path, device: int
+) -> None:
+    file = tmp_path / "nflog.pcap"
+    iface = (network.device, "tofar")[device]
+    with (
+        parameters.loaded(f"sink=nflog:6 proto=icmp hooks=forward iface={iface}"),
+        capturing(["tcpdump", "-U", "-i", "nflog:6", "-w", str(file)], 6, tmp_path / "says"),
+    ):
+        assert ping(_FAR, count=2, netns=network.peer)[0] == 2
+        wait_until(lambda: len(nflog_records(file)) == 4, "tcpdump has them")
+    assert {prefix for prefix, _ in nflog_records(file)} == {"nf_tracer: forward"}

@@ -15,7 +15,7 @@ import parameters
 import pytest
 from conftest import Network
 from hookmod import ping
-from listeners import capturing, nflog_record
+from listeners import capturing, nflog_record, nflog_records
 from netns import inside
 from recording import wait_until
 from scapy.layers.l2 import Ether
@@ -25,14 +25,6 @@ from test_formats import _PACKETS
 from test_limits import _send
 
 _PREROUTING = "nf_tracer: prerouting"
-
-
-def _captured(file: Path) -> list[tuple[str, bytes]]:
-    """The prefixes and the packets that tcpdump has written so far."""
-    file_header = 24
-    if not file.exists() or file.stat().st_size < file_header:
-        return []
-    return [nflog_record(record) for record, _ in RawPcapReader(str(file))]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +51,8 @@ def test_tcpdump_gets_each_packet_whole_with_its_hook(wire: Wire, sent: list[byt
     file = tmp_path / "nflog.pcap"
     with capturing(["tcpdump", "-U", "-i", "nflog:5", "-w", str(file)], 5, tmp_path / "says"):
         wire.put()
-        wait_until(lambda: len(_captured(file)) == len(sent), "tcpdump has them")
-    assert _captured(file) == [(_PREROUTING, ip) for ip in sent]
+        wait_until(lambda: len(nflog_records(file)) == len(sent), "tcpdump has them")
+    assert nflog_records(file) == [(_PREROUTING, ip) for ip in sent]
     # One of them is cut short, and counted as that.
     counts = parameters.total("nflog")
     assert (counts.emitted, counts.truncated) == (len(sent) - 1, 1)
@@ -116,11 +108,23 @@ def test_a_listener_gets_the_packets_of_its_own_namespace(network: Network, tmp_
             _send(3, network.peer_address)
             with inside(network.peer):
                 _send(5, network.address)
-            wait_until(lambda file=file, size=size: len(_captured(file)) == size, "tcpdump has them")
-            assert {prefix for prefix, _ in _captured(file)} == {"nf_tracer: output"}
+            wait_until(lambda file=file, size=size: len(nflog_records(file)) == size, "tcpdump has them")
+            assert {prefix for prefix, _ in nflog_records(file)} == {"nf_tracer: output"}
             process.send_signal(signal.SIGINT)
             process.wait()
         assert parameters.total("nflog").emitted == 16
+
+
+def test_the_prefix_names_every_hook(tmp_path: Path) -> None:
+    hooks = ("output", "postrouting", "prerouting", "input")
+    file = tmp_path / "nflog.pcap"
+    with (
+        parameters.loaded("sink=nflog:6 proto=udp hooks=all"),
+        capturing(["tcpdump", "-U", "-i", "nflog:6", "-w", str(file)], 6, tmp_path / "says"),
+    ):
+        _send(2)
+        wait_until(lambda: len(nflog_records(file)) == 2 * len(hooks), "tcpdump has them")
+    assert [prefix for prefix, _ in nflog_records(file)] == [f"nf_tracer: {hook}" for hook in hooks] * 2
 
 
 def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays() -> None:
@@ -143,15 +147,24 @@ def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays() ->
     assert said[0] == "nf_tracer: sink: nflog: this kernel has no nfnetlink_log", said
 
 
+# Nothing else is said where a packet went to NFLOG.
+_AT_UNLOADING = ["nf_tracer: output ipv4 nflog", "nf_tracer: log", "nf_tracer: nflog"]
+
+
+def _said(log: kmsg.KernelLog) -> list[str]:
+    """What is in the log since, other than what the kernel says of any such module, counts without their numbers."""
+    said = [text for _, text in log.read() if "out-of-tree" not in text and "verification failed" not in text]
+    log.close()
+    return [text.split(" seen ")[0] for text in said]
+
+
 def test_without_a_listener_nothing_happens() -> None:
     log = kmsg.KernelLog()
     with parameters.loaded("sink=nflog:7 proto=udp hooks=output"):
         _send(500)
         # What NFLOG does with them, it does not say.
         assert parameters.total("nflog").emitted == 500
-    said = [text for _, text in log.read() if "out-of-tree" not in text and "verification failed" not in text]
-    log.close()
-    assert all(" seen " in text for text in said), said
+    assert _said(log) == _AT_UNLOADING
 
 
 def test_a_listener_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
@@ -172,6 +185,4 @@ def test_a_listener_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
         drops = {int(row[2]): int(row[8]) for row in rows[1:] if row[1] == "12"}
         assert drops[port] > 0
         process.send_signal(signal.SIGCONT)
-    said = [text for _, text in log.read() if "out-of-tree" not in text and "verification failed" not in text]
-    log.close()
-    assert all(" seen " in text for text in said), said
+    assert _said(log) == _AT_UNLOADING
