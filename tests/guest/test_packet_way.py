@@ -16,7 +16,7 @@ from pathlib import Path
 import frames
 import parameters
 import pytest
-from hookmod import counted, rules
+from hookmod import counted, ping, rules
 from netns import inside, ip, run
 from pace import patience
 from recording import wait_until
@@ -26,6 +26,7 @@ from traffic import Injector, fetch, web_server
 _PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
 _CLIENT, _SERVER = "10.77.1.2", "10.77.2.2"
 _TO_CLIENT, _TO_SERVER = "10.77.1.1", "10.77.2.1"
+_INSTANCES = Path("/sys/kernel/tracing/instances")
 _NOWHERE = "203.0.113.1"
 # What all namespaces see of the scene, and nothing that the kernel sends of its own accord.
 _EVERYWHERE = "sink=trace hooks=all netns=all family=inet proto=tcp,udp"
@@ -160,7 +161,8 @@ def test_each_packet_of_a_connection_is_followed_through_dnat_and_snat() -> None
     request = [way for way in ways if places(way)[0] == "client output"]
     reply = [way for way in ways if places(way)[0] == "server output"]
     assert len(request) + len(reply) == len(ways)
-    assert len(request) > 3 and len(reply) > 3
+    assert len(request) > 3
+    assert len(reply) > 3
     # nft saw the same packets at the host's three points.
     assert counters == dict.fromkeys(("ip prerouting", "ip forward", "ip postrouting"), len(ways))
     local = request[0]["hops"][0]["sport"]
@@ -179,7 +181,8 @@ def test_each_packet_of_a_connection_is_followed_through_dnat_and_snat() -> None
         # What becomes of a segment then is TCP's to say: it may be there twice, or unread when its socket is closed.
         kind, after, _ = ending(way)
         dropped_by_tcp = kind == "dropped" and way["end"]["location"].startswith(("tcp_", "sk_stream_"))
-        assert after == "input" and (kind == "delivered" or dropped_by_tcp), way["end"]
+        assert after == "input"
+        assert kind == "delivered" or dropped_by_tcp, way["end"]
         assert [hop["time"] for hop in way["hops"]] == sorted(hop["time"] for hop in way["hops"])
         devices = [(hop["indev"], hop["outdev"]) for hop in way["hops"] if hop["netns_name"] == "host"]
         ends = ("to-client", "to-server") if way in request else ("to-server", "to-client")
@@ -273,32 +276,65 @@ def test_an_ipv6_packet_is_followed_too() -> None:
 def test_lost_events_are_told() -> None:
     with receiver("127.0.0.1", 7010), parameters.loaded("sink=trace hooks=all proto=udp host=127.0.0.1"):
         process = start("--buffer", "64")
+        (instance,) = _INSTANCES.iterdir()
+        size, clock = [(instance / name).read_text() for name in ("per_cpu/cpu0/buffer_size_kb", "trace_clock")]
         trace_cmd = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
         os.killpg(trace_cmd, signal.SIGSTOP)
         send("127.0.0.1", 7010, count=1000)
         os.killpg(trace_cmd, signal.SIGCONT)
         ways, said = finish(process)
+    # The kernel has some more, for each page's own.
+    assert 64 <= int(size) < 128
+    # The one that all CPUs have in common, and that the log's is close to.
+    assert "[mono]" in clock
     assert len(ways) < 1000
     lost = sum(int(number) for number in re.findall(r"CPU \d+ lost (\d+) events", said))
     assert lost > 1000, said
 
 
 def test_nothing_is_left_enabled_when_it_is_killed() -> None:
-    instances = Path("/sys/kernel/tracing/instances")
     with parameters.loaded("sink=trace hooks=all"):
         process = start()
-        assert list(instances.iterdir())
+        assert list(_INSTANCES.iterdir())
         assert Path("/sys/module/nf_tracer/refcnt").read_text() != "0\n"
         process.kill()
         process.communicate()
-        wait_until(lambda: not list(instances.iterdir()), "the instance goes")
+        wait_until(lambda: not list(_INSTANCES.iterdir()), "the instance goes")
         # That the module can be unloaded is the end of this test.
 
 
-def test_a_command_is_recorded_and_its_status_is_given() -> None:
+def test_with_drops_only_no_other_end_is_recorded() -> None:
+    with parameters.loaded("sink=trace hooks=all proto=icmp,udp host=127.0.0.1"):
+        process = start("--drops-only")
+        assert ping("127.0.0.1", count=1)[0] == 1
+        send("127.0.0.1", 7012)
+        ways, _ = finish(process)
+    (request,) = [way for way in ways if (way["hops"][0]["protocol"], way["hops"][0]["type"]) == ("icmp", 8)]
+    (datagram,) = [way for way in ways if way["hops"][0]["protocol"] == "udp"]
+    # That icmp_rcv() frees it is not seen.
+    assert (*ending(request), request["end"]["time"], request["end"]["location"]) == (
+        "delivered",
+        "input",
+        "",
+        None,
+        "",
+    )
+    assert ending(datagram) == ("dropped", "input", "NO_SOCKET")
+    assert datagram["end"]["time"] > datagram["hops"][-1]["time"]
+
+
+def test_a_command_is_recorded_and_its_status_is_given(tmp_path: Path) -> None:
+    file = str(tmp_path / "trace.dat")
     with parameters.loaded("sink=log,trace hooks=input,output proto=icmp"):
         command = ["sh", "-c", f"ping -c 1 {_TO_CLIENT}; exit 7"]
-        done = subprocess.run([_PROGRAM, "--brief", "--", *command], capture_output=True, text=True)
+        done = subprocess.run(
+            [_PROGRAM, "--brief", "--output", file, "--", *command], capture_output=True, text=True, check=False
+        )
+    # The module is gone by now.
+    again = subprocess.run([_PROGRAM, "--brief", "--input", file], capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == done.stdout[-len(again.stdout) :]
+    assert len(re.findall(r" icmp .* type 8 .* delivered, freed in icmp_rcv", again.stdout)) == 1
     assert done.returncode == 7, done.stderr
     assert "1 packets transmitted, 1 received" in done.stdout
     assert len(re.findall(r"icmp .* type [08] code 0 .*: output \+[\d.]+ us input", done.stdout)) == 2, done.stdout
@@ -311,7 +347,7 @@ def test_a_command_is_recorded_and_its_status_is_given() -> None:
 
 def test_a_module_without_the_tracepoint_in_force_is_told_about_in_a_line() -> None:
     with parameters.loaded("sink=log"):
-        done = subprocess.run([_PROGRAM, "--duration", "1"], capture_output=True, text=True)
+        done = subprocess.run([_PROGRAM, "--duration", "1"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "packet-way: nf_tracer has sink=log, trace is not in it: echo log,trace >/sys/module/nf_tracer/parameters/sink"
