@@ -118,7 +118,8 @@ class Sender:
             try:
                 sends[turn](packet)
             except OSError as error:
-                assert error.errno not in (errno.EBADF, errno.ENETDOWN, errno.ENODEV, errno.ENXIO), error
+                if error.errno in (errno.EBADF, errno.ENETDOWN, errno.ENODEV, errno.ENXIO):
+                    raise
                 refused += 1
             turn = turn + 1 if turn < last else 0
         return len(packets) - refused, refused

@@ -14,7 +14,7 @@ from pathlib import Path
 def run(*command: str, netns: str | None = None) -> str:
     """Runs a program to its end, in a namespace, and gives what it says."""
     prefix = ["ip", "netns", "exec", netns] if netns else []
-    done = subprocess.run([*prefix, *command], capture_output=True, text=True)
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
     return done.stdout
 
@@ -59,7 +59,7 @@ def bring_up_loopback() -> None:
 def ip(arguments: str, netns: str | None = None) -> None:
     """Runs ip(8)'s commands, one a line: one process for all of them."""
     options = ["-n", netns] if netns else []
-    done = subprocess.run(["ip", *options, "-batch", "-"], input=arguments, capture_output=True, text=True)
+    done = subprocess.run(["ip", *options, "-batch", "-"], input=arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -3,6 +3,7 @@
 
 import contextlib
 import errno
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -77,9 +78,8 @@ def test_one_handler_serves_both_ip_families() -> None:
 @pytest.mark.parametrize(("error", "expected"), [(0, errno.EPERM), (errno.ENETDOWN, errno.ENETDOWN)])
 def test_a_drop_is_eperm_for_a_local_sender_or_the_error_that_is_given(error: int, expected: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, loaded("port_blocker", port=PORT, error=error):
-        with drop_reasons() as reasons, pytest.raises(OSError, match="") as raised:
+        with drop_reasons() as reasons, pytest.raises(OSError, match=os.strerror(expected)):
             client.sendto(b"x", ("127.0.0.1", PORT))
-        assert raised.value.errno == expected
         client.sendto(b"x", ("127.0.0.1", PORT + 1))
     assert reasons.count("NETFILTER_DROP") == 1
 
@@ -122,10 +122,9 @@ def test_what_is_repeated_too_often_is_eloop_for_a_local_sender() -> None:
         with (
             loaded("repeater", times=100, output=1),
             drop_reasons() as reasons,
-            pytest.raises(OSError, match="") as raised,
+            pytest.raises(OSError, match=os.strerror(errno.ELOOP)),
         ):
             sender.sendto(echo, ("127.0.0.1", 0))
-        assert raised.value.errno == errno.ELOOP
         sender.sendto(echo, ("127.0.0.1", 0))
     assert reasons.count("NETFILTER_DROP") == 1
 

@@ -6,7 +6,7 @@ All are sent and captured once; each test looks at its own, which it knows by th
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -191,7 +191,7 @@ def _checksum_errors() -> int:
 
 
 @pytest.fixture(scope="module")
-def received(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Received]:
+def received(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Received:
     sent = _all_frames()
     injector = Injector(network.peer, network.peer_device)
     errors = {}
@@ -204,7 +204,7 @@ def received(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iter
             errors[name] = _checksum_errors() - before
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     injector.close()
-    yield Received(recording, sent, errors)
+    return Received(recording, sent, errors)
 
 
 @pytest.mark.parametrize("name", [*_CASES, *_OTHER_FRAMES])
