@@ -21,7 +21,6 @@
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <net/netfilter/nf_log.h>
-#include <net/netfilter/nf_queue.h>
 
 #include "events.h"
 #include "helpers.h"

@@ -10,6 +10,8 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
@@ -17,8 +19,8 @@
 #include <net/dst.h>
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_log.h>
-#include <net/netfilter/nf_queue.h>
 #include <net/sock.h>
 
 #include "helpers.h"
@@ -73,6 +75,11 @@ u32 rust_helper_sk_uid(const struct sock *sk)
 u64 rust_helper_sk_cookie(const struct sock *sk)
 {
 	return atomic64_read(&sk->sk_cookie);
+}
+
+struct net_device *rust_helper_skb_dev(const struct sk_buff *skb)
+{
+	return skb->dev;
 }
 
 u32 rust_helper_skb_mark(const struct sk_buff *skb)
@@ -144,6 +151,11 @@ void rust_helper_skb_write(struct sk_buff *skb, int offset, const void *from,
 void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 				  u32 to, u32 what)
 {
+	bool udp = what == NF_CHECKSUM_UDP || what == NF_CHECKSUM_UDP_PSEUDO_HEADER;
+	bool pseudo = what == NF_CHECKSUM_PSEUDO_HEADER ||
+		      what == NF_CHECKSUM_UDP_PSEUDO_HEADER;
+	bool partial = what != NF_CHECKSUM_IP_HEADER &&
+		       skb->ip_summed == CHECKSUM_PARTIAL;
 	__sum16 *field = (__sum16 *)(skb->data + offset);
 	__be32 old = (__force __be32)from;
 	__be32 new = (__force __be32)to;
@@ -154,17 +166,33 @@ void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 	 * cancel out in skb->csum, except for the pseudo header, which is not in
 	 * the packet twice. Here each change is accounted for when it is made.
 	 */
-	if (what == NF_CHECKSUM_IP_HEADER)
+	if (udp && !partial && !sum)
+		return;
+	if (!partial)
 		csum_replace4(&sum, old, new);
-	else if (skb->ip_summed != CHECKSUM_PARTIAL)
-		csum_replace4(&sum, old, new);
-	else if (what == NF_CHECKSUM_PSEUDO_HEADER)
+	else if (pseudo)
 		sum = ~csum_fold(csum_add(csum_sub(csum_unfold(sum),
 						   (__force __wsum)old),
 					  (__force __wsum)new));
 	else
 		return;
+	if (udp && !sum)
+		sum = CSUM_MANGLED_0;
 	rust_helper_skb_write(skb, offset, &sum, sizeof(sum));
+}
+
+void rust_helper_skb_clear_hash(struct sk_buff *skb)
+{
+	skb_clear_hash(skb);
+}
+
+int rust_helper_nf_reroute(struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	if (!skb_dst(skb))
+		return 0;
+	if (state->pf == NFPROTO_IPV4)
+		return ip_route_me_harder(state->net, state->sk, skb, RTN_UNSPEC);
+	return nf_ip6_route_me_harder(state->net, state->sk, skb);
 }
 
 #if !IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
@@ -174,55 +202,122 @@ static bool nf_bridge_info_exists(const struct sk_buff *skb)
 }
 #endif
 
-struct nf_queue_entry *
-rust_helper_nf_hook_steal(struct sk_buff *skb, const struct nf_hook_state *state)
+/* As nf_ct_drop_unconfirmed(): who has such a connection may change it without a lock. */
+static bool shares_unconfirmed_connection(const struct sk_buff *skb)
 {
-	struct nf_queue_entry *entry;
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+	struct nf_conn *ct = (struct nf_conn *)skb_nfct(skb);
 
+	return ct && !nf_ct_is_confirmed(ct) &&
+	       refcount_read(&ct->ct_general.use) > 1;
+#else
+	return false;
+#endif
+}
+
+/* Takes the route over from the RCU readers, and leaves it where that fails. */
+static bool hold_route(struct sk_buff *skb)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	if (!skb_dst_is_noref(skb))
+		return true;
+	/* skb_dst_force() takes one that is going away from the packet. */
+	if (!dst_hold_safe(dst))
+		return false;
+	skb_dst_force(skb);
+	dst_release(dst);
+	return true;
+}
+
+bool rust_helper_nf_held_take(const struct nf_held *held)
+{
+	const struct nf_hook_state *state = &held->state;
+	struct sk_buff *skb = held->skb;
+	struct sock *sk = state->sk;
+	bool prefetched = skb_sk_is_prefetched(skb);
+
+	if (!state->okfn)
+		return false;
 	/* Only nf_queue.c knows how to hold a bridge's ports. */
 	if (state->pf == NFPROTO_BRIDGE || nf_bridge_info_exists(skb))
-		return NULL;
-	/* The route of a packet may be the RCU reader's, which we cease to be. */
-	if (skb_dst(skb) && !skb_dst_force(skb))
-		return NULL;
-
-	entry = kzalloc_obj(*entry, GFP_ATOMIC);
-	if (!entry)
-		return NULL;
-	entry->skb = skb;
-	entry->skb_dev = skb->dev;
-	entry->state = *state;
-	entry->size = sizeof(*entry);
-	if (!nf_queue_entry_get_refs(entry)) {
-		kfree(entry);
-		return NULL;
+		return false;
+	if (shares_unconfirmed_connection(skb))
+		return false;
+	if (prefetched) {
+		/* No hook point knows of both: each would have to be undone for the other. */
+		if (sk)
+			return false;
+		/* One that BPF has made of a SYN cookie, whose listener nobody may hold. */
+		if (skb->sk->sk_state == TCP_NEW_SYN_RECV)
+			return false;
+		if (!sk_is_refcounted(skb->sk))
+			sk = skb->sk;
 	}
-	return entry;
+	if (!hold_route(skb))
+		return false;
+	if (sk && !refcount_inc_not_zero(&sk->sk_refcnt))
+		return false;
+	/* From here on nothing fails. */
+	if (sk && !state->sk)
+		skb->destructor = sock_edemux;
+	dev_hold(held->dev);
+	dev_hold(state->in);
+	dev_hold(state->out);
+	return true;
 }
 
-void rust_helper_nf_hook_reinject(struct nf_queue_entry *entry)
+static bool is_up(const struct net_device *dev)
 {
-	const struct nf_hook_state *state = &entry->state;
+	return !dev || READ_ONCE(dev->flags) & IFF_UP;
+}
 
-	rcu_read_lock();
+bool rust_helper_nf_held_is_live(const struct nf_held *held)
+{
+	const struct nf_hook_state *state = &held->state;
+
+	return check_net(state->net) && is_up(held->dev) && is_up(state->in) &&
+	       is_up(state->out);
+}
+
+void rust_helper_nf_held_release(const struct nf_held *held)
+{
+	const struct nf_hook_state *state = &held->state;
+
+	dev_put(held->dev);
+	dev_put(state->in);
+	dev_put(state->out);
+	if (state->sk)
+		sock_gen_put(state->sk);
+}
+
+static DEFINE_PER_CPU(bool, reinjecting);
+
+bool rust_helper_nf_reinject_begin(void)
+{
+	if (in_hardirq() || irqs_disabled())
+		return false;
 	local_bh_disable();
-	state->okfn(state->net, state->sk, entry->skb);
-	local_bh_enable();
+	if (__this_cpu_read(reinjecting)) {
+		local_bh_enable();
+		return false;
+	}
+	__this_cpu_write(reinjecting, true);
+	rcu_read_lock();
+	return true;
+}
+
+void rust_helper_nf_reinject_end(void)
+{
 	rcu_read_unlock();
-	nf_queue_entry_free(entry);
+	__this_cpu_write(reinjecting, false);
+	local_bh_enable();
 }
 
-void rust_helper_nf_hook_free(struct nf_queue_entry *entry,
-			      enum skb_drop_reason reason)
+int rust_helper_nf_hook_continue(const struct nf_hook_state *state,
+				 struct sk_buff *skb)
 {
-	kfree_skb_reason(entry->skb, reason);
-	nf_queue_entry_free(entry);
-}
-
-void rust_helper_nf_hook_continue(const struct nf_hook_state *state,
-				  struct sk_buff *skb)
-{
-	state->okfn(state->net, state->sk, skb);
+	return state->okfn(state->net, state->sk, skb);
 }
 
 int rust_helper_bpf_prog_create_classic(struct bpf_prog **prog,
@@ -236,11 +331,20 @@ int rust_helper_bpf_prog_create_classic(struct bpf_prog **prog,
 	return bpf_prog_create(prog, &program);
 }
 
-/* At all hooks of IPv4 and IPv6 the packet's data starts with the network header. */
-u32 rust_helper_bpf_prog_run_at_network(const struct bpf_prog *prog,
-					struct sk_buff *skb)
+u32 rust_helper_bpf_prog_run_at(const struct bpf_prog *prog, struct sk_buff *skb,
+				u32 offset)
 {
-	return bpf_prog_run_save_cb(prog, skb);
+	u32 result;
+
+	/* At all hooks of IPv4 and IPv6 the packet's data starts with the network header. */
+	if (likely(!offset))
+		return bpf_prog_run_save_cb(prog, skb);
+	if (offset > skb_headlen(skb))
+		return 0;
+	__skb_pull(skb, offset);
+	result = bpf_prog_run_save_cb(prog, skb);
+	__skb_push(skb, offset);
+	return result;
 }
 
 int rust_helper_nf_logger_load(enum nf_log_type type)

@@ -16,7 +16,6 @@
 
 struct bpf_prog;
 struct netdev_notifier_info;
-struct nf_queue_entry;
 struct sock_filter;
 
 struct net *rust_helper_get_net(struct net *net);
@@ -35,6 +34,7 @@ struct sock *rust_helper_sk_to_full_sk(struct sock *sk);
 u32 rust_helper_sk_uid(const struct sock *sk);
 u64 rust_helper_sk_cookie(const struct sock *sk);
 
+struct net_device *rust_helper_skb_dev(const struct sk_buff *skb);
 u32 rust_helper_skb_mark(const struct sk_buff *skb);
 void rust_helper_skb_set_mark(struct sk_buff *skb, u32 mark);
 u32 rust_helper_skb_priority(const struct sk_buff *skb);
@@ -57,30 +57,61 @@ enum nf_checksum {
 	NF_CHECKSUM_IP_HEADER,		/* the IPv4 header's own */
 	NF_CHECKSUM_TRANSPORT,		/* a change behind the IP header */
 	NF_CHECKSUM_PSEUDO_HEADER,	/* a change of an address */
+	NF_CHECKSUM_UDP,		/* as NF_CHECKSUM_TRANSPORT, where 0 is none */
+	NF_CHECKSUM_UDP_PSEUDO_HEADER,	/* as NF_CHECKSUM_PSEUDO_HEADER, likewise */
 };
 
 void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 				  u32 to, u32 what);
 
+void rust_helper_skb_clear_hash(struct sk_buff *skb);
 /*
- * Packets that leave the hook's call. nf_hook_steal() takes what the packet and
- * the state refer to, or returns NULL and takes nothing; the other two end what it
- * has made. nf_hook_continue() is for within the call.
+ * Routes a packet at NF_INET_LOCAL_OUT of IPv4 or IPv6 again. After an error it may
+ * have no route any more, and can only be dropped.
  */
-struct nf_queue_entry *
-rust_helper_nf_hook_steal(struct sk_buff *skb, const struct nf_hook_state *state);
-void rust_helper_nf_hook_reinject(struct nf_queue_entry *entry);
-void rust_helper_nf_hook_free(struct nf_queue_entry *entry,
-			      enum skb_drop_reason reason);
-void rust_helper_nf_hook_continue(const struct nf_hook_state *state,
-				  struct sk_buff *skb);
+int rust_helper_nf_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
+
+/* Goes on behind the hook point, which takes the packet; in a hook's call, or as below. */
+int rust_helper_nf_hook_continue(const struct nf_hook_state *state,
+				 struct sk_buff *skb);
+
+/* A packet that has left the hook's call, and what it and the state refer to. */
+struct nf_held {
+	struct sk_buff *skb;
+	struct net_device *dev;
+	struct nf_hook_state state;
+};
+
+/*
+ * Holds devices, sockets and the route, or returns false and leaves the packet as it
+ * was. To be called in the hook's call. Holds no namespace: it is valid for as long as
+ * nf_held_is_live() was true after its packet was put where a notifier of network
+ * devices looks. To be given back with nf_held_release() after the packet has gone.
+ */
+bool rust_helper_nf_held_take(const struct nf_held *held);
+void rust_helper_nf_held_release(const struct nf_held *held);
+/*
+ * Whether the devices are up, and the namespace is not being taken down. If not, there
+ * has been no event NETDEV_DOWN or NETDEV_UNREGISTER yet, or it is going on.
+ */
+bool rust_helper_nf_held_is_live(const struct nf_held *held);
+
+/*
+ * A section in which a packet may go on: without bottom halves, under RCU. Returns
+ * false in interrupts, with interrupts off, and inside such a section.
+ */
+bool rust_helper_nf_reinject_begin(void);
+void rust_helper_nf_reinject_end(void);
 
 /* As bpf_prog_create(), but from instructions as they are, which are copied. */
 int rust_helper_bpf_prog_create_classic(struct bpf_prog **prog,
 					const struct sock_filter *filter, u16 len);
-/* Runs a program with offset 0 at the network header; any context that hooks run in. */
-u32 rust_helper_bpf_prog_run_at_network(const struct bpf_prog *prog,
-					struct sk_buff *skb);
+/*
+ * Runs a program whose offset 0 is at `offset` from the start of the data; any context
+ * that hooks run in. Returns 0 if there is no such place in the linear part.
+ */
+u32 rust_helper_bpf_prog_run_at(const struct bpf_prog *prog, struct sk_buff *skb,
+				u32 offset);
 
 /*
  * Takes a reference to the loggers of IPv4 and IPv6 of a type. May sleep and load a

@@ -501,7 +501,7 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) {
     let mut line = Line::new();
     let name = |device: DeviceRef<'_>| device.name();
     let (input, output) = (state.input().map(name), state.output().map(name));
-    let socket = state.socket().or(packet.socket());
+    let socket = packet.socket();
     let around = Surroundings {
         hook: state.hook().name(),
         family: state.family().name(),

@@ -54,12 +54,17 @@ impl Program {
 
     /// Whether the program takes the packet: whether its result is other than 0.
     ///
-    /// Offset 0 is the start of the network header, as for `tcpdump -y RAW`.
+    /// Offset 0 is the start of the network header, as for `tcpdump -y RAW`, and the length counts from
+    /// there, also where a link-layer header stands before it.
     #[inline]
     pub fn takes(&self, packet: &Packet<'_>) -> bool {
-        // SAFETY: Both are valid by their types' invariants. A program reads the packet, wherever its
-        // bytes lie, and writes to nothing but its control block, which is put back.
-        unsafe { bindings::bpf_prog_run_at_network(self.0.as_ptr(), packet.as_ptr()) != 0 }
+        // SAFETY: Both are valid by their types' invariants, and the packet is ours alone. A program reads
+        // it, wherever its bytes lie, and writes to nothing but its control block, which is put back, as
+        // is the start of its data.
+        unsafe {
+            bindings::bpf_prog_run_at(self.0.as_ptr(), packet.as_ptr(), packet.network_offset())
+                != 0
+        }
     }
 }
 

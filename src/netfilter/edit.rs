@@ -6,9 +6,13 @@
 //! right. Checksums inside the packet are the writer's to keep right, with the functions here.
 //!
 //! C sources: [`skb_ensure_writable()`](srctree/net/core/skbuff.c),
-//! [`inet_proto_csum_replace4()`](srctree/net/core/utils.c)
+//! [`inet_proto_csum_replace4()`](srctree/net/core/utils.c),
+//! [`ip_route_me_harder()`](srctree/net/ipv4/netfilter.c)
 
-use super::Packet;
+use super::{
+    Packet,
+    Verdict, //
+};
 use crate::bindings;
 use core::ffi::c_int;
 use kernel::{
@@ -22,14 +26,45 @@ use kernel::{
 pub enum Checksum {
     /// The IPv4 header's own, after a change in that header.
     IpHeader = bindings::nf_checksum_NF_CHECKSUM_IP_HEADER,
-    /// A transport header's, after a change behind the IP header.
+    /// That of a transport header other than UDP's, after a change behind the IP header.
     Transport = bindings::nf_checksum_NF_CHECKSUM_TRANSPORT,
-    /// A transport header's that covers the pseudo header too, after a change of an address.
+    /// That of a transport header other than UDP's which covers the pseudo header too, after a change of an
+    /// address.
     PseudoHeader = bindings::nf_checksum_NF_CHECKSUM_PSEUDO_HEADER,
+    /// UDP's, after a change behind the IP header. A datagram without a sum, which has 0 there, stays one,
+    /// and none becomes one: a sum of 0 is written as 0xffff.
+    Udp = bindings::nf_checksum_NF_CHECKSUM_UDP,
+    /// UDP's, likewise, after a change of an address.
+    UdpPseudoHeader = bindings::nf_checksum_NF_CHECKSUM_UDP_PSEUDO_HEADER,
+}
+
+impl<'a> Packet<'a> {
+    /// Routes the packet again by what it is now: its mark, addresses and DS field.
+    ///
+    /// A packet that this host sends has its route before it comes to `LOCAL_OUT`. Whoever changes there what
+    /// it was routed by calls this afterwards, as C's mangle table does. At other points, where packets are
+    /// routed later or have been for good, and for other families than IPv4 and IPv6, nothing happens.
+    ///
+    /// If there is no route, all that is left is the verdict: the packet is dropped, and the sender is
+    /// told.
+    pub fn reroute(self) -> Result<Self, Verdict<'a>> {
+        match (self.state().pf.into(), self.state().hook.into()) {
+            (
+                bindings::NFPROTO_IPV4 | bindings::NFPROTO_IPV6,
+                bindings::nf_inet_hooks_NF_INET_LOCAL_OUT,
+            ) => {}
+            _ => return Ok(self),
+        }
+        // SAFETY: The packet is valid and ours alone, and the state is its own, by the type invariant.
+        match to_result(unsafe { bindings::nf_reroute(self.as_ptr(), self.state()) }) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(self.drop_with_error(error)),
+        }
+    }
 }
 
 impl Packet<'_> {
-    /// Sets the mark.
+    /// Sets the mark. At `LOCAL_OUT` see [`reroute`](Self::reroute).
     #[inline]
     pub fn set_mark(&mut self, mark: u32) {
         // SAFETY: `skb` is valid, and ours alone, by the type invariant.
@@ -43,7 +78,23 @@ impl Packet<'_> {
         unsafe { bindings::skb_set_priority(self.as_ptr(), priority) };
     }
 
+    /// Forgets the [`hash`](Self::hash) of the packet's flow, so that who needs one makes it of what is in
+    /// the packet then.
+    ///
+    /// Nothing else here does. A received packet's hash is that of the flow on the wire, by which the device
+    /// and RPS have steered it, and stays so when NAT changes addresses; a socket's is one of its own.
+    /// Whoever makes several flows of one, or one of several, calls this.
+    #[inline]
+    pub fn clear_hash(&mut self) {
+        // SAFETY: `skb` is valid, and ours alone, by the type invariant.
+        unsafe { bindings::skb_clear_hash(self.as_ptr()) };
+    }
+
     /// Writes `bytes` at `offset`.
+    ///
+    /// Checksums, the route and the hash are the caller's to keep right: see
+    /// [`update_checksum16`](Self::update_checksum16), [`reroute`](Self::reroute),
+    /// [`clear_hash`](Self::clear_hash).
     ///
     /// `EINVAL` if the packet ends before them, `ENOMEM` if what has to be copied first cannot be;
     /// the packet is as it was then.
@@ -64,8 +115,6 @@ impl Packet<'_> {
 
     /// Brings the checksum at `offset` up to date after 16 bits have changed `from` one value `to`
     /// another, both as they stand in the packet.
-    ///
-    /// A UDP checksum of 0 says that there is none: it is the caller's to look, and to leave it.
     ///
     /// Errors are those of [`Self::write`].
     pub fn update_checksum16(

@@ -98,16 +98,17 @@ unsafe extern "C" fn hook_fn<T: Handler>(
 
     for _ in 0..=MAX_REPEATS {
         // SAFETY: The core passes a valid `skb` with its network header set, which belongs to the
-        // hook until it answers. After `repeat()` the handler no longer has the former packet.
-        let packet = unsafe { Packet::from_raw(skb) };
+        // hook until it answers, and its state. After `repeat()` the handler no longer has the former
+        // packet.
+        let packet = unsafe { Packet::from_raw(skb, raw_state) };
 
         match handler.handle(packet, &state).into_answer() {
             Answer::Return(value) => return value,
             Answer::Stop => {
                 // SAFETY: There is a continuation, or `stop()` would not have answered this. It
                 // takes the packet, as it would if all hooks had accepted.
-                unsafe { bindings::nf_hook_continue(raw_state, skb) };
-                return bindings::NF_STOLEN;
+                let result = unsafe { bindings::nf_hook_continue(raw_state, skb) };
+                return super::verdict::continued(result);
             }
             Answer::Repeat => {}
         }

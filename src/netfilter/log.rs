@@ -5,6 +5,7 @@
 //! C source: [`net/netfilter/nf_log.c`](srctree/net/netfilter/nf_log.c)
 
 use super::{
+    Family,
     Packet,
     State, //
 };
@@ -62,10 +63,16 @@ impl Logger {
 
     /// Logs a packet of IPv4 or IPv6. `prefix` is cut off after 127 bytes.
     ///
+    /// Others have no loggers here, and at a device's egress NFLOG would begin with the link-layer header:
+    /// for them there is no line.
+    ///
     /// As for nft, there is no line from other namespaces than the initial one unless
     /// `net.netfilter.nf_log_all_netns` says so; `false` says that there is none. Whether somebody
     /// listens to an NFLOG group, and has room for the packet, that logger tells nobody.
     pub fn log(&self, packet: &Packet<'_>, state: &State<'_>, prefix: &CStr) -> bool {
+        if !matches!(state.family(), Family::Ipv4 | Family::Ipv6) {
+            return false;
+        }
         let (skb, state, prefix) = (packet.as_ptr(), state.as_raw(), prefix.as_char_ptr());
 
         match self.0 {

@@ -23,7 +23,8 @@
 //!
 //! - A packet, its state, its devices and its socket live for one call: they carry its lifetime.
 //! - A verdict is made by consuming the packet, so there is one, and none is forgotten.
-//! - A packet is kept only by taking it over, and is then answered already: [`Packet::steal`].
+//! - A packet is kept only in a queue, which lets it go when its device or namespace goes, and is then
+//!   answered already: [`PacketQueue`].
 //! - A handler is shared by all CPUs and called until it is unregistered: it is `Send`, `Sync` and
 //!   `'static`.
 //! - A point that does not exist cannot be named: see [`Point`].
@@ -78,9 +79,9 @@ mod handler;
 mod log;
 mod module;
 mod net;
-mod owned;
 mod packet;
 mod point;
+mod queue;
 mod registration;
 mod replaceable;
 mod state;
@@ -111,7 +112,6 @@ pub use self::{
         Owner, //
     },
     net::Net,
-    owned::OwnedPacket,
     packet::{
         ChecksumState,
         Packet, //
@@ -125,6 +125,11 @@ pub use self::{
         InetHook,
         Point,
         Priority, //
+    },
+    queue::{
+        Fate,
+        PacketQueue,
+        Tag, //
     },
     registration::Registration,
     replaceable::Replaceable,

@@ -15,8 +15,10 @@ use super::{
     InEveryNet,
     Net,
     Nets,
+    PacketQueue,
     Point,
-    Registration, //
+    Registration,
+    Tag, //
 };
 use kernel::{
     new_mutex,
@@ -100,6 +102,13 @@ impl ModuleHooks {
     ) -> Result<Arc<DeviceRegistration<T>>> {
         // SAFETY: It is owned below.
         self.own(unsafe { DeviceRegistration::new(net, name, points, handler) })
+    }
+
+    /// A queue for packets that outlive the call of a handler, with room for `capacity` of them. May sleep;
+    /// takes the RTNL.
+    pub fn packet_queue<T: Tag>(&self, capacity: usize) -> Result<Arc<PacketQueue<T>>> {
+        // SAFETY: It is owned below.
+        self.own(unsafe { PacketQueue::new(capacity) })
     }
 
     /// Ends a registration before the module's end. May sleep.

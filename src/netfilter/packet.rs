@@ -17,7 +17,7 @@ use core::{
 /// A packet, for the time of one call of a handler.
 ///
 /// It is not reference-counted and cannot be kept: `'a` ends with the call. Answering consumes it.
-/// Whoever wants to keep it takes it over with [`steal`](Self::steal).
+/// Whoever wants to keep it has it put in a queue with [`steal`](Self::steal).
 ///
 /// Offsets count from the start of the network header, also where a link-layer header stands before
 /// it. A packet need not be linear: what lies in page fragments or in a fragment list is read like
@@ -26,9 +26,11 @@ use core::{
 ///
 /// # Invariants
 ///
-/// `skb` is valid, and `self` is the only access to it, for `'a`.
+/// `skb` is valid, and `self` is the only access to it, for `'a`. `state` is that of the hook's call for it,
+/// whose socket is valid for as long as the packet is.
 pub struct Packet<'a> {
     skb: *mut bindings::sk_buff,
+    state: &'a bindings::nf_hook_state,
     /// Where the network header starts, from `skb->data`. If that is before `data`, it is a number
     /// that is beyond the end of any packet.
     network_offset: u32,
@@ -51,17 +53,22 @@ pub enum ChecksumState {
 }
 
 impl<'a> Packet<'a> {
-    /// Wraps the `skb` that a hook was called with.
+    /// Wraps the `skb` that a hook was called with, and the state.
     ///
     /// # Safety
     ///
     /// `skb` must be valid for `'a`, with its network header set, and be used by nobody else in
-    /// that time.
+    /// that time. All that `state` names must be valid for as long, and `okfn` be null or the function to
+    /// call for the packet if it passes the hook point.
     #[inline]
-    pub(super) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
+    pub(super) unsafe fn from_raw(
+        skb: *mut bindings::sk_buff,
+        state: &'a bindings::nf_hook_state,
+    ) -> Self {
         // INVARIANT: By this function's safety requirements.
         Self {
             skb,
+            state,
             // SAFETY: The caller guarantees that `skb` is valid and its network header set.
             network_offset: unsafe { network_offset(skb) },
             _call: PhantomData,
@@ -72,6 +79,18 @@ impl<'a> Packet<'a> {
     #[inline]
     pub(super) fn as_ptr(&self) -> *mut bindings::sk_buff {
         self.skb
+    }
+
+    /// The state of the packet's hook for C.
+    #[inline]
+    pub(super) fn state(&self) -> &'a bindings::nf_hook_state {
+        self.state
+    }
+
+    /// Where the network header starts, from `skb->data`; beyond the packet if that is before `data`.
+    #[inline]
+    pub(super) fn network_offset(&self) -> u32 {
+        self.network_offset
     }
 
     /// Where `offset` is, from `skb->data`. `None` beyond what a number can say.
@@ -233,12 +252,14 @@ impl<'a> Packet<'a> {
         unsafe { bindings::skb_tstamp(self.skb) }
     }
 
-    /// The socket that the packet belongs to, if the stack has found it already.
+    /// The socket that sends the packet, where the hook point knows one, or that the packet belongs to, if
+    /// the stack has found it already.
     #[inline]
     pub fn socket(&self) -> Option<SocketRef<'_>> {
-        // SAFETY: `skb` is valid by the type invariant, and so is its socket, for as long as the
-        // packet is.
-        unsafe { SocketRef::from_raw((*self.skb).sk) }
+        // SAFETY: Both sockets are null or valid, for as long as the packet is, by the type invariant.
+        unsafe {
+            SocketRef::from_raw(self.state.sk).or_else(|| SocketRef::from_raw((*self.skb).sk))
+        }
     }
 }
 

@@ -21,6 +21,9 @@ use kernel::{
 };
 
 /// What C's `struct nf_hook_state` says, for the time of one call of a handler.
+///
+/// It may be looked at after the packet was answered: the call is inside `rcu_read_lock()`, for which devices
+/// and the namespace stay. A socket may stay only with its packet: [`Packet::socket`](super::Packet::socket).
 pub struct State<'a> {
     raw: &'a bindings::nf_hook_state,
     family: Family,
@@ -34,8 +37,7 @@ impl<'a> State<'a> {
     ///
     /// # Safety
     ///
-    /// The devices, the namespace and the socket that `raw` names must be valid for `'a`, and `okfn`
-    /// the function to call for packets that pass the point.
+    /// The devices and the namespace that `raw` names must be valid for `'a`.
     #[inline]
     pub(super) unsafe fn new(raw: &'a bindings::nf_hook_state) -> Option<Self> {
         let (family, hook) = point::from_raw(raw.pf, raw.hook)?;
@@ -84,15 +86,6 @@ impl<'a> State<'a> {
     pub fn net_inode(&self) -> u32 {
         // SAFETY: The core passes the namespace that the hook is called in.
         unsafe { bindings::net_inode(self.raw.net) }
-    }
-
-    /// The sending socket, where the hook point knows one.
-    ///
-    /// [`Packet::socket`](super::Packet::socket) tells of more packets whom they belong to.
-    #[inline]
-    pub fn socket(&self) -> Option<SocketRef<'a>> {
-        // SAFETY: The core passes no socket, or one that is valid for the call.
-        unsafe { SocketRef::from_raw(self.raw.sk) }
     }
 
     /// The state for C.

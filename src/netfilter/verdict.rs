@@ -7,15 +7,18 @@
 //!
 //! C source: [`nf_hook_slow()`](srctree/net/netfilter/core.c)
 
-use super::{
-    Packet,
-    State, //
-};
+use super::Packet;
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
-    error::Error,
-    ffi::c_uint, //
+    error::{
+        code::ENOBUFS,
+        Error, //
+    },
+    ffi::{
+        c_int,
+        c_uint, //
+    }, //
 };
 
 /// Why a packet is dropped, C's `enum skb_drop_reason`. Shown by the tracepoint `skb:kfree_skb`.
@@ -35,6 +38,8 @@ impl DropReason {
     pub const TCP_CSUM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_TCP_CSUM);
     /// The UDP checksum is wrong.
     pub const UDP_CSUM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_UDP_CSUM);
+    /// The device is down, or a queue's packet has lost its device or namespace.
+    pub const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
     /// There was no memory.
     pub const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
 }
@@ -124,14 +129,21 @@ impl<'a> Packet<'a> {
 
     /// Hands the packet to user space by queue `number`: `NF_QUEUE_NR`.
     ///
-    /// Of IPv4, IPv6 and the bridge only; the core drops others.
+    /// Gives the packet back where it is not of IPv4, IPv6 or the bridge: the core takes no others back
+    /// from user space.
     #[inline]
-    pub fn queue(self, number: u16, unheard: Unheard) -> Verdict<'a> {
+    pub fn queue(self, number: u16, unheard: Unheard) -> Result<Verdict<'a>, Self> {
+        match self.state().pf.into() {
+            bindings::NFPROTO_IPV4 | bindings::NFPROTO_IPV6 | bindings::NFPROTO_BRIDGE => {}
+            _ => return Err(self),
+        }
         let flag = match unheard {
             Unheard::Drop => 0,
             Unheard::Bypass => bindings::NF_VERDICT_FLAG_QUEUE_BYPASS,
         };
-        Verdict::value(u32::from(number) << 16 | flag | bindings::NF_QUEUE)
+        Ok(Verdict::value(
+            u32::from(number) << 16 | flag | bindings::NF_QUEUE,
+        ))
     }
 
     /// Has the handler called again with the packet, as `NF_REPEAT` did.
@@ -148,11 +160,13 @@ impl<'a> Packet<'a> {
 
     /// Lets the packet pass, past all hooks that are left at this point, as `NF_STOP` did.
     ///
+    /// What becomes of the packet then is what a local sender is told, as if all hooks had accepted.
+    ///
     /// Gives the packet back where there is nothing to go on to: a device's hooks have no
     /// continuation that a hook could call.
     #[inline]
-    pub fn stop(self, state: &State<'a>) -> Result<Verdict<'a>, Self> {
-        if state.as_raw().okfn.is_none() {
+    pub fn stop(self) -> Result<Verdict<'a>, Self> {
+        if self.state().okfn.is_none() {
             return Err(self);
         }
         Ok(Verdict {
@@ -160,6 +174,22 @@ impl<'a> Packet<'a> {
             _call: PhantomData,
         })
     }
+}
+
+/// The answer after a hook point's continuation has taken the packet, and has said `result`.
+///
+/// The core hands the caller minus the number in the upper half of `NF_STOLEN`: so positive ones pass, too,
+/// like `NET_XMIT_CN`. A 1 would have the caller use the packet; it is `NET_XMIT_DROP` or `NET_RX_DROP`,
+/// of which `net_xmit_errno()` makes this error.
+#[inline]
+pub(super) fn continued(result: c_int) -> c_uint {
+    let no_room = ENOBUFS.to_errno();
+    let result = match i16::try_from(result) {
+        Ok(1) | Err(_) => no_room,
+        Ok(_) => result,
+    };
+
+    (result.wrapping_neg() as c_uint) << 16 | bindings::NF_STOLEN
 }
 
 /// An error number where a verdict has room for it.

@@ -11,6 +11,7 @@ import kmsg
 from netns import run
 
 MODULES = Path(__file__).resolve().parents[1] / "modules"
+_TRACING = Path("/sys/kernel/tracing")
 
 
 class Loaded:
@@ -62,9 +63,28 @@ def counted(netns: str | None = None) -> dict[str, int]:
     return {f"{c['family']} {c['name']}": c["packets"] for c in counters}
 
 
-def ping(address: str, count: int = 3, netns: str | None = None, wait: float = 1) -> tuple[int, list[float]]:
+def ping(
+    address: str, count: int = 3, netns: str | None = None, wait: float = 1, size: int = 56
+) -> tuple[int, list[float]]:
     """Pings; gives the number of answers and their round trip times in milliseconds."""
-    command = f"ping -i 0.1 -c {count} -W {wait} {address} || true"
+    command = f"ping -i 0.1 -c {count} -W {wait} -s {size} {address} || true"
     text = run("sh", "-c", command, netns=netns)
     times = [float(time) for time in re.findall(r"time=([\d.]+) ms", text)]
     return len(times), times
+
+
+@contextlib.contextmanager
+def drop_reasons() -> Iterator[list[str]]:
+    """Collects the reasons of dropped packets, by the tracepoint skb:kfree_skb."""
+    if not (_TRACING / "events").exists():
+        run("mount", "-t", "tracefs", "none", str(_TRACING))
+    enable = _TRACING / "events/skb/kfree_skb/enable"
+    (_TRACING / "trace").write_text("")
+    enable.write_text("1")
+    reasons: list[str] = []
+    try:
+        yield reasons
+    finally:
+        enable.write_text("0")
+        lines = (_TRACING / "trace").read_text().splitlines()
+        reasons += [line.rpartition("reason: ")[2] for line in lines if "reason: " in line]

@@ -20,7 +20,7 @@ _TRACING = Path("/sys/kernel/tracing")
 # What the translator makes of the peer.
 _SEEN, _SEEN_PORT, _REAL_PORT = "10.66.0.9", 80, 8080
 # From asm-generic/socket.h and linux/udp.h, and of ip_summed.
-_SO_TIMESTAMP, _UDP_SEGMENT = 29, 103
+_SO_NO_CHECK, _SO_TIMESTAMP, _UDP_SEGMENT = 11, 29, 103
 _COMPLETE = "2"
 
 
@@ -195,3 +195,45 @@ def test_what_is_written_behind_the_ip_header_keeps_all_sums(network: Network, s
         # What is beside the packet is the sum of what is in it now.
         sums = {(int(call["len"]), int(call["csum"], 0) % 0xFFFF) for call in calls if call["summed"] == _COMPLETE}
         assert {(len(packet), _sum(packet)) for packet in answers} <= sums
+
+
+@pytest.mark.parametrize("port", [_SEEN_PORT, 81])
+def test_a_datagrams_sum_is_never_changed_to_none_nor_none_to_a_sum(network: Network, port: int) -> None:
+    # One that is translated by address and port, and one by address only, that have a sum of 0 then.
+    real_port, client_port = {_SEEN_PORT: _REAL_PORT}.get(port, port), 5000
+    ends = socket.inet_aton(network.address) + socket.inet_aton(network.peer_address)
+    header = struct.pack("!BBHHHHHH", 0, socket.IPPROTO_UDP, 10, client_port, real_port, 10, 0, 0)
+    payload = frames.checksum(ends + header).to_bytes(2)
+    assert frames.checksum(ends + header[:-2] + payload) == 0
+    with inside(network.peer):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with translated(network), raw, server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for end in (raw, server):
+            end.settimeout(patience(2))
+        server.bind((network.peer_address, real_port))
+        client.bind((network.address, client_port))
+        client.sendto(payload, (_SEEN, port))
+        assert raw.recv(100)[20:] == header[4:-4] + b"\xff\xff" + payload
+        client.setsockopt(socket.SOL_SOCKET, _SO_NO_CHECK, 1)
+        client.sendto(payload, (_SEEN, port))
+        assert raw.recv(100)[20:] == header[4:-4] + b"\0\0" + payload
+        assert [server.recv(10) for _ in range(2)] == [payload] * 2
+
+
+def test_the_hash_of_a_flow_is_forgotten_when_that_is_asked_for(network: Network) -> None:
+    hashes = []
+    fields = "hash=skb->hash mark=skb->mark"
+    for forget in (0, 1):
+        with (
+            loaded("mark_router", reroute=0, forget=forget),
+            probe("ip_finish_output", fields) as calls,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        ):
+            # A connected socket has a hash.
+            sender.connect((network.peer_address, 9))
+            sender.send(b"x")
+        hashes.append([int(call["hash"], 0) for call in calls if int(call["mark"], 0) == 42])
+    assert len(hashes[0]) == len(hashes[1]) == 1
+    assert hashes[0] != [0]
+    assert hashes[1] == [0]

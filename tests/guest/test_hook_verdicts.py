@@ -4,20 +4,20 @@
 import contextlib
 import errno
 import os
+import re
 import socket
-import time
+import struct
 from collections.abc import Iterator
-from pathlib import Path
 
+import frames
 import nfqueue
 import pytest
 from conftest import Network
-from hookmod import counted, loaded, ping, rules
-from netns import run
+from hookmod import counted, drop_reasons, loaded, ping, rules
+from netns import inside, ip, run
 from pace import patience
 
 PORT = 8081
-TRACING = Path("/sys/kernel/tracing")
 
 
 @contextlib.contextmanager
@@ -35,23 +35,6 @@ def connect(address: str, family: int = socket.AF_INET) -> int:
     with socket.socket(family) as client:
         client.settimeout(patience(5))
         return client.connect_ex((address, PORT))
-
-
-@contextlib.contextmanager
-def drop_reasons() -> Iterator[list[str]]:
-    """Collects the reasons of dropped packets, by the tracepoint skb:kfree_skb."""
-    if not (TRACING / "events").exists():
-        run("mount", "-t", "tracefs", "none", str(TRACING))
-    enable = TRACING / "events/skb/kfree_skb/enable"
-    (TRACING / "trace").write_text("")
-    enable.write_text("1")
-    reasons: list[str] = []
-    try:
-        yield reasons
-    finally:
-        enable.write_text("0")
-        lines = (TRACING / "trace").read_text().splitlines()
-        reasons += [line.rpartition("reason: ")[2] for line in lines if "reason: " in line]
 
 
 @pytest.mark.usefixtures("network")
@@ -147,57 +130,6 @@ def test_stop_passes_the_hooks_that_are_left() -> None:
         assert ping("127.0.0.1", wait=0.3)[0] == 0
 
 
-@pytest.mark.usefixtures("network")
-def test_a_stolen_packet_goes_on_later_from_another_context() -> None:
-    count, times = ping("127.0.0.1")
-    assert count == 3
-    assert max(times) < 100
-    with loaded("delayer", delay=100):
-        count, times = ping("127.0.0.1")
-    # There and back again.
-    assert count == 3
-    assert min(times) >= 200
-
-
-@pytest.mark.usefixtures("network")
-def test_packets_that_are_held_when_the_module_goes_are_not_lost() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sender:
-        with loaded("delayer", delay=60000) as module:
-            for number in range(50):
-                # An echo reply that nobody has asked for, so that nobody answers.
-                sender.sendto(bytes([0, 0, 0xFF - number, 0xFF, 0, 0, number, 0]), ("127.0.0.1", 0))
-            time.sleep(0.2)
-            sender.settimeout(0.1)
-            with pytest.raises(TimeoutError):
-                sender.recv(100)
-            module.unload()
-        sender.settimeout(patience(2))
-        received = [sender.recv(100)[26] for _ in range(50)]
-    assert received == list(range(50))
-
-
-@pytest.mark.usefixtures("network")
-@pytest.mark.parametrize(("lose", "reason"), [(1, "NETFILTER_DROP"), (2, "SOCKET_FILTER")])
-def test_an_owned_packet_that_is_dropped_is_freed_with_a_reason(lose: int, reason: str) -> None:
-    with loaded("delayer", delay=10, lose=lose), drop_reasons() as reasons:
-        assert ping("127.0.0.1", wait=0.3)[0] == 0
-    assert reasons.count(reason) == 3
-
-
-@pytest.mark.usefixtures("network")
-def test_packets_that_are_held_keep_their_device() -> None:
-    run("ip", "link", "add", "held0", "type", "veth", "peer", "name", "held1")
-    for command in ("link set held0 up", "link set held1 up", "addr add 10.79.0.1/24 dev held0"):
-        run("ip", *command.split())
-    run("ip", "neigh", "add", "10.79.0.2", "lladdr", "02:00:00:00:00:79", "dev", "held0")
-    with loaded("delayer", delay=2000), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sender:
-        sender.sendto(bytes([8, 0, 0xF7, 0xFF, 0, 0, 0, 0]), ("10.79.0.2", 0))
-        start = time.monotonic()
-        # Waits until the packet is on its way.
-        run("ip", "link", "del", "held0")
-        assert time.monotonic() - start > 1
-
-
 def udp_pair() -> tuple[socket.socket, socket.socket]:
     """A sender, and a receiver that it is connected to."""
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -238,3 +170,109 @@ def test_a_queue_that_nobody_listens_to_drops_or_is_bypassed(bypass: int) -> Non
         else:
             with pytest.raises(TimeoutError):
                 receiver.recv(10)
+
+
+@contextlib.contextmanager
+def hooked_device() -> Iterator[None]:
+    """hooked0, whose peer eth0 is in the namespace `other`; both know each other's hardware address."""
+    run("ip", "netns", "add", "other")
+    run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns="other")
+    ip(
+        f"""link add hooked0 type veth peer name eth0 netns other
+        link set hooked0 address {frames.HOST_MAC} up
+        addr add 10.78.0.1/24 dev hooked0
+        neigh add 10.78.0.2 lladdr {frames.PEER_MAC} dev hooked0"""
+    )
+    ip(
+        f"""link set eth0 address {frames.PEER_MAC} up
+        addr add 10.78.0.2/24 dev eth0
+        neigh add 10.78.0.1 lladdr {frames.HOST_MAC} dev eth0""",
+        netns="other",
+    )
+    try:
+        yield
+    finally:
+        run("ip", "netns", "del", "other")
+
+
+def arp_is_answered() -> bool:
+    """Whether a request that `other` sends to hooked0 is."""
+    packet, request, reply = 0x0806, struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1), b"\0\2"
+    mac = bytes.fromhex(frames.PEER_MAC.replace(":", ""))
+    with inside("other"):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(packet))
+    with sock:
+        sock.bind(("eth0", packet))
+        sock.settimeout(patience(1))
+        asked = mac + bytes([10, 78, 0, 2]) + bytes(6) + bytes([10, 78, 0, 1])
+        sock.send(b"\xff" * 6 + mac + struct.pack("!H", packet) + request + asked)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                frame = sock.recv(100)
+                if frame[20:22] == reply:
+                    return True
+    return False
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("answer", ["accept", "hold", "queue", "stop"])
+def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer: str) -> None:
+    run("modprobe", "nfnetlink_queue")
+    number = ["accept", "hold", "queue", "stop"].index(answer)
+    # What is held at ARP's hooks goes on with the next packet.
+    asked = 2 if answer == "hold" else 1
+    queue = nfqueue.Queue(7)
+    with hooked_device(), contextlib.closing(queue), loaded("device_user", answer=number) as module:
+        assert ping("10.78.0.1", netns="other", size=57)[0] == 3
+        assert [arp_is_answered() for _ in range(asked)][-1]
+        module.unload()
+        lines = module.lines()
+    counts = {line.partition(":")[0]: [int(n) for n in re.findall(r"\d+", line)] for line in lines if "taken" in line}
+    assert set(counts) == {"ingress", "egress", "arp"}
+    for point, (answered, given_back, taken) in counts.items():
+        assert taken == 0
+        # ARP's hooks have something behind them, but nobody brings packets back there from user space.
+        if point == "arp" and answer in ("hold", "stop"):
+            assert (answered >= 2, given_back) == (True, 0)
+        else:
+            assert (answered, given_back >= 2) == (0, True)
+
+
+@pytest.mark.usefixtures("network")
+def test_a_program_at_a_device_sees_the_packet_from_the_network_header_on() -> None:
+    with hooked_device(), loaded("device_user") as module:
+        # In, of another length and of the length that the program drops, and then out.
+        assert ping("10.78.0.1", netns="other", size=57)[0] == 3
+        assert ping("10.78.0.1", netns="other", wait=0.3)[0] == 0
+        assert ping("10.78.0.2", wait=0.3)[0] == 0
+        module.unload()
+        lines = module.lines()
+    taken = dict(re.findall(r"(\w+): .* taken (\d+)", "\n".join(lines)))
+    assert (taken["ingress"], taken["arp"]) == ("3", "0")
+    # ping tries again where its packet is refused at once.
+    assert int(taken["egress"]) >= 3
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_becomes_of_a_packet_after_stop_is_what_its_sender_is_told(network: Network, stopped: bool) -> None:
+    text = """table ip t {
+        chain c { type filter hook postrouting priority 0; udp dport 7 drop; udp dport 8 counter accept; }
+        }"""
+    # So that the sender is told of all errors.
+    ip_recverr = 11
+    # All that comes is dropped by a device that has no room, which is no error in itself, but tells TCP.
+    ip("link add full0 type dummy\nlink set full0 up\naddr add 10.81.0.1/24 dev full0")
+    run("tc", "qdisc", "add", "dev", "full0", "root", "pfifo", "limit", "0")
+    stop = loaded("stopper", output=1) if stopped else contextlib.nullcontext()
+    told = []
+    with rules(text), stop:
+        for address, port in ((network.peer_address, 7), (network.peer_address, 8), ("10.81.0.2", 9)):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.setsockopt(socket.IPPROTO_IP, ip_recverr, 1)
+                try:
+                    sock.sendto(b"x", (address, port))
+                    told.append(0)
+                except OSError as error:
+                    told.append(error.errno)
+    run("ip", "link", "del", "full0")
+    assert told == [errno.EPERM, 0, errno.ENOBUFS]

@@ -1,13 +1,6 @@
-// error[E0521]: borrowed data escapes outside of method
-//! A socket that outlives the call of the handler.
+// error[E0515]: cannot return value referencing function parameter `packet`
+//! A socket that outlives its packet.
 
-struct Keeper(Atomic<usize>);
-
-fn keep(_: Option<SocketRef<'static>>) {}
-
-impl Handler for Keeper {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
-        keep(state.socket());
-        packet.accept()
-    }
+fn owner<'a>(packet: Packet<'a>) -> Option<SocketRef<'a>> {
+    packet.socket()
 }

@@ -1,13 +1,11 @@
 // error[E0382]: use of moved value: `packet`
-//! A packet that has an owner, and goes on all the same.
+//! A packet that is in a queue, and goes on all the same.
 
-struct Thief;
+struct Thief(Arc<PacketQueue<()>>);
 
 impl Handler for Thief {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
-        if let Ok((owned, _)) = packet.steal(state) {
-            owned.free(DropReason::NOT_SPECIFIED);
-        }
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+        let _ = packet.steal(&self.0, ());
         packet.accept()
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holds each ICMP packet that this host sends for `delay` milliseconds.
+//! Holds each IPv4 packet of a protocol for `delay` milliseconds, by default ICMP that this host sends.
 //!
-//! Shows: taking packets over, keeping them beyond the call of the handler, and sending them on from
-//! another context. The lock keeps interrupts out, as the timer and the handler may meet on a CPU.
+//! Shows: a queue of packets that outlive the call of the handler, and a timer that decides on them. What is
+//! held when the module goes is sent on.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -12,11 +12,10 @@ pub mod netfilter;
 
 use kernel::{
     impl_has_hr_timer,
-    new_spinlock_irq,
     prelude::*,
     sync::{
         Arc,
-        SpinLockIrq, //
+        ArcBorrow, //
     },
     time::{
         hrtimer::{
@@ -39,7 +38,7 @@ module_netfilter_hooks! {
     type: Delayer,
     name: "delayer",
     authors: ["The nf_tracer authors"],
-    description: "Holds each outgoing ICMP packet for a while",
+    description: "Holds packets for a while",
     license: "GPL",
     params: {
         delay: i64 {
@@ -50,125 +49,132 @@ module_netfilter_hooks! {
             default: 0,
             description: "1: lose packets afterwards, 2: lose them as a socket's filter would",
         },
+        protocol: u8 {
+            default: 1,
+            description: "Which packets",
+        },
+        hook: usize {
+            default: 3,
+            description: "Where: 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting",
+        },
+        everywhere: bool {
+            default: false,
+            description: "In all network namespaces",
+        },
     },
 }
 
 /// How many packets there is room for. More pass at once.
 const ROOM: usize = 256;
 
-/// A packet, and when it came.
-type Held = (Instant<Monotonic>, OwnedPacket);
+/// A queue that knows of each packet when it came.
+type Queue = Arc<PacketQueue<Instant<Monotonic>>>;
 
-#[pin_data(PinnedDrop)]
-struct Queue {
-    #[pin]
-    packets: SpinLockIrq<KVec<Held>>,
+#[pin_data]
+struct Releaser {
+    queue: Queue,
     #[pin]
     timer: HrTimer<Self>,
     delay: Delta,
-    lose: u8,
+    fate: Fate,
 }
 
 impl_has_hr_timer! {
-    impl HasHrTimer<Self> for Queue {
+    impl HasHrTimer<Self> for Releaser {
         mode: RelativeSoftMode<Monotonic>, field: self.timer
     }
 }
 
-#[pinned_drop]
-impl PinnedDrop for Queue {
-    fn drop(self: Pin<&mut Self>) {
-        self.release(Delta::ZERO);
-    }
-}
-
-impl Queue {
-    fn new() -> impl PinInit<Self, Error> {
+impl Releaser {
+    fn new(queue: Queue) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            packets <- new_spinlock_irq!(KVec::with_capacity(ROOM, GFP_KERNEL)?),
+            queue,
             timer <- HrTimer::new(),
             delay: Delta::from_millis(module_parameters::delay.value()),
-            lose: module_parameters::lose.value(),
+            fate: match module_parameters::lose.value() {
+                0 => Fate::Reinject,
+                1 => Fate::Free(DropReason::NETFILTER_DROP),
+                _ => Fate::Free(DropReason::SOCKET_FILTER),
+            },
         })
-    }
-
-    /// The oldest packet that has been held for so long.
-    fn pop(&self, at_least: Delta) -> Option<OwnedPacket> {
-        let mut packets = self.packets.lock();
-
-        match packets.first() {
-            Some((since, _)) if since.elapsed() >= at_least => {
-                packets.remove(0).ok().map(|(_, packet)| packet)
-            }
-            _ => None,
-        }
-    }
-
-    /// Sends all packets on that have been held for so long.
-    fn release(&self, at_least: Delta) {
-        while let Some(packet) = self.pop(at_least) {
-            match self.lose {
-                0 => {
-                    // A packet that has nowhere to go on to is dropped.
-                    let _ = packet.reinject();
-                }
-                1 => drop(packet),
-                _ => packet.free(DropReason::SOCKET_FILTER),
-            }
-        }
     }
 }
 
-impl HrTimerCallback for Queue {
+impl HrTimerCallback for Releaser {
     type Pointer<'a> = Arc<Self>;
 
     fn run(
-        this: kernel::sync::ArcBorrow<'_, Self>,
+        this: ArcBorrow<'_, Self>,
         mut timer: HrTimerCallbackContext<'_, Self>,
     ) -> HrTimerRestart {
-        this.release(this.delay);
+        // If not now, in a millisecond.
+        let _ = this.queue.process(|_, since| {
+            if since.elapsed() >= this.delay {
+                this.fate
+            } else {
+                Fate::Keep
+            }
+        });
         timer.forward_now(Delta::from_millis(1));
         HrTimerRestart::Restart
     }
 }
 
-struct Holder(Arc<Queue>);
+struct Holder {
+    queue: Queue,
+    protocol: u8,
+}
 
 impl Handler for Holder {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
-        if packet.copy(PROTOCOL) != Some([1]) {
+        if packet.copy(PROTOCOL) != Some([self.protocol]) {
             return packet.accept();
         }
-        let mut packets = self.0.packets.lock();
-        if packets.len() == ROOM {
-            return packet.accept();
-        }
-        match packet.steal(state) {
-            Ok((owned, verdict)) => {
-                // There is room, so this takes no memory.
-                let _ = packets.push_within_capacity((Instant::now(), owned));
-                verdict
-            }
-            Err(packet) => packet.accept(),
-        }
+        packet
+            .steal(&self.queue, Instant::now())
+            .unwrap_or_else(Packet::accept)
     }
 }
 
-/// What is dropped first stands first: no timer runs any more, and then what is left in the queue goes on.
-/// What comes after that goes on when the handler is dropped.
+impl InEveryNet for Holder {
+    fn slot() -> &'static Slot {
+        static SLOT: Slot = Slot::new();
+        &SLOT
+    }
+}
+
 struct Delayer {
-    _timer: ArcHrTimerHandle<Queue>,
+    _timer: ArcHrTimerHandle<Releaser>,
 }
 
 impl HookModule for Delayer {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::LAST)];
-        let queue = Arc::pin_init(Queue::new(), GFP_KERNEL)?;
-        let timer = queue.clone().start(Delta::from_millis(1));
+        let hook = [
+            InetHook::PreRouting,
+            InetHook::LocalIn,
+            InetHook::Forward,
+            InetHook::LocalOut,
+            InetHook::PostRouting,
+        ]
+        .into_iter()
+        .nth(module_parameters::hook.value())
+        .ok_or(EINVAL)?;
+        let nets = match module_parameters::everywhere.value() {
+            true => Nets::All,
+            false => Nets::Initial,
+        };
+        let queue: Queue = hooks.packet_queue(ROOM)?;
+        let releaser = Arc::pin_init(Releaser::new(queue.clone()), GFP_KERNEL)?;
+        let holder = Holder {
+            queue,
+            protocol: module_parameters::protocol.value(),
+        };
 
-        hooks.register(Net::init(), &POINTS, Ok(Holder(queue)))?;
-        Ok(Self { _timer: timer })
+        hooks.register_in_nets(nets, &[Point::ipv4(hook, Priority::LAST)], Ok(holder))?;
+        Ok(Self {
+            _timer: releaser.start(Delta::from_millis(1)),
+        })
     }
 }

@@ -40,7 +40,9 @@ impl Handler for Diverter {
         const PROTOCOL: usize = 9;
 
         match packet.copy(PROTOCOL) {
-            Some([17]) => packet.queue(self.queue, self.unheard),
+            Some([17]) => packet
+                .queue(self.queue, self.unheard)
+                .unwrap_or_else(Packet::accept),
             _ => packet.accept(),
         }
     }

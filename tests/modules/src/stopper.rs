@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lets ICMP packets for this host in, past all rules that would follow.
+//! Lets ICMP packets for this host in, past all rules that would follow; with `output=1`, UDP packets that
+//! this host sends out.
 //!
 //! Shows: the verdict stop, on this side of a core that would warn and leak the packet. A later hook
 //! that drops everything drops no ICMP while this module is loaded.
@@ -17,19 +18,28 @@ module_netfilter_hooks! {
     type: Stopper,
     name: "stopper",
     authors: ["The nf_tracer authors"],
-    description: "Lets ICMP packets in past all rules",
+    description: "Lets packets pass all rules",
     license: "GPL",
+    params: {
+        output: bool {
+            default: false,
+            description: "UDP that this host sends, in place of ICMP that comes in",
+        },
+    },
 }
 
-struct PastRules;
+struct PastRules {
+    protocol: u8,
+}
 
 impl Handler for PastRules {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
-        match packet.copy(PROTOCOL) {
-            Some([1]) => packet.stop(state).unwrap_or_else(Packet::accept),
-            _ => packet.accept(),
+        if packet.copy(PROTOCOL) == Some([self.protocol]) {
+            packet.stop().unwrap_or_else(Packet::accept)
+        } else {
+            packet.accept()
         }
     }
 }
@@ -38,9 +48,16 @@ struct Stopper;
 
 impl HookModule for Stopper {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalIn, Priority::MANGLE)];
+        let (hook, protocol) = match module_parameters::output.value() {
+            true => (InetHook::LocalOut, 17),
+            false => (InetHook::LocalIn, 1),
+        };
 
-        hooks.register(Net::init(), &POINTS, Ok(PastRules))?;
+        hooks.register(
+            Net::init(),
+            &[Point::ipv4(hook, Priority::MANGLE)],
+            Ok(PastRules { protocol }),
+        )?;
         Ok(Self)
     }
 }

@@ -59,20 +59,33 @@ const CHECK: usize = 10;
 const SOURCE: usize = 12;
 const DESTINATION: usize = 16;
 
-/// Where the header behind IPv4's starts, and where the checksum in it is. `None` if there is none.
-fn transport(packet: &Packet<'_>) -> Option<(usize, usize)> {
+/// A transport header that has ports and a checksum.
+struct Transport {
+    start: usize,
+    check: usize,
+    /// What of the checksum changes with an address, and with a port.
+    kinds: [Checksum; 2],
+}
+
+/// The header behind IPv4's. `None` if there is none.
+fn transport(packet: &Packet<'_>) -> Option<Transport> {
     let [version_ihl] = packet.copy(0)?;
     let start = usize::from(version_ihl & 0xf) * 4;
 
     if u16::from_be_bytes(packet.copy(FRAGMENT)?) & 0x1fff != 0 {
         return None;
     }
-    match packet.copy(PROTOCOL)? {
-        [6] => Some((start, start + 16)),
-        // A sum of 0 says that there is none.
-        [17] if packet.copy(start + 6)? != [0, 0] => Some((start, start + 6)),
-        _ => None,
-    }
+    let (check, kinds) = match packet.copy(PROTOCOL)? {
+        [6] => (start + 16, [Checksum::PseudoHeader, Checksum::Transport]),
+        [17] => (start + 6, [Checksum::UdpPseudoHeader, Checksum::Udp]),
+        _ => return None,
+    };
+
+    Some(Transport {
+        start,
+        check,
+        kinds,
+    })
 }
 
 /// Makes the end whose address is at `address` and whose port is the first or second one another.
@@ -83,13 +96,18 @@ fn translate(packet: &mut Packet<'_>, address: usize, port: usize, from: End, to
     packet.write(address, &to.address)?;
     packet.update_checksum32(CHECK, from.address, to.address, Checksum::IpHeader)?;
 
-    let Some((start, check)) = transport(packet) else {
+    let Some(Transport {
+        start,
+        check,
+        kinds: [of_address, of_port],
+    }) = transport(packet)
+    else {
         return Ok(());
     };
-    packet.update_checksum32(check, from.address, to.address, Checksum::PseudoHeader)?;
+    packet.update_checksum32(check, from.address, to.address, of_address)?;
     if packet.copy(start + port) == Some(from.port) {
         packet.write(start + port, &to.port)?;
-        packet.update_checksum16(check, from.port, to.port, Checksum::Transport)?;
+        packet.update_checksum16(check, from.port, to.port, of_port)?;
     }
     Ok(())
 }

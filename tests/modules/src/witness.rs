@@ -39,7 +39,7 @@ fn tell(packet: &Packet<'_>, state: &State<'_>) {
         None => (DeviceName::default(), 0),
     };
     let (input, output) = (device(state.input()), device(state.output()));
-    let socket = state.socket().or(packet.socket());
+    let socket = packet.socket();
     let checksum = match packet.checksum_state() {
         ChecksumState::None => "none",
         ChecksumState::Unnecessary => "unnecessary",

@@ -122,7 +122,7 @@ impl<'a> Packet<'a> {
     }
 
     pub(crate) fn socket(&self) -> Option<SocketRef> {
-        None
+        self.around.uid.map(SocketRef)
     }
 
     pub(crate) fn accept(self) -> Verdict<'a> {
@@ -169,10 +169,6 @@ impl State<'_> {
 
     pub(crate) fn net_inode(&self) -> u32 {
         self.around.netns
-    }
-
-    pub(crate) fn socket(&self) -> Option<SocketRef> {
-        self.around.uid.map(SocketRef)
     }
 }
 

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Packets that outlive the call of the handler: what they hold, and what they must not hold up."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Network
+from hookmod import drop_reasons, loaded, ping
+from netns import inside, ip, run
+from pace import patience
+from recording import wait_until
+
+_ICMP, _UDP = socket.IPPROTO_ICMP, socket.IPPROTO_UDP
+# Of delayer: Linux's numbers of hook points.
+_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = range(5)
+# So long that nothing that is held comes out by itself.
+_LONG = 600_000
+# An echo reply that nobody has asked for, so that nobody answers.
+_REPLY = bytes([0, 0, 0xFF, 0xFF, 0, 0, 0, 0])
+
+
+def udp_pair(network: Network) -> tuple[socket.socket, socket.socket]:
+    """A sender in the peer, and a receiver here that is connected to it, so that the kernel finds it early."""
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with inside(network.peer):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind((network.address, 0))
+    sender.bind((network.peer_address, 0))
+    receiver.settimeout(patience(2))
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    receiver.connect(sender.getsockname())
+    sender.connect(receiver.getsockname())
+    return sender, receiver
+
+
+@pytest.mark.usefixtures("network")
+def test_a_stolen_packet_goes_on_later_from_another_context() -> None:
+    count, times = ping("127.0.0.1")
+    assert count == 3
+    assert min(times) < 100
+    with loaded("delayer", delay=100):
+        count, times = ping("127.0.0.1")
+    # There and back again.
+    assert count == 3
+    assert min(times) >= 200
+
+
+@pytest.mark.parametrize("hook", [_PREROUTING, _INPUT, _OUTPUT, _POSTROUTING])
+def test_a_packet_may_be_held_at_any_point(network: Network, hook: int) -> None:
+    with loaded("delayer", hook=hook, delay=50, everywhere=1):
+        count, times = ping(network.peer_address)
+    assert count == 3
+    # At each end, there and back again; but ping's time ends when the answer comes in by the device.
+    assert min(times) >= (50 if hook in (_PREROUTING, _INPUT) else 100)
+
+
+@pytest.mark.parametrize("protocol", [_ICMP, _UDP])
+def test_packets_that_are_held_when_the_module_goes_are_not_lost_and_stay_in_order(
+    network: Network, protocol: int
+) -> None:
+    sender, receiver = udp_pair(network)
+    with sender, receiver, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
+        receiving = receiver if protocol == _UDP else raw
+        with loaded("delayer", delay=_LONG, protocol=protocol, hook=_INPUT) as module:
+            for number in range(50):
+                if protocol == _UDP:
+                    sender.send(bytes([number]))
+                else:
+                    raw.sendto(bytes([0, 0, 0xFF - number, 0xFF, 0, 0, number, 0]), ("127.0.0.1", 0))
+            receiving.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                receiving.recv(100)
+            module.unload()
+        receiving.settimeout(patience(2))
+        received = [receiving.recv(100) for _ in range(50)]
+    assert [packet[0 if protocol == _UDP else 26] for packet in received] == list(range(50))
+
+
+def test_what_finds_no_room_passes_as_it_was(network: Network) -> None:
+    sender, receiver = udp_pair(network)
+    with sender, receiver:
+        # The packets of a socket that the kernel has found early, with a route that nobody holds.
+        with loaded("delayer", delay=_LONG, protocol=_UDP, hook=_INPUT) as module:
+            for number in range(300):
+                sender.send(number.to_bytes(2))
+            passed = [int.from_bytes(receiver.recv(2)) for _ in range(300 - 256)]
+            module.unload()
+        held = [int.from_bytes(receiver.recv(2)) for _ in range(256)]
+    assert passed == list(range(256, 300))
+    assert held == list(range(256))
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(("lose", "reason"), [(1, "NETFILTER_DROP"), (2, "SOCKET_FILTER")])
+def test_a_held_packet_is_freed_with_the_owners_reason(lose: int, reason: str) -> None:
+    with loaded("delayer", delay=10, lose=lose), drop_reasons() as reasons:
+        assert ping("127.0.0.1", wait=0.3)[0] == 0
+    assert reasons.count(reason) == 3
+
+
+@contextlib.contextmanager
+def veth(peer: str | None = None) -> Iterator[None]:
+    """The pair held0 and held1, up, of which the second is in the namespace `peer`, or has no address."""
+    in_peer = f"netns {peer}" if peer else ""
+    ip(
+        f"""link add held0 type veth peer name held1 {in_peer}
+        link set held0 up
+        addr add 10.79.0.1/24 dev held0
+        neigh add 10.79.0.2 lladdr 02:00:00:00:00:79 dev held0"""
+    )
+    ip("link set held1 address 02:00:00:00:00:79 up", netns=peer)
+    if peer:
+        ip("addr add 10.79.0.2/24 dev held1", netns=peer)
+    try:
+        yield
+    finally:
+        if Path("/sys/class/net/held0").exists():
+            run("ip", "link", "del", "held0")
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("command", ["link del held0", "link set held0 down", "link set held0 netns peer"])
+def test_packets_that_are_held_go_with_their_device_which_does_not_wait(command: str) -> None:
+    with (
+        veth(),
+        loaded("delayer", delay=_LONG),
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, _ICMP) as sender,
+        drop_reasons() as reasons,
+    ):
+        sender.settimeout(0.3)
+        for address in ("10.79.0.2", "127.0.0.1"):
+            sender.sendto(_REPLY, (address, 0))
+        start = time.monotonic()
+        run("ip", *command.split())
+        took = time.monotonic() - start
+        with pytest.raises(TimeoutError):
+            sender.recv(100)
+        if "netns" in command:
+            run("ip", "link", "del", "held0", netns="peer")
+    assert took < patience(5)
+    assert reasons.count("DEV_READY") == 1
+
+
+@pytest.mark.usefixtures("network")
+def test_packets_that_are_held_go_with_their_namespace_which_does_not_wait() -> None:
+    run("ip", "netns", "add", "doomed")
+    with veth("doomed"), loaded("delayer", delay=_LONG, hook=_PREROUTING, everywhere=1), drop_reasons() as reasons:
+        assert ping("10.79.0.2", wait=0.3)[0] == 0
+        run("ip", "netns", "del", "doomed")
+        # The namespace's end of the pair goes with it.
+        wait_until(lambda: not Path("/sys/class/net/held0").exists(), "the namespace is gone", 5)
+    assert reasons.count("DEV_READY") == 3
+
+
+def test_a_forwarded_packet_keeps_its_route(network: Network) -> None:
+    run("ip", "netns", "add", "behind")
+    run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    try:
+        with veth("behind"), loaded("delayer", delay=200, hook=_FORWARD):
+            ip("route add default via 10.79.0.1", netns="behind")
+            ip(f"route add 10.79.0.0/24 via {network.address}", netns=network.peer)
+            count, times = ping("10.79.0.2", netns=network.peer)
+            assert count == 3
+            assert min(times) >= 400
+    finally:
+        run("ip", "route", "del", "10.79.0.0/24", netns=network.peer)
+        run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+        run("ip", "netns", "del", "behind")
+
+
+def test_a_packet_that_goes_on_has_no_other_one_go_on(network: Network) -> None:
+    # Else the stack would be full after some tens of them.
+    with inside(network.peer):
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, loaded("nester") as module:
+        receiver.bind((network.peer_address, 0))
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        for number in range(500):
+            sender.sendto(number.to_bytes(2), receiver.getsockname())
+        receiver.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            receiver.recv(2)
+        assert ping(network.peer_address, count=1)[0] == 1
+        receiver.settimeout(patience(2))
+        assert [int.from_bytes(receiver.recv(2)) for _ in range(500)] == list(range(500))
+        module.unload()
+        lines = module.lines()
+    assert lines == ["with interrupts off: Err(EBUSY)", "refused 500"]

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tries at the device `hooked0`, in and out, and at ARP's hooks, what can be answered there: the packet goes
+//! into a queue, to user space, or past the hooks that are left, and is accepted where that is refused. What a
+//! program takes, which is ICMP of 84 bytes, is dropped at the device instead.
+//!
+//! Shows: hooks of a device, a BPF program, and answers that give the packet back.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
+};
+use netfilter::*;
+
+module_netfilter_hooks! {
+    type: DeviceUser,
+    name: "device_user",
+    authors: ["The nf_tracer authors"],
+    description: "Tries all answers at a device and at ARP's hooks",
+    license: "GPL",
+    params: {
+        answer: u8 {
+            default: 0,
+            description: "0 accept, 1 into a queue, 2 to user space, 3 past the hooks that are left",
+        },
+    },
+}
+
+/// What was done at ingress, at egress and at ARP's hooks.
+struct Tally {
+    answered: Atomic<u64>,
+    given_back: Atomic<u64>,
+    taken: Atomic<u64>,
+}
+
+static TALLIES: [Tally; 3] = [const {
+    Tally {
+        answered: Atomic::new(0),
+        given_back: Atomic::new(0),
+        taken: Atomic::new(0),
+    }
+}; 3];
+
+struct User {
+    answer: u8,
+    program: Program,
+    queue: Arc<PacketQueue<()>>,
+}
+
+impl User {
+    fn new(queue: Arc<PacketQueue<()>>) -> Result<Self> {
+        // ICMP, and 84 bytes.
+        const PROGRAM: [Instruction; 6] = [
+            Instruction::new(0x30, 0, 0, 9),
+            Instruction::new(0x15, 0, 3, 1),
+            Instruction::new(0x80, 0, 0, 0),
+            Instruction::new(0x15, 0, 1, 84),
+            Instruction::new(0x06, 0, 0, 1),
+            Instruction::new(0x06, 0, 0, 0),
+        ];
+
+        Ok(Self {
+            answer: module_parameters::answer.value(),
+            program: Program::new(&PROGRAM)?,
+            queue,
+        })
+    }
+}
+
+impl Handler for User {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        let [ingress, egress, arp] = &TALLIES;
+        let tally = match state.hook() {
+            Hook::Ingress => ingress,
+            Hook::Egress => egress,
+            _ => arp,
+        };
+        if state.family() == Family::Netdev && self.program.takes(&packet) {
+            tally.taken.add(1, Relaxed);
+            return packet.drop();
+        }
+        // What is held goes on with the next packet, or at the module's end.
+        let _ = self.queue.process(|_, ()| Fate::Reinject);
+        let answer = match self.answer {
+            1 => packet.steal(&self.queue, ()),
+            2 => packet.queue(7, Unheard::Drop),
+            3 => packet.stop(),
+            _ => Err(packet),
+        };
+        match answer {
+            Ok(verdict) => {
+                tally.answered.add(1, Relaxed);
+                verdict
+            }
+            Err(packet) => {
+                tally.given_back.add(1, Relaxed);
+                packet.accept()
+            }
+        }
+    }
+}
+
+struct DeviceUser;
+
+impl HookModule for DeviceUser {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        const ARP: [Point; 2] = [
+            Point::arp(ArpHook::In, Priority::FILTER),
+            Point::arp(ArpHook::Out, Priority::FILTER),
+        ];
+        const DEVICE: [DevicePoint; 2] = [
+            DevicePoint {
+                hook: DeviceHook::Ingress,
+                priority: Priority::FILTER,
+            },
+            DevicePoint {
+                hook: DeviceHook::Egress,
+                priority: Priority::FILTER,
+            },
+        ];
+        let queue = hooks.packet_queue(16)?;
+        let (at_device, at_arp) = (User::new(queue.clone())?, User::new(queue)?);
+
+        hooks.register_at_device(Net::init(), c"hooked0", &DEVICE, Ok(at_device))?;
+        hooks.register(Net::init(), &ARP, Ok(at_arp))?;
+        Ok(Self)
+    }
+}
+
+impl Drop for DeviceUser {
+    fn drop(&mut self) {
+        for (name, tally) in ["ingress", "egress", "arp"].iter().zip(&TALLIES) {
+            let [answered, given_back, taken] =
+                [&tally.answered, &tally.given_back, &tally.taken].map(|count| count.load(Relaxed));
+
+            pr_info!("{name}: answered {answered}, given back {given_back}, taken {taken}\n");
+        }
+    }
+}

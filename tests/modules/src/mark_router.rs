@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sets the mark of all UDP packets that this host sends, and has them routed by it.
+//!
+//! Shows: changing what a packet was routed by, routing it again, and forgetting the hash of its flow.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::prelude::*;
+use netfilter::*;
+
+module_netfilter_hooks! {
+    type: MarkRouter,
+    name: "mark_router",
+    authors: ["The nf_tracer authors"],
+    description: "Marks UDP packets and routes them by the mark",
+    license: "GPL",
+    params: {
+        mark: u32 {
+            default: 42,
+            description: "The mark",
+        },
+        reroute: bool {
+            default: true,
+            description: "Route again",
+        },
+        forget: bool {
+            default: false,
+            description: "Forget the hash of the flow",
+        },
+    },
+}
+
+struct Router {
+    mark: u32,
+    reroute: bool,
+    forget: bool,
+}
+
+/// Where the protocol, or the next header, stands in the header.
+const fn protocol_offset(family: Family) -> usize {
+    match family {
+        Family::Ipv6 => 6,
+        _ => 9,
+    }
+}
+
+impl Handler for Router {
+    fn handle<'a>(&self, mut packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        if packet.copy(protocol_offset(state.family())) != Some([17]) {
+            return packet.accept();
+        }
+        packet.set_mark(self.mark);
+        if self.forget {
+            packet.clear_hash();
+        }
+        if !self.reroute {
+            return packet.accept();
+        }
+        packet
+            .reroute()
+            .map_or_else(|verdict| verdict, Packet::accept)
+    }
+}
+
+struct MarkRouter;
+
+impl HookModule for MarkRouter {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        const POINTS: [Point; 1] = [Point::inet(InetHook::LocalOut, Priority::MANGLE)];
+        let router = Router {
+            mark: module_parameters::mark.value(),
+            reroute: module_parameters::reroute.value(),
+            forget: module_parameters::forget.value(),
+        };
+
+        hooks.register(Net::init(), &POINTS, Ok(router))?;
+        Ok(Self)
+    }
+}
