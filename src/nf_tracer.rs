@@ -7,6 +7,10 @@
 //! (`NF_INET_PRE_ROUTING`) or is sent (`NF_INET_LOCAL_OUT`) in the initial network namespace. It changes
 //! nothing and lets everything pass.
 
+// Counters and times of 64 bits are read and written as whole words.
+#[cfg(not(CONFIG_64BIT))]
+compile_error!("nf_tracer is for 64-bit kernels only");
+
 #[path = "../bindings/bindings.rs"]
 mod bindings;
 #[path = "../bindings/events.rs"]

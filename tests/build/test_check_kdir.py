@@ -79,6 +79,7 @@ def test_a_tree_that_was_not_configured_is_told_to_be(kdir: Path) -> None:
         ("CONFIG_RUST", "without Rust (CONFIG_RUST is not set)"),
         ("CONFIG_NETFILTER", "no netfilter (CONFIG_NETFILTER is not set)"),
         ("CONFIG_MODULES", "loads no modules (CONFIG_MODULES is not set)"),
+        ("CONFIG_64BIT", "nf_tracer is for 64 bit only"),
     ],
 )
 def test_what_the_kernel_lacks_is_named(kdir: Path, symbol: str, words: str) -> None:
