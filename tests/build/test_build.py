@@ -98,3 +98,33 @@ def test_module_says_what_it_is(tree: Path) -> None:
     assert fields["description"].strip()
     release = (KDIR / "include/config/kernel.release").read_text().strip()
     assert fields["vermagic"].split()[0] == release
+
+
+def _kdir_without(symbol: str, to: Path) -> Path:
+    """KDIR, but for a kernel that is configured without this, as far as what is compiled against it sees."""
+    changed = ("include/config/auto.conf", "include/generated/autoconf.h", "include/generated/rustc_cfg", "Makefile")
+
+    def lay_over(folder: str) -> None:
+        (to / folder).mkdir()
+        for entry in (KDIR / folder).iterdir():
+            name = os.path.normpath(Path(folder, entry.name))
+            if name in changed:
+                lines = entry.read_text().replace(str(KDIR), str(to)).splitlines(keepends=True)
+                is_symbol = re.compile(rf"(#define |--cfg=|){symbol}\b")
+                (to / name).write_text("".join(line for line in lines if not is_symbol.match(line)))
+            elif any(other.startswith(f"{name}/") for other in changed):
+                lay_over(name)
+            else:
+                (to / name).symlink_to(entry)
+
+    lay_over(".")
+    return to
+
+
+def test_it_builds_for_a_kernel_without_network_namespaces(tree: Path, tmp_path: Path) -> None:
+    kdir = _kdir_without("CONFIG_NET_NS", tmp_path / "kdir")
+    copy = tmp_path / "copy"
+    shutil.copytree(tree, copy, ignore=shutil.ignore_patterns("*.o", ".*", "*_generated.rs", "*.ko"))
+    output = make(copy, f"KDIR={kdir}", "KCFLAGS=-Werror", "KRUSTFLAGS=-Dwarnings")
+    assert {"src/nf_tracer.o", "bindings/helpers.o"} <= steps(output)
+    assert "CONFIG_NET_NS" not in (kdir / "include/generated/autoconf.h").read_text().split()
