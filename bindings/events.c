@@ -8,6 +8,15 @@
 #define CREATE_RUST_TRACE_POINTS
 #include "events.h"
 
+bool rust_helper_trace_event_exists(void)
+{
+#ifdef CONFIG_EVENT_TRACING
+	return event_packet.event.type != 0;
+#else
+	return IS_ENABLED(CONFIG_TRACEPOINTS);
+#endif
+}
+
 /*
  * The kernel warns when a module goes whose event still has a trigger, and empties all
  * trace buffers when one goes whose event was on (kernel/trace/trace_events.c). So who

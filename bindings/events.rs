@@ -13,8 +13,19 @@ pub(crate) use super::bindings::{
     nf_tracer_packet as Packet, //
 };
 
-/// Whether this kernel has tracepoints.
-pub(crate) const AVAILABLE: bool = cfg!(CONFIG_TRACEPOINTS);
+/// Why nobody can listen to this module's tracepoint, if so. To be asked once the module is being loaded.
+pub(crate) fn why_none() -> Option<&'static str> {
+    // SAFETY: Only reads what the kernel has made before it reads the module's parameters.
+    let exists = || unsafe { bindings::trace_event_exists() };
+
+    if !cfg!(CONFIG_TRACEPOINTS) {
+        Some("this kernel has no tracepoints")
+    } else if !exists() {
+        Some("the kernel has not made the event, as it does not for a module that is loaded by force")
+    } else {
+        None
+    }
+}
 
 /// Whether anybody listens. Costs nothing while nobody does: the branch is patched in. Any context.
 #[inline(always)]

@@ -9,6 +9,7 @@
 #include <linux/moduleparam.h>
 
 #include "params.h"
+#include "report.h"
 
 /*
  * The files belong to uid 0, which need not have any right in a container, and an
@@ -25,12 +26,14 @@ static int param_set(const char *value, const struct kernel_param *kp)
 
 static int param_get(char *to, const struct kernel_param *kp)
 {
-	return nf_tracer_param_get((uintptr_t)kp->arg, to, PAGE_SIZE);
+	/* Whoever gives a whole page, sysfs_kf_seq_show() takes for wrong, and warns. */
+	return nf_tracer_param_get((uintptr_t)kp->arg, to, PAGE_SIZE - 1);
 }
 
 /* Called when the module goes, also where it goes before its init. */
 static void param_free(void *arg)
 {
+	nf_tracer_cancel_report();
 	nf_tracer_param_free((uintptr_t)arg);
 }
 
@@ -55,7 +58,7 @@ PARAM(family, NF_TRACER_FAMILY);
 MODULE_PARM_DESC(family, "ipv4 (default), ipv6, or inet for both");
 PARAM(proto, NF_TRACER_PROTO);
 MODULE_PARM_DESC(proto,
-		 "protocols: tcp,udp,icmp,icmpv6,sctp, numbers, or all (default: tcp)");
+		 "protocols: tcp,udp,icmp,icmpv6,sctp, names such as gre, numbers, or all (default: tcp)");
 PARAM(host, NF_TRACER_HOST);
 MODULE_PARM_DESC(host,
 		 "addresses or prefixes of either end, comma between (default: any)");
@@ -83,7 +86,7 @@ MODULE_PARM_DESC(netns,
 PARAM(rate, NF_TRACER_RATE);
 MODULE_PARM_DESC(rate, "lines a second, 0 for no limit (default: 1000)");
 PARAM(burst, NF_TRACER_BURST);
-MODULE_PARM_DESC(burst, "lines at once, above the rate (default: 2000)");
+MODULE_PARM_DESC(burst, "lines at once, above the rate (default: auto, twice the rate)");
 PARAM(format, NF_TRACER_FORMAT);
 MODULE_PARM_DESC(format, "of lines: classic (default), full, or nf_log");
 PARAM(sink, NF_TRACER_SINK);

@@ -106,6 +106,12 @@ unsafe extern "C" fn nf_tracer_param_get(param: c_uint, to: *mut c_char, size: u
     crate::params::get(&mut lock, param, to) as c_int
 }
 
+/// What C calls a second after a report was scheduled: see `report.h`.
+#[no_mangle]
+extern "C" fn nf_tracer_report_suppressed() {
+    crate::params::report_suppressed();
+}
+
 /// What C calls when the module goes: see `params.h`.
 #[no_mangle]
 extern "C" fn nf_tracer_param_free(_param: c_uint) {

@@ -48,6 +48,7 @@ use crate::{
 };
 use core::fmt::Write;
 use kernel::{
+    page::PAGE_SIZE,
     prelude::*,
     sync::{
         Arc,
@@ -78,7 +79,15 @@ pub(crate) fn start(hooks: &ModuleHooks) -> Result {
         );
     }
     state.hooks = Some(Hooks::new(hooks, &state.settings)?);
+    note_slip(&state.settings);
     Ok(())
+}
+
+/// Says what is in force although it may not be what was meant.
+fn note_slip(settings: &Settings) {
+    if let Some(slip) = settings.likely_slip() {
+        pr_notice!("{slip}\n");
+    }
 }
 
 /// Has parameters change nothing any more where packets pass. Tracing ends with what the module has
@@ -87,6 +96,15 @@ pub(crate) fn stop() {
     let mut lock = ParamLock::take();
 
     STATE.get(&mut lock).hooks = None;
+}
+
+/// Says how many lines were suppressed, if any. May sleep.
+pub(crate) fn report_suppressed() {
+    let mut lock = ParamLock::take();
+
+    if let Some(hooks) = &STATE.get(&mut lock).hooks {
+        hooks.report_suppressed();
+    }
 }
 
 /// Frees what the values take. A static is not dropped, and `insmod` may fail before there is a module.
@@ -104,6 +122,8 @@ pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: Option<&[
     let name = name(param);
     let text = match value {
         None => Err(Refused::NO_VALUE),
+        // Written at once, what is behind this page would be a value of its own.
+        Some(value) if value.len() >= PAGE_SIZE && state.hooks.is_some() => Err(Refused::TOO_LONG),
         Some(value) => core::str::from_utf8(value).map_err(|_| Refused::NO_TEXT),
     };
 
@@ -134,25 +154,32 @@ pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: Option<&[
     if let Some(hooks) = &state.hooks {
         let changed = match param {
             HOOKS | FAMILY | NETNS | PRIORITY => hooks.change_points(&new),
-            _ => hooks.change_config(&new),
+            _ => hooks.change_config(&state.settings, &new),
         };
         changed.inspect_err(|error| {
-            pr_err!(
-                "{name}: cannot be put in force, error {}\n",
-                error.to_errno()
-            );
+            // What the kernel does not have is said already.
+            if *error != ENOENT && *error != EOPNOTSUPP {
+                pr_err!(
+                    "{name}: cannot be put in force, error {}\n",
+                    error.to_errno()
+                );
+            }
         })?;
+        if matches!(param, FAMILY | PROTO) {
+            note_slip(&new);
+        }
     }
     state.settings = new;
     Ok(())
 }
 
-/// Writes what is in force, and a line's end, to `to`, as far as there is room. Gives the length.
+/// Writes what is in force, and a line's end, to `to`: where there is no room for all of it, whole items
+/// and how many more there are. Gives the length.
 pub(crate) fn get(lock: &mut ParamLock, param: nf_tracer_param, to: &mut [u8]) -> usize {
     let State { settings, hooks } = STATE.get(lock);
-    let mut text = Page { to, len: 0 };
+    let mut text = Page::new(to);
 
-    let written = match param {
+    let _ = match param {
         HOOKS => settings.hooks.write(&mut text),
         FAMILY => settings.families.write(&mut text),
         PROTO => settings.protocols.write(&mut text),
@@ -169,7 +196,7 @@ pub(crate) fn get(lock: &mut ParamLock, param: nf_tracer_param, to: &mut [u8]) -
             .map_or(Ok(()), |bpf| bpf.write(&mut text)),
         NETNS => settings.netns.write(&mut text),
         RATE => settings.rate.write(&mut text),
-        BURST => settings.burst.write(&mut text),
+        BURST => settings.burst().write(&mut text),
         FORMAT => settings.format.write(&mut text),
         SINK => settings.sinks.write(&mut text),
         PRIORITY => settings.priority.write(&mut text),
@@ -179,10 +206,7 @@ pub(crate) fn get(lock: &mut ParamLock, param: nf_tracer_param, to: &mut [u8]) -
         },
         _ => Ok(()),
     };
-    if param != COUNTS && written.is_ok() {
-        let _ = text.write_str("\n");
-    }
-    text.len
+    text.end(param != COUNTS)
 }
 
 fn name(param: nf_tracer_param) -> &'static str {
@@ -271,21 +295,72 @@ fn write_list<T: List>(list: &Option<Arc<T>>, to: &mut Page<'_>) -> core::fmt::R
     list.as_ref().map_or(Ok(()), |list| list.write(to))
 }
 
-/// Text on its way to a reader, cut off where the page ends.
+/// Text on its way to a reader: items that end in a comma or with a line.
+///
+/// Of a text that does not fit, whole items are kept, and behind them is said how many more there are.
+/// That is an item of no list, so that what was cut is refused where it is written back.
 struct Page<'a> {
     to: &'a mut [u8],
     len: usize,
+    is_full: bool,
+    /// How many items there are in all.
+    items: usize,
+    /// How many of them are kept where the text does not fit, and where the last one of these ends.
+    kept: usize,
+    kept_len: usize,
+}
+
+impl<'a> Page<'a> {
+    /// Room for what is said of items that are not kept.
+    const NOTE: usize = "... 18446744073709551615 more not shown\n".len();
+
+    fn new(to: &'a mut [u8]) -> Self {
+        Self {
+            to,
+            len: 0,
+            is_full: false,
+            items: 0,
+            kept: 0,
+            kept_len: 0,
+        }
+    }
+
+    /// Ends the text, and the last line if that has no end yet. Gives the length.
+    fn end(mut self, end_line: bool) -> usize {
+        // A line that fills the page is whole without an end.
+        if end_line && (self.is_full || self.len < self.to.len()) {
+            self.push(b'\n');
+        }
+        if self.is_full {
+            let more = self.items.wrapping_sub(self.kept);
+
+            self.len = self.kept_len;
+            let _ = writeln!(self, "... {more} more not shown");
+        }
+        self.len
+    }
+
+    fn push(&mut self, byte: u8) {
+        match self.to.get_mut(self.len) {
+            Some(to) => {
+                *to = byte;
+                self.len += 1;
+            }
+            None => self.is_full = true,
+        }
+        if byte == b',' || byte == b'\n' {
+            self.items += 1;
+            if self.len.saturating_add(Self::NOTE) <= self.to.len() {
+                self.kept = self.items;
+                self.kept_len = self.len;
+            }
+        }
+    }
 }
 
 impl Write for Page<'_> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let room = self.to.get_mut(self.len..).unwrap_or_default();
-        let len = text.len().min(room.len());
-
-        for (to, from) in room.iter_mut().zip(text.bytes()) {
-            *to = from;
-        }
-        self.len = self.len.wrapping_add(len);
+        text.bytes().for_each(|byte| self.push(byte));
         Ok(())
     }
 }

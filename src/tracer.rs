@@ -14,6 +14,7 @@ mod event;
 mod full;
 mod limiter;
 mod line;
+mod report;
 pub(crate) mod settings;
 
 pub(crate) use self::config::{
@@ -34,6 +35,7 @@ use self::{
     },
     limiter::Limiter,
     line::Line,
+    report::Report,
     settings::{
         choice::Format,
         sinks::Sink, //
@@ -93,10 +95,24 @@ impl Hooks {
         self.0.change(settings.nets(), &settings.points()?)
     }
 
-    /// Has packets chosen and printed as the settings say from now on. May sleep.
-    pub(crate) fn change_config(&self, settings: &Settings) -> Result {
-        self.0.handler().config.replace(Config::new(settings)?);
+    /// Has packets chosen and printed as the settings say from now on, instead of as others said. May
+    /// sleep.
+    pub(crate) fn change_config(&self, old: &Settings, settings: &Settings) -> Result {
+        let Tracer {
+            config, limiter, ..
+        } = self.0.handler();
+        let new = Config::new(settings)?;
+        let (from, to) = (old.limit(), settings.limit());
+
+        limiter.change(&from, &to, coarse_ns, || config.replace(new));
         Ok(())
+    }
+
+    /// Says how many lines were suppressed that were not reported yet, if any. May sleep.
+    pub(crate) fn report_suppressed(&self) {
+        let tracer = self.0.handler();
+
+        log_suppressed(tracer.report.take(|| tracer.suppressed()));
     }
 
     /// Writes a line of counts for each point and sink that has seen a packet.
@@ -112,6 +128,7 @@ impl Hooks {
 struct Tracer {
     config: Replaceable<Config>,
     limiter: Limiter,
+    report: Report,
     counters: Counters,
 }
 
@@ -121,6 +138,7 @@ impl Tracer {
         Ok(Self {
             config: Replaceable::new(Config::new(settings)?),
             limiter: Limiter::new(),
+            report: Report::new(),
             counters: Counters::new()?,
         })
     }
@@ -131,7 +149,7 @@ impl Tracer {
     /// for the most common one is short.
     #[inline(never)]
     fn trace(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
-        if config.is_plain && self.nobody_takes(config) {
+        if config.is_plain && self.nobody_takes(config, state) {
             self.check_only(config, packet, state);
         } else {
             self.choose(config, packet, state);
@@ -202,7 +220,7 @@ impl Tracer {
         if transport.is_invalid() {
             return Look::Malformed(Malformed::Invalid);
         }
-        if self.nobody_takes(config) {
+        if self.nobody_takes(config, state) {
             return Look::NobodyTakes;
         }
         Look::Wanted
@@ -210,10 +228,14 @@ impl Tracer {
 
     /// Whether it can be told beforehand that no sink takes a packet now.
     #[inline]
-    fn nobody_takes(&self, config: &Config) -> bool {
+    fn nobody_takes(&self, config: &Config, state: &State<'_>) -> bool {
         let sinks = config.settings.sinks;
+        let has_room = || {
+            let is_host = state.is_initial_net();
+            self.limiter.has_room(is_host, &config.limit, coarse_ns())
+        };
 
-        let taken = (sinks.contain(Sink::Log) && self.limiter.has_room(&config.limit, coarse_ns()))
+        let taken = (sinks.contain(Sink::Log) && has_room())
             || (sinks.contain(Sink::Trace) && events::is_listened_to())
             || sinks.contain(Sink::Nflog);
         !taken
@@ -279,15 +301,21 @@ impl Tracer {
     /// Has a line logged, if there may be one: that is decided before anything is formatted.
     #[inline(always)]
     fn log(&self, config: &Config, state: &State<'_>, line: impl FnOnce() -> Outcome) {
-        let outcome = match self.limiter.allows(&config.limit, coarse_ns()) {
+        let outcome = match self.allows(config, state) {
             true => line(),
             false => Outcome::Suppressed,
         };
 
         self.counters.count(point(state), Sink::Log, outcome);
         if outcome == Outcome::Suppressed {
-            self.tell_suppressed();
+            self.report.request();
         }
+    }
+
+    /// Whether there may be one more line for a packet that passes here.
+    fn allows(&self, config: &Config, state: &State<'_>) -> bool {
+        self.limiter
+            .allows(state.is_initial_net(), &config.limit, coarse_ns())
     }
 
     /// Counts a packet that is wanted at each sink, none of which takes it now.
@@ -297,9 +325,7 @@ impl Tracer {
 
         if sinks.contain(Sink::Log) {
             self.counters.count(point, Sink::Log, Outcome::Suppressed);
-            if self.limiter.is_to_tell(coarse_ns()) {
-                self.tell_suppressed();
-            }
+            self.report.request();
         }
         if sinks.contain(Sink::Trace) {
             self.counters.count(point, Sink::Trace, Outcome::Lost);
@@ -340,10 +366,7 @@ impl Tracer {
             return;
         }
         let has_line = settings.format != Format::Classic || transport.is_some();
-        if settings.sinks.contain(Sink::Log)
-            && has_line
-            && self.limiter.allows(&config.limit, coarse_ns())
-        {
+        if settings.sinks.contain(Sink::Log) && has_line && self.allows(config, state) {
             match (settings.format, headers) {
                 (Format::NfLog, _) => _ = log_nf_log(config, packet, state),
                 (Format::Classic, Headers::Transport(network, transport, _)) => {
@@ -360,14 +383,18 @@ impl Tracer {
         }
     }
 
-    /// Says how many lines were suppressed, once a second.
-    #[cold]
-    fn tell_suppressed(&self) {
-        let total = || self.counters.total(Sink::Log, Outcome::Suppressed);
+    /// How many lines were suppressed in all.
+    fn suppressed(&self) -> u64 {
+        self.counters.total(Sink::Log, Outcome::Suppressed)
+    }
+}
 
-        if let Some(number) = self.limiter.tell(total, coarse_ns()) {
-            pr_info!("{number} lines suppressed\n");
-        }
+/// Says how many lines were suppressed, if any.
+fn log_suppressed(number: u64) {
+    match number {
+        0 => {}
+        1 => pr_info!("1 line suppressed\n"),
+        number => pr_info!("{number} lines suppressed\n"),
     }
 }
 
@@ -448,6 +475,7 @@ impl InEveryNet for Tracer {
 impl Drop for Tracer {
     /// Says what was counted. No handler runs any more, so the numbers are final.
     fn drop(&mut self) {
+        log_suppressed(self.report.take_rest(self.suppressed()));
         for line in Iterator::chain(self.counters.lines(), self.counters.summaries()) {
             pr_info!("{line}\n");
         }

@@ -88,6 +88,12 @@ impl<'a> State<'a> {
         unsafe { bindings::net_inode(self.raw.net) }
     }
 
+    /// Whether the hook is called in the network namespace that the kernel boots into, C's `init_net`.
+    #[inline]
+    pub fn is_initial_net(&self) -> bool {
+        core::ptr::eq(self.raw.net, &raw const bindings::init_net)
+    }
+
     /// The state for C.
     #[inline]
     pub(super) fn as_raw(&self) -> &'a bindings::nf_hook_state {

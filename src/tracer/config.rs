@@ -13,6 +13,7 @@ use super::{
         },
         devices::Devices,
         number::{
+            Burst,
             Lines,
             Place, //
         },
@@ -39,6 +40,7 @@ use crate::{
         State, //
     },
     packet::{
+        icmp,
         Glance,
         Transport, //
     },
@@ -69,7 +71,7 @@ pub(crate) struct Settings {
     pub(crate) devices: Option<Arc<Devices>>,
     pub(crate) bpf: Option<Arc<BpfFilter>>,
     pub(crate) rate: Lines,
-    pub(crate) burst: Lines,
+    pub(crate) burst: Burst,
     pub(crate) format: Format,
     pub(crate) sinks: Sinks,
 }
@@ -100,7 +102,7 @@ impl Settings {
         devices: None,
         bpf: None,
         rate: Lines(1000),
-        burst: Lines(2000),
+        burst: Burst::Auto,
         format: Format::Classic,
         sinks: Sinks::LOG,
     };
@@ -124,6 +126,19 @@ impl Settings {
         Ok(points)
     }
 
+    /// How many lines there may be.
+    pub(super) fn limit(&self) -> Limit {
+        Limit::new(self.rate, self.burst())
+    }
+
+    /// How many lines there may be at once: twice as many as in a second, unless a number was given.
+    pub(crate) fn burst(&self) -> Lines {
+        match self.burst {
+            Burst::Auto => Lines(self.rate.0.saturating_mul(2)),
+            Burst::Lines(lines) => lines,
+        }
+    }
+
     pub(super) fn nets(&self) -> Nets {
         match self.netns {
             Netns::Host => Nets::Initial,
@@ -143,6 +158,24 @@ impl Settings {
         holds(&self.host, |list| source(list) || destination(list))
             && holds(&self.source, source)
             && holds(&self.destination, destination)
+    }
+
+    /// What the user may not have meant: a protocol that no packet of the families has.
+    pub(crate) fn likely_slip(&self) -> Option<&'static str> {
+        let (v4, v6) = (
+            self.protocols.contain(icmp::PROTOCOL),
+            self.protocols.contain(icmp::PROTOCOL_V6),
+        );
+
+        match self.families {
+            Families::Ipv4 if v6 && !v4 => {
+                Some("proto=icmpv6 is of IPv6 only, which is not traced: see family=")
+            }
+            Families::Ipv6 | Families::Inet if v4 && !v6 => {
+                Some("proto=icmp is of IPv4 only: that of IPv6 is icmpv6")
+            }
+            _ => None,
+        }
     }
 
     /// Whether there is a condition that only a network header can meet.
@@ -242,7 +275,7 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// May sleep, and load the kernel's loggers.
+    /// May sleep, and load the kernel's loggers. Says what this kernel does not have.
     ///
     /// `ENOENT` and `EOPNOTSUPP` for what this kernel does not have, `ENOMEM`.
     pub(super) fn new(settings: &Settings) -> Result<KBox<Self>> {
@@ -256,14 +289,14 @@ impl Config {
             pr_err!("sink: nflog: this kernel has no nfnetlink_log\n");
         })?;
 
-        if sinks.contain(Sink::Trace) && !events::AVAILABLE {
-            pr_err!("sink: trace: this kernel has no tracepoints\n");
+        if let Some(why) = events::why_none().filter(|_| sinks.contain(Sink::Trace)) {
+            pr_err!("sink: trace: {why}\n");
             return Err(EOPNOTSUPP);
         }
         Ok(KBox::new(
             Self {
                 settings: settings.clone(),
-                limit: Limit::new(settings.rate, settings.burst),
+                limit: settings.limit(),
                 is_plain: !settings.ask_for_addresses()
                     && !settings.ask_for_ports()
                     && settings.devices.is_none()

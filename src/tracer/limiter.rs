@@ -14,8 +14,9 @@ use kernel::sync::atomic::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// How many lines there may be, as the bucket reckons.
-pub(super) struct Limit {
+/// How many lines there may be, as a bucket reckons.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
     /// Nanoseconds from one token to the next. `None` for no limit.
     interval: Option<u64>,
     /// Nanoseconds that it takes to fill the bucket.
@@ -27,7 +28,7 @@ impl Limit {
     ///
     /// The bucket holds what comes between two steps of the clock in any case: with less, there would
     /// be fewer lines than the rate says.
-    pub(super) fn new(rate: Lines, burst: Lines) -> Self {
+    pub(crate) fn new(rate: Lines, burst: Lines) -> Self {
         let interval = SECOND.checked_div(rate.0.into());
         let room = interval.map_or(0, |interval| interval.saturating_mul(burst.0.max(1).into()));
 
@@ -43,52 +44,34 @@ impl Limit {
 /// It keeps the time at which the bucket will be full again, not the number of tokens (the generic cell
 /// rate algorithm, ITU-T I.371), so that an empty bucket is only read: CPUs whose lines are suppressed
 /// share the memory without contending for it.
-pub(super) struct Limiter {
+struct Bucket {
     /// When the bucket is full again, in nanoseconds of the monotonic clock.
     full: Atomic<u64>,
-    /// When it was last said how many lines were suppressed, and how many had been by then.
-    told_at: Atomic<u64>,
-    told: Atomic<u64>,
 }
 
-impl Limiter {
-    pub(super) fn new() -> Self {
+impl Bucket {
+    const fn new() -> Self {
         Self {
             full: Atomic::new(0),
-            told_at: Atomic::new(0),
-            told: Atomic::new(0),
         }
     }
 
-    /// Whether there is a token, or was a moment ago. Only reads.
     #[inline]
-    pub(super) fn has_room(&self, limit: &Limit, now: u64) -> bool {
+    fn has_room(&self, limit: &Limit, now: u64) -> bool {
         let Some(interval) = limit.interval else {
             return true;
         };
         Self::next(read_once(&self.full), interval, now).saturating_sub(now) <= limit.room
     }
 
-    /// Takes a token, if there is one.
-    pub(super) fn allows(&self, limit: &Limit, now: u64) -> bool {
-        /// More often than this nobody loses a race.
-        const TRIES: usize = 64;
+    fn allows(&self, limit: &Limit, now: u64) -> bool {
         let Some(interval) = limit.interval else {
             return true;
         };
-        let mut full = self.full.load(Relaxed);
-
-        for _ in 0..TRIES {
+        self.update(|full| {
             let then = Self::next(full, interval, now);
-            if then.saturating_sub(now) > limit.room {
-                return false;
-            }
-            match self.full.cmpxchg(full, then, Relaxed) {
-                Ok(_) => return true,
-                Err(found) => full = found,
-            }
-        }
-        false
+            (then.saturating_sub(now) <= limit.room).then_some(then)
+        })
     }
 
     /// When a bucket is full again from which one more token was taken.
@@ -97,21 +80,116 @@ impl Limiter {
         full.max(now).saturating_add(interval)
     }
 
-    /// Whether it is time to tell how many lines were suppressed, which is at most once a second.
-    #[inline]
-    pub(super) fn is_to_tell(&self, now: u64) -> bool {
-        now.saturating_sub(read_once(&self.told_at)) >= SECOND
+    /// Reckons the tokens that are missing by another rate: as many remain missing.
+    fn convert(&self, from: &Limit, to: &Limit, now: u64) {
+        let (Some(from), Some(to)) = (from.interval, to.interval) else {
+            return;
+        };
+        self.update(|full| {
+            // A token that has come in part is missing. Above a rate of 10^9 none is, ever.
+            let late = full
+                .saturating_sub(now)
+                .saturating_add(from.saturating_sub(1));
+            let missing = late.checked_div(from).unwrap_or(0);
+            Some(now.saturating_add(missing.saturating_mul(to)))
+        });
     }
 
-    /// How many of the `suppressed` lines were not told of, if that is to be told now: once a second.
-    pub(super) fn tell(&self, suppressed: impl FnOnce() -> u64, now: u64) -> Option<u64> {
-        let last = self.told_at.load(Relaxed);
+    /// Has no more tokens missing than there is room for; none where there is no limit.
+    fn clamp(&self, limit: &Limit, now: u64) {
+        let room = limit.interval.map_or(0, |_| limit.room);
 
-        if now.saturating_sub(last) < SECOND || self.told_at.cmpxchg(last, now, Relaxed).is_err() {
-            return None;
+        self.update(|full| Some(full.min(now.saturating_add(room))));
+    }
+
+    /// Changes the time, unless `change` gives none. Says whether it was changed.
+    #[inline]
+    fn update(&self, change: impl Fn(u64) -> Option<u64>) -> bool {
+        /// More often than this nobody loses a race.
+        const TRIES: usize = 64;
+        let mut full = self.full.load(Relaxed);
+
+        for _ in 0..TRIES {
+            let Some(then) = change(full) else {
+                return false;
+            };
+            match self.full.cmpxchg(full, then, Relaxed) {
+                Ok(_) => return true,
+                Err(found) => full = found,
+            }
         }
-        let suppressed = suppressed();
-        let told = self.told.xchg(suppressed, Relaxed);
-        Some(suppressed.saturating_sub(told)).filter(|number| *number != 0)
+        false
+    }
+}
+
+/// Says of each line whether there may be one.
+///
+/// The initial network namespace has a bucket of its own, and all others share one: what goes on in a
+/// container suppresses no line of the host's.
+pub(crate) struct Limiter {
+    host: Bucket,
+    others: Bucket,
+}
+
+impl Limiter {
+    pub(crate) const fn new() -> Self {
+        Self {
+            host: Bucket::new(),
+            others: Bucket::new(),
+        }
+    }
+
+    /// The bucket of the initial network namespace, or that of all others.
+    #[inline]
+    fn bucket(&self, is_host: bool) -> &Bucket {
+        match is_host {
+            true => &self.host,
+            false => &self.others,
+        }
+    }
+
+    /// Whether there is a token, or was a moment ago. Only reads.
+    #[inline]
+    pub(crate) fn has_room(&self, is_host: bool, limit: &Limit, now: u64) -> bool {
+        self.bucket(is_host).has_room(limit, now)
+    }
+
+    /// Takes a token, if there is one.
+    pub(crate) fn allows(&self, is_host: bool, limit: &Limit, now: u64) -> bool {
+        self.bucket(is_host).allows(limit, now)
+    }
+
+    /// Carries the buckets over from one limit to another, which `change` puts in force.
+    ///
+    /// A full bucket stays full, and of an empty one as many tokens are missing as before, if there is
+    /// room for so many. `now` is asked for after `change`, too, which may take its time.
+    ///
+    /// Meanwhile packets go by the old limit or by the new one. So that none of the two finds more
+    /// tokens than there are, what is reckoned by the slower rate is reckoned so first.
+    pub(crate) fn change(
+        &self,
+        from: &Limit,
+        to: &Limit,
+        now: impl Fn() -> u64,
+        change: impl FnOnce(),
+    ) {
+        let buckets = [&self.host, &self.others];
+        let convert = || {
+            for bucket in buckets {
+                bucket.convert(from, to, now());
+            }
+        };
+        let becomes_slower = from.interval < to.interval;
+
+        if becomes_slower {
+            convert();
+        }
+        change();
+        if !becomes_slower {
+            convert();
+        }
+        for bucket in buckets {
+            bucket.clamp(to, now());
+        }
     }
 }

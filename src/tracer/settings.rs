@@ -66,6 +66,11 @@ impl<'a> Refused<'a> {
         token: None,
         why: "there is no '=' with a value behind the name",
     };
+    /// It may be the first page of a longer one.
+    pub(crate) const TOO_LONG: Self = Self {
+        token: None,
+        why: "the value is longer than a write may be, 4095 bytes with pages of 4096: insmod takes more",
+    };
     /// There are bytes that are no characters.
     pub(crate) const NO_TEXT: Self = Self {
         token: None,
@@ -109,10 +114,13 @@ fn tokens(text: &str) -> impl Iterator<Item = Result<&str, Refused<'_>>> {
 
     pieces.into_iter().flatten().map(move |token| {
         let token = token.trim_ascii();
-        if token.is_empty() {
-            Err(Refused::new(text, "has nothing between two commas"))
-        } else {
-            Ok(token)
+        match token.bytes().next() {
+            None => Err(Refused::new(text, "has nothing between two commas")),
+            Some(b'!') => Err(Refused::new(
+                token,
+                "excludes, and a list only includes: bpf= takes expressions such as 'not port 22'",
+            )),
+            Some(_) => Ok(token),
         }
     })
 }
@@ -122,6 +130,13 @@ fn tokens(text: &str) -> impl Iterator<Item = Result<&str, Refused<'_>>> {
 /// To split by a `char` itself, core searches with slices that can panic.
 fn is<const CHAR: char>(char: char) -> bool {
     char == CHAR
+}
+
+/// What is behind a prefix, whatever the case of its letters.
+fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// Writes items with commas between.
@@ -139,9 +154,24 @@ fn write_list<T>(
     Ok(())
 }
 
+/// Whether a text is one or more digits.
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Reads a decimal number, digits only.
 fn decimal<T: core::str::FromStr>(text: &str) -> Option<T> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits(text).then(|| text.parse().ok()).flatten()
+}
 
-    digits.then(|| text.parse().ok()).flatten()
+/// Reads a decimal number. Otherwise says that it is out of its range, or else what it is not.
+fn number<'a, T: core::str::FromStr>(
+    text: &'a str,
+    range: &'static str,
+    none: &'static str,
+) -> Result<T, Refused<'a>> {
+    let unsigned = text.strip_prefix(is::<'-'>).unwrap_or(text);
+    let why = if is_digits(unsigned) { range } else { none };
+
+    decimal(text).ok_or(Refused::new(text, why))
 }

@@ -14,8 +14,9 @@ from helpers import clear_leaks
 from misbehaviour import misbehave
 from netns import bring_up_loopback
 from races import race, register, share
+from reading import read
 
-SCENES = {"fail": fail, "misbehave": misbehave, "race": race, "register": register, "share": share}
+SCENES = {"fail": fail, "misbehave": misbehave, "race": race, "read": read, "register": register, "share": share}
 
 
 def main() -> None:

@@ -46,6 +46,18 @@ def test_races_of_loads_and_unloads_with_all_that_uses_the_module() -> None:
         assert f"'{where} log'" in match[0], match[0]
 
 
+def test_no_text_of_a_parameter_makes_the_kernel_warn_whoever_reads_it() -> None:
+    done = run("read", modules=MODULES)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    read = re.findall(r"^(\w+) by (\d+): (\d+) bytes to '(.*)'$", done.stdout, re.MULTILINE)
+    assert len(read) == 18 * 2 * 4
+    assert max(int(length) for _, _, length, _ in read) == 4095
+    # What does not fit says so: of the counts all 30 lines were there.
+    assert {name for name, _, _, end in read if end.endswith(" more not shown\\n")} == {"bpf", "counts"}
+    assert {uid for name, uid, length, _ in read if name == "counts" and int(length)} == {"0"}
+    assert {uid for name, uid, length, _ in read if name == "bpf" and int(length)} == {"0", "65534"}
+
+
 def test_what_fails_is_refused_and_leaves_nothing_behind() -> None:
     which = ("1", "plain", "full", "writes") if ROUNDS else ("3", "plain", "writes")
     done = run("fail", *which, modules=MODULES, options=("--allow-warnings",))

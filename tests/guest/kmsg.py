@@ -54,6 +54,7 @@ _FRAGMENT = re.compile(
     rf" \| protocol : 6 \| fragment : {_NUMBER} \| id : {_NUMBER} \| length : {_NUMBER}"
 )
 _SUMMARY = re.compile(r"nf_tracer: (?:(\w+) ipv4 )?log seen (.*)")
+_SUPPRESSED = re.compile(r"nf_tracer: (1(?= line )|[2-9]|[1-9]\d+) lines? suppressed")
 _ANY_SUMMARY = re.compile(r"nf_tracer: (\w+ ipv[46] )?(log|trace|nflog) seen (.*)")
 _LEVEL_INFO = 6
 # What the kernel says itself, in the module's name, about any module like it.
@@ -92,6 +93,11 @@ def complaints(records: list[tuple[int, str]]) -> list[str]:
     """The records that tell of a kernel in trouble."""
     words = ("WARNING: ", "BUG: ", "Oops", "cut here", "detected stall", "Call Trace", "leaked")
     return [text for _, text in records if any(word in text for word in words)]
+
+
+def suppressed(records: list[tuple[int, str]]) -> list[int]:
+    """Of how many lines it was said, each time, that they were suppressed."""
+    return [int(match[1]) for match in (_SUPPRESSED.fullmatch(text) for _, text in records) if match]
 
 
 def parse_line(text: str) -> Line:

@@ -22,6 +22,8 @@ _SYS_FINIT_MODULE = 313
 # From linux/netlink.h and linux/netfilter/nfnetlink_hook.h. `nft list hooks` asks the same, and takes long for it.
 _NETLINK_NETFILTER, _REQUEST_DUMP, _NLMSG_ERROR, _NLMSG_DONE = 12, 0x301, 2, 3
 _HOOK_GET, _HOOKNUM, _PRIORITY, _MODULE_NAME = 12 << 8, 1, 2, 5
+# From linux/module.h: what insmod's -f asks for.
+BY_FORCE = 2
 
 
 def _syscall(number: int, *args: object) -> None:
@@ -30,10 +32,10 @@ def _syscall(number: int, *args: object) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def load(parameters: str = "rate=0") -> None:
+def load(parameters: str = "rate=0", flags: int = 0) -> None:
     """Loads it, by default without a limit: what most tests ask is whether each packet is there."""
     with FILE.open("rb") as file:
-        _syscall(_SYS_FINIT_MODULE, file.fileno(), parameters.encode(), 0)
+        _syscall(_SYS_FINIT_MODULE, file.fileno(), parameters.encode(), flags)
 
 
 def unload() -> None:

@@ -35,16 +35,94 @@ def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str) -
             _send(100)
         took = time.monotonic() - start
         counts = parameters.counts()["output ipv4"]
-    texts = [text for _, text in log.read()]
+    records = log.read()
     log.close()
-    lines = [text for text in texts if mark in text]
-    told = [int(match[1]) for text in texts if (match := re.fullmatch(r"nf_tracer: (\d+) lines suppressed", text))]
+    lines = [text for _, text in records if mark in text]
+    told = kmsg.suppressed(records)
     assert 50 + 10 * (took - 1) <= len(lines) <= 50 + 10 * (took + 1)
     assert counts.emitted == len(lines)
     # The others are the ICMP errors that the datagrams lead to.
     assert counts.suppressed > 1000
     assert 2 <= len(told) <= took + 2
-    assert sum(told) <= counts.suppressed
+    assert sum(told) == counts.suppressed
+
+
+def test_after_a_burst_all_suppressed_lines_are_told_of_though_nothing_follows() -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded("proto=udp hooks=output rate=1 burst=1"):
+        for number in (2000, 1):
+            # Long enough that there is a token again, for the first packet.
+            time.sleep(2)
+            log.read()
+            before = parameters.counts().get("output ipv4", kmsg.Summary()).suppressed
+            _send(number + 1)
+            suppressed = parameters.counts()["output ipv4"].suppressed - before
+            told: list[int] = []
+            end = time.monotonic() + 30
+            while sum(told) < suppressed and time.monotonic() < end:
+                time.sleep(0.1)
+                told += kmsg.suppressed(log.read())
+            assert sum(told) == suppressed
+            assert number > 1 or told == [1]
+    log.close()
+
+
+def test_a_rate_that_is_raised_holds_at_once() -> None:
+    with parameters.loaded("proto=udp hooks=output rate=1 burst=200"):
+        _send(300)
+        parameters.put("rate", "1000")
+        before = parameters.counts()["output ipv4"]
+        assert before.suppressed > 0
+        for _ in range(3):
+            time.sleep(1)
+            _send(10)
+        assert parameters.counts()["output ipv4"].suppressed == before.suppressed
+
+
+def test_a_rate_that_is_lowered_in_a_flood_lets_no_burst_through() -> None:
+    with parameters.loaded("proto=udp hooks=output rate=100 burst=1000"):
+        while parameters.total().suppressed < 100:
+            _send(500)
+        parameters.put("rate", "1")
+        before = parameters.counts()["output ipv4"].emitted
+        _send(500)
+        # By the time alone 990 would be there again.
+        assert parameters.counts()["output ipv4"].emitted - before < 250
+
+
+def test_the_burst_follows_the_rate_unless_it_is_given() -> None:
+    with parameters.loaded("proto=udp hooks=output rate=10"):
+        assert parameters.get("burst") == "20"
+        start = time.monotonic()
+        _send(1000)
+        took = time.monotonic() - start
+        assert 20 <= parameters.counts()["output ipv4"].emitted <= 20 + 10 * (took + 1)
+        for name, value, burst in (
+            ("rate", "1000", "2000"),
+            ("burst", "7", "7"),
+            ("rate", "10", "7"),
+            ("burst", "auto", "20"),
+            ("rate", "4294967295", "4294967295"),
+        ):
+            parameters.put(name, value)
+            assert parameters.get("burst") == burst, (name, value)
+
+
+def test_a_flood_in_a_namespace_suppresses_no_line_of_the_hosts(network: Network) -> None:
+    log = kmsg.KernelLog()
+    host = Path("/proc/thread-self/ns/net").stat().st_ino
+    with parameters.loaded("proto=udp dst=127.0.0.1 hooks=output rate=1 burst=10 netns=all format=full"):
+        with inside(network.peer):
+            bring_up_loopback()
+            _send(1000)
+        _send(5)
+        suppressed = parameters.counts()["output ipv4"].suppressed
+    lines = [text for _, text in log.read() if "hook=output" in text]
+    log.close()
+    assert suppressed > 500
+    assert len([text for text in lines if f" netns={host} " in text]) == 5
+    # In containers there is a limit, too.
+    assert 10 <= len(lines) - 5 < 100
 
 
 def test_the_counts_are_those_of_nft_whatever_becomes_of_the_packets() -> None:

@@ -15,6 +15,7 @@ import kmsg
 import module
 import parameters
 import pytest
+from actors import attempt, user
 from netns import run
 
 # No parameter takes this.
@@ -111,6 +112,46 @@ def test_by_modprobe_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog, t
     config.write_text("")
     run(*command)
     module.unload()
+
+
+def _program(length: int) -> str:
+    return f"{length},{'0 0 0 0,' * (length - 1)}6 0 0 1"
+
+
+@pytest.mark.parametrize("length", [600, 4096])
+def test_a_program_longer_than_a_page_is_read_up_to_an_instruction(length: int, log: kmsg.KernelLog) -> None:
+    with parameters.loaded(f'bpf="{_program(length)}"'):
+        text = str(attempt(user, lambda: parameters.get("bpf")))
+        kept, _, note = text.rpartition(",")
+        assert len(text) < 4096
+        assert _program(length).startswith(f"{kept},")
+        assert note == f"... {length + 1 - kept.count(',') - 1} more not shown"
+        log.read()
+        with pytest.raises(OSError, match="Invalid argument"):
+            parameters.put("bpf", text)
+        _check_line(log, "bpf", "cut")
+        assert parameters.get("bpf") == text
+
+
+def test_a_value_of_as_many_bytes_as_can_be_written_is_read_whole() -> None:
+    value = _program(510).replace("0 0 0 0,0 0 0 0", "0 0 0 4294967295,0 0 0 1000", 1)
+    assert len(value) == 4095
+    with parameters.loaded(""):
+        (parameters.FOLDER / "bpf").write_bytes(value.encode())
+        assert attempt(user, (parameters.FOLDER / "bpf").read_text) == value
+
+
+def test_a_value_whose_first_page_is_one_too_is_refused(log: kmsg.KernelLog) -> None:
+    with parameters.loaded("port=443"):
+        log.read()
+        fd = os.open(parameters.FOLDER / "port", os.O_WRONLY)
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.write(fd, b"80" + b" " * 5000 + b",90")
+        os.close(fd)
+        _check_line(log, "port", "long")
+        assert parameters.get("port") == "443"
+    with parameters.loaded(f'port="80{" " * 5000},90"'):
+        assert parameters.get("port") == "80,90"
 
 
 def test_at_run_time_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog) -> None:

@@ -33,8 +33,12 @@ _DEFAULTS = {
 _GOOD = [
     ("hooks", "output,input\n", "input,output"),
     ("hooks", "all", "prerouting,input,forward,output,postrouting"),
+    ("hooks", "NF_INET_LOCAL_IN,PRE_ROUTING,Forward", "prerouting,input,forward"),
     ("family", "inet", "inet"),
-    ("proto", "udp,47,6", "tcp,udp,47"),
+    ("family", "ipv6,ipv4", "inet"),
+    ("family", "IP6", "ipv6"),
+    ("proto", "udp,47,6,99", "tcp,udp,gre,99"),
+    ("proto", "TCP,ipv6-icmp,esp,igmp", "tcp,icmpv6,igmp,esp"),
     ("host", "10.1.2.3/8,fe80::1/10,10.9.9.9", "10.0.0.0/8,fe80::/10"),
     ("src", "192.0.2.1", "192.0.2.1"),
     ("dst", "2001:db8::/32", "2001:db8::/32"),
@@ -52,6 +56,7 @@ _GOOD = [
     ("sink", "nflog:7,log,nflog:7", "log,nflog:7"),
     ("priority", "raw+5", "-295"),
     ("priority", "-300", "raw"),
+    ("priority", "NF_IP_PRI_CONNTRACK + 1", "-199"),
 ]
 _BAD = [
     *((name, "") for name in ("hooks", "family", "proto", "netns", "rate", "burst", "format", "sink", "priority")),
@@ -81,6 +86,35 @@ _BAD = [
     ("bpf", "2,6 0 0 1"),
     ("bpf", "2,21 9 9 1,6 0 0 1"),
     ("bpf", "1,48 0 0 0"),
+]
+# What is easily written for something else, and the words that help.
+_SLIPS = [
+    ("bpf", "tcp port 80", 'is an expression: bpf="$(tcpdump -y RAW -ddd EXPRESSION | tr '),
+    ("bpf", "{ 0x28, 0, 0, 0x0000000c },", "as -ddd does"),
+    ("bpf", "4,40 0 0 12,21 0 1 2048,6 0 0 262144,6 0 0 0", "compile it with -y RAW"),
+    ("bpf", "2,32 0 0 4294963252,22 0 0 0", "reads no byte of the packet"),
+    ("port", "70000", "from 0 to 65535"),
+    ("port", "!22", "not port 22"),
+    ("port", "80:90", "such as 80-90"),
+    ("dport", "1024-", "such as 1024-65535"),
+    ("host", "!10.0.0.1", "bpf="),
+    ("host", "10.0.0.1-10.0.0.9", "prefixes"),
+    ("host", "example.org", "not looked up"),
+    ("host", "10.0.0.1:80", "see port="),
+    ("iface", "eth0:1", "alias"),
+    ("iface", "eth*", "+, at the end"),
+    ("iface", "any", "give nothing"),
+    ("proto", "300", "from 0 to 255"),
+    ("proto", "http", "names such as gre"),
+    ("sink", "nflog:70000", "from 0 to 65535"),
+    ("sink", "nflog", "as in nflog:5"),
+    ("sink", "nf_log", "format=nf_log"),
+    ("format", "nflog", "sink=nflog:GROUP"),
+    ("rate", "4294967296", "from 0 to 4294967295"),
+    ("rate", "-1", "from 0 to 4294967295"),
+    ("priority", "2147483648", "from -2147483648 to 2147483647"),
+    ("netns", "blue", "no names"),
+    ("hooks", "ingress", "prerouting,input,"),
 ]
 
 
@@ -137,6 +171,52 @@ def test_what_is_bad_is_refused_whole_in_one_line_that_says_why() -> None:
             assert said[0].isprintable()
         assert {name: parameters.get(name) for name in in_force} == in_force
         log.close()
+
+
+def test_a_likely_slip_is_answered_with_what_was_meant() -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded(""):
+        for name, value, words in _SLIPS:
+            log.read()
+            with pytest.raises(OSError, match="Invalid argument"):
+                parameters.put(name, value)
+            (said,) = (text for _, text in log.read() if text.startswith(f"nf_tracer: {name}: '"))
+            assert words in said, (name, value, said)
+    log.close()
+
+
+def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last() -> None:
+    log = kmsg.KernelLog()
+
+    def noted() -> list[str]:
+        return [text.removeprefix("nf_tracer: ")[:12] for level, text in log.read() if level == 5]
+
+    with parameters.loaded("family=inet proto=icmp,tcp"):
+        assert noted() == ["proto=icmp i"]
+        for name, value, notes in (
+            ("rate", "5", []),
+            ("proto", "icmp,icmpv6", []),
+            ("proto", "icmp", ["proto=icmp i"]),
+            ("family", "ipv4", []),
+            ("proto", "icmpv6", ["proto=icmpv6"]),
+            ("family", "ipv6", []),
+            ("family", "ipv4", ["proto=icmpv6"]),
+            ("proto", "all", []),
+            ("family", "ipv6", []),
+        ):
+            parameters.put(name, value)
+            assert noted() == notes, (name, value)
+    with parameters.loaded("proto=icmp"):
+        assert noted() == []
+    log.close()
+
+
+def test_what_is_no_parameter_is_ignored_by_the_kernel_with_a_line() -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded("hook=forward"):
+        assert parameters.get("hooks") == _DEFAULTS["hooks"]
+    assert "nf_tracer: unknown parameter 'hook' ignored" in [text for _, text in log.read()]
+    log.close()
 
 
 def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:

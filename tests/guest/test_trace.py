@@ -320,3 +320,26 @@ def test_the_examples_of_the_readme_say_what_they_promise(network: Network, tmp_
     found = events(subprocess.run(report, check=True, capture_output=True, text=True).stdout)
     assert len(found) == 4
     assert {event["window"] for event in found} == {"0"}
+
+
+def test_a_module_that_is_loaded_by_force_refuses_the_sink_whose_event_the_kernel_has_not_made() -> None:
+    log = kmsg.KernelLog()
+    refused = "nf_tracer: sink: trace: the kernel has not made the event, "
+    with pytest.raises(OSError, match="Operation not supported"):
+        module.load("sink=log,trace", module.BY_FORCE)
+    assert not module.is_loaded()
+    assert len([text for _, text in log.read() if text.startswith(refused)]) == 1
+    module.load("proto=icmp rate=0", module.BY_FORCE)
+    try:
+        assert not EVENT.exists()
+        with pytest.raises(OSError, match="Operation not supported"):
+            parameters.put("sink", "trace")
+        said = [text for _, text in log.read() if " sink: " in text]
+        assert len(said) == 1, said
+        assert said[0].startswith(refused), said
+        assert parameters.get("sink") == "log"
+        ping("127.0.0.1")
+        assert parameters.total().emitted > 0
+    finally:
+        module.unload()
+    log.close()

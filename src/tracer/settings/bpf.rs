@@ -4,6 +4,7 @@
 
 use super::{
     decimal,
+    is_digits,
     Refused, //
 };
 use core::str::FromStr;
@@ -16,6 +17,15 @@ pub(crate) const ALLOWED: &str = "a program as 'tcpdump -y RAW -ddd EXPRESSION' 
 /// The fields of an instruction: code, jump if true, jump if false, and k.
 pub(crate) type Fields = (u16, u8, u8, u32);
 
+/// Codes of instructions, of C's `linux/bpf_common.h`.
+mod code {
+    pub(super) const LD_W_ABS: u16 = 0x20;
+    pub(super) const LD_H_ABS: u16 = 0x28;
+    pub(super) const LD_B_ABS: u16 = 0x30;
+    pub(super) const LDX_B_MSH: u16 = 0xb1;
+    pub(super) const JMP_JEQ_K: u16 = 0x15;
+}
+
 /// Reads a program: the number of its instructions, and the instructions, as often as there are
 /// fields for. `None` if the text is blank.
 ///
@@ -27,19 +37,26 @@ pub(crate) fn parse(
     let mut pieces = text.split([',', '\n']).map(str::trim_ascii);
     let count_text = pieces.next().filter(|piece| !piece.is_empty())?;
     let count = decimal::<usize>(count_text);
+    let slip = slip(text);
+    let mut first = None;
     let mut found = 0_usize;
     let mut ended = false;
     // `iptables -m bpf` wants a comma at the end of some programs, and takes it at that of all.
-    let text = text.trim_end_matches(',');
-    let mut pieces = text.split([',', '\n']).skip(1).map(str::trim_ascii);
+    let without_end = text.trim_end_matches(',');
+    let mut pieces = without_end.split([',', '\n']).skip(1).map(str::trim_ascii);
 
     Some(core::iter::from_fn(move || {
         if ended {
             return None;
         }
+        if let Some(why) = slip {
+            ended = true;
+            return Some(Err(Refused::new(text, why)));
+        }
         if let Some(piece) = pieces.next() {
             found = found.wrapping_add(1);
-            let read = fields(piece);
+            let read = fields(piece, first.filter(|_| found == 2));
+            first = first.or(read.ok());
             ended = read.is_err();
             return Some(read);
         }
@@ -51,8 +68,23 @@ pub(crate) fn parse(
     }))
 }
 
-/// Reads one instruction.
-fn fields(piece: &str) -> Result<Fields, Refused<'_>> {
+/// What a text is that is no program at all, but often given for one.
+fn slip(text: &str) -> Option<&'static str> {
+    let first = text.bytes().next()?;
+
+    let is_numbered = first == b'(' && text.get(1..4).is_some_and(is_digits);
+    if first == b'{' || is_numbered {
+        return Some("is a program as -d or -dd prints it: it is wanted as -ddd does");
+    }
+    let is_expression =
+        !first.is_ascii_digit() && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    is_expression.then_some(
+        "is an expression: bpf=\"$(tcpdump -y RAW -ddd EXPRESSION | tr '\\n' ,)\" makes a program of it",
+    )
+}
+
+/// Reads one instruction, the second one with the first.
+fn fields(piece: &str, first: Option<Fields>) -> Result<Fields, Refused<'_>> {
     let mut words = piece.split_ascii_whitespace();
     let read = (|| {
         let fields = (
@@ -63,10 +95,58 @@ fn fields(piece: &str) -> Result<Fields, Refused<'_>> {
         );
         words.next().is_none().then_some(fields)
     })();
+    let fields = read.ok_or(Refused::new(piece, "is no instruction of four numbers"))?;
 
-    read.ok_or(Refused::new(piece, "is no instruction of four numbers"))
+    if reads_beside_packet(fields) {
+        return Err(Refused::new(
+            piece,
+            "reads no byte of the packet: of such, tcpdump makes those for inbound and ifindex only",
+        ));
+    }
+    if first.is_some_and(|first| asks_for_link_layer(first, fields)) {
+        return Err(Refused::new(
+            piece,
+            "asks for an EtherType, which packets at the hooks do not have: compile it with -y RAW",
+        ));
+    }
+    Ok(fields)
 }
 
 fn number<T: FromStr>(word: Option<&str>) -> Option<T> {
     decimal(word?)
+}
+
+/// Whether an instruction loads something else than bytes behind the start of the packet, by C's
+/// `SKF_*_OFF`: some of that asks for a device or a socket, which not every packet has at the hooks.
+///
+/// Not what tcpdump makes of `inbound`, `outbound` and `ifindex`, which do without.
+fn reads_beside_packet((code, _, _, k): Fields) -> bool {
+    /// C's `SKF_LL_OFF`, the lowest one.
+    const LOWEST: u32 = -0x20_0000_i32 as u32;
+    /// C's `SKF_AD_OFF`, and behind it `SKF_AD_PKTTYPE` and `SKF_AD_IFINDEX`.
+    const ANCILLARY: u32 = -0x1000_i32 as u32;
+    const PACKET_TYPE: u32 = ANCILLARY + 4;
+    const IFINDEX: u32 = ANCILLARY + 8;
+    let is_load = matches!(
+        code,
+        code::LD_W_ABS | code::LD_H_ABS | code::LD_B_ABS | code::LDX_B_MSH
+    );
+
+    is_load && k >= LOWEST && (code == code::LDX_B_MSH || !matches!(k, PACKET_TYPE | IFINDEX))
+}
+
+/// Whether a program that starts so is compiled for packets with a link-layer header: for Ethernet, or
+/// for one of the two that Linux gives to packets of all devices.
+fn asks_for_link_layer(first: Fields, second: Fields) -> bool {
+    /// Where the three have the protocol.
+    const OFFSETS: [u32; 3] = [12, 14, 0];
+    /// IPv4, IPv6, ARP, RARP, VLAN (three), MPLS (two) and PPPoE (two).
+    const ETHER_TYPES: [u32; 11] = [
+        0x0800, 0x86dd, 0x0806, 0x8035, 0x8100, 0x88a8, 0x9100, 0x8847, 0x8848, 0x8863, 0x8864,
+    ];
+
+    first.0 == code::LD_H_ABS
+        && OFFSETS.contains(&first.3)
+        && second.0 == code::JMP_JEQ_K
+        && ETHER_TYPES.contains(&second.3)
 }

@@ -3,6 +3,7 @@
 //! One of a few words, or a set of them: `hooks=`, `family=`, `netns=` and `format=`.
 
 use super::{
+    strip_prefix,
     tokens,
     write_list,
     Refused,
@@ -20,6 +21,31 @@ impl Hooks {
 
     const NAMES: [&'static str; 5] = ["prerouting", "input", "forward", "output", "postrouting"];
 
+    /// C's names, and what stands before them.
+    const C_NAMES: [&'static str; 5] = [
+        "pre_routing",
+        "local_in",
+        "forward",
+        "local_out",
+        "post_routing",
+    ];
+    const C_PREFIXES: [&'static str; 3] = ["nf_inet_", "nf_ip_", "nf_ip6_"];
+
+    /// The number of the hook point that a word is for.
+    fn number(word: &str) -> Option<usize> {
+        let prefixes = Self::C_PREFIXES.iter();
+        let c_word = prefixes
+            .filter_map(|prefix| strip_prefix(word, prefix))
+            .next();
+        let find = |names: [&str; 5], word: &str| {
+            names
+                .iter()
+                .position(|name| name.eq_ignore_ascii_case(word))
+        };
+
+        find(Self::NAMES, word).or_else(|| find(Self::C_NAMES, c_word.unwrap_or(word)))
+    }
+
     /// Whether it has the hook point of this number, C's `enum nf_inet_hooks`.
     pub(crate) fn contain(self, number: u32) -> bool {
         number < 8 && (self.0 >> number) & 1 != 0
@@ -34,12 +60,11 @@ impl Value for Hooks {
 
         for token in tokens(text) {
             let token = token?;
-            if token == "all" {
+            if token.eq_ignore_ascii_case("all") {
                 hooks = 0x1f;
                 continue;
             }
-            let number = Self::NAMES.iter().position(|name| *name == token);
-            hooks |= 1 << number.ok_or(Refused::new(token, "is no hook point"))?;
+            hooks |= 1 << Self::number(token).ok_or(Refused::new(token, "is no hook point"))?;
         }
         match hooks {
             0 => Err(Refused::new(text, "names no hook point")),
@@ -58,7 +83,8 @@ impl Value for Hooks {
 /// Makes an `enum` of a parameter that is one word of a few.
 macro_rules! choice {
     ($(#[$doc:meta])* $type:ident, $what:literal, $allowed:literal,
-     $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
+     $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)?
+     $(; $slip:literal: $why:literal)*) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum $type {
@@ -69,10 +95,16 @@ macro_rules! choice {
             const ALLOWED: &'static str = $allowed;
 
             fn parse(text: &str) -> Result<Self, Refused<'_>> {
-                match text.trim_ascii() {
-                    $($word => Ok(Self::$variant),)+
-                    text => Err(Refused::new(text, $what)),
-                }
+                let text = text.trim_ascii();
+                let is = |word: &str| text.eq_ignore_ascii_case(word);
+
+                $(if is($word) {
+                    return Ok(Self::$variant);
+                })+
+                $(if is($slip) {
+                    return Err(Refused::new(text, $why));
+                })*
+                Err(Refused::new(text, $what))
             }
 
             fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
@@ -84,18 +116,61 @@ macro_rules! choice {
     };
 }
 
-choice! {
-    /// The network protocols that are traced.
-    Families, "is no family", "ipv4, ipv6, or inet for both",
-    Ipv4 = "ipv4",
-    Ipv6 = "ipv6",
+/// The network protocols that are traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Families {
+    Ipv4,
+    Ipv6,
     /// Both.
-    Inet = "inet",
+    Inet,
+}
+
+impl Families {
+    /// The words for each: ours, nft's and C's. The first one is written.
+    const NAMES: [(Self, &'static str); 8] = [
+        (Self::Ipv4, "ipv4"),
+        (Self::Ipv6, "ipv6"),
+        (Self::Inet, "inet"),
+        (Self::Ipv4, "ip"),
+        (Self::Ipv6, "ip6"),
+        (Self::Ipv4, "nfproto_ipv4"),
+        (Self::Ipv6, "nfproto_ipv6"),
+        (Self::Inet, "nfproto_inet"),
+    ];
+}
+
+impl Value for Families {
+    const ALLOWED: &'static str = "ipv4, ipv6, or inet for both";
+
+    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+        let mut families = None;
+
+        for token in tokens(text) {
+            let token = token?;
+            let named = Self::NAMES
+                .iter()
+                .find(|(_, name)| name.eq_ignore_ascii_case(token));
+            let (family, _) = *named.ok_or(Refused::new(token, "is no family"))?;
+            families = match families {
+                Some(other) if other != family => Some(Self::Inet),
+                _ => Some(family),
+            };
+        }
+        families.ok_or(Refused::new(text, "names no family"))
+    }
+
+    fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        match Self::NAMES.iter().find(|(families, _)| families == self) {
+            Some((_, name)) => to.write_str(name),
+            None => Ok(()),
+        }
+    }
 }
 
 choice! {
     /// The network namespaces that are traced.
-    Netns, "is no choice of namespaces", "host for the initial one, or all",
+    Netns, "is no choice of namespaces, which have no names here: with all, format=full tells them apart",
+    "host for the initial one, or all",
     /// The one that the kernel booted into.
     Host = "host",
     /// All that there are and that will be.
@@ -108,5 +183,6 @@ choice! {
     Classic = "classic",
     Full = "full",
     /// As the kernel's own logger has it.
-    NfLog = "nf_log",
+    NfLog = "nf_log";
+    "nflog": "is a sink: sink=nflog:GROUP"
 }

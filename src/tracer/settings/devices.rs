@@ -80,11 +80,18 @@ impl List for Devices {
                 Some(name) => (name, true),
                 None => (token, false),
             };
-            if !name
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b'/')
-            {
-                return Err(refused("has a character that is not allowed"));
+            if token.eq_ignore_ascii_case("any") || token.eq_ignore_ascii_case("all") {
+                return Err(refused("stands for no device: for any, give nothing"));
+            }
+            for byte in name.bytes() {
+                let why = match byte {
+                    b':' => "has a colon, as no device has: an alias is an address of the device before it",
+                    b'*' => "has an asterisk: what stands for all that start so is +, at the end",
+                    b'/' => "has a character that is not allowed",
+                    _ if byte.is_ascii_graphic() => continue,
+                    _ => "has a character that is not allowed",
+                };
+                return Err(refused(why));
             }
             let mut pattern = Pattern {
                 len: name.len(),

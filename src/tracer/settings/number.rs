@@ -4,6 +4,10 @@
 
 use super::{
     decimal,
+    is,
+    is_digits,
+    number,
+    strip_prefix,
     Refused,
     Value, //
 };
@@ -19,13 +23,37 @@ impl Value for Lines {
     fn parse(text: &str) -> Result<Self, Refused<'_>> {
         let text = text.trim_ascii();
 
-        decimal(text)
-            .map(Self)
-            .ok_or(Refused::new(text, "is no such number"))
+        number(text, "is not from 0 to 4294967295", "is no number").map(Self)
     }
 
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
         write!(to, "{}", self.0)
+    }
+}
+
+/// How many lines there may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Burst {
+    /// As many as follow from the rate.
+    Auto,
+    Lines(Lines),
+}
+
+impl Value for Burst {
+    const ALLOWED: &'static str = "a number from 0 to 4294967295, or auto for twice the rate";
+
+    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+        if text.trim_ascii().eq_ignore_ascii_case("auto") {
+            return Ok(Self::Auto);
+        }
+        Lines::parse(text).map(Self::Lines)
+    }
+
+    fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        match self {
+            Self::Auto => to.write_str("auto"),
+            Self::Lines(lines) => lines.write(to),
+        }
     }
 }
 
@@ -35,7 +63,7 @@ pub(crate) struct Place(pub(crate) i32);
 
 /// The names of the IP families' priorities, C's `enum nf_ip_hook_priorities`. Of two with the same
 /// number the first one is written.
-const NAMES: [(&str, i32); 16] = [
+const NAMES: [(&str, i32); 17] = [
     ("first", i32::MIN),
     ("raw_before_defrag", -450),
     ("conntrack_defrag", -400),
@@ -52,7 +80,37 @@ const NAMES: [(&str, i32); 16] = [
     ("last", i32::MAX),
     ("dstnat", -100),
     ("srcnat", 100),
+    ("conntrack_confirm", i32::MAX),
 ];
+
+/// What stands before the names in C.
+const C_PREFIXES: [&str; 2] = ["nf_ip_pri_", "nf_ip6_pri_"];
+
+/// The number that a name is for.
+fn named(word: &str) -> Option<i32> {
+    let mut prefixes = C_PREFIXES.iter();
+    let word = prefixes
+        .find_map(|prefix| strip_prefix(word, prefix))
+        .unwrap_or(word);
+    let found = NAMES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(word));
+
+    found.map(|(_, number)| *number)
+}
+
+/// A name, or nothing, and an offset behind it: its sign and its digits. As for nft there may be blanks
+/// around the sign.
+fn parts(text: &str) -> Option<(&str, i64, &str)> {
+    let (name, offset) = text.split_at_checked(text.rfind(['+', '-'])?)?;
+    let (sign, digits) = match offset.strip_prefix(is::<'-'>) {
+        Some(digits) => (-1, digits),
+        None => (1, offset.get(1..)?),
+    };
+    let digits = digits.trim_ascii_start();
+
+    is_digits(digits).then_some((name.trim_ascii_end(), sign, digits))
+}
 
 impl Value for Place {
     const ALLOWED: &'static str = "a number, or first, raw_before_defrag, conntrack_defrag, raw, \
@@ -61,27 +119,19 @@ impl Value for Place {
 
     fn parse(text: &str) -> Result<Self, Refused<'_>> {
         let text = text.trim_ascii();
-        let named = |name: &str| {
-            let found = NAMES.iter().find(|(known, _)| *known == name);
-            found.map(|(_, number)| *number)
+        let (base, sign, digits) = match parts(text) {
+            Some(("", sign, digits)) => (Some(0), sign, digits),
+            Some((name, sign, digits)) => (named(name), sign, digits),
+            None if is_digits(text) => (Some(0), 1, text),
+            None => (named(text), 1, "0"),
         };
-        let number = || {
-            let digits = text.strip_prefix('-').unwrap_or(text);
-            decimal::<u32>(digits).and(text.parse().ok())
-        };
-        let moved = || {
-            let sign = text.rfind(['+', '-'])?;
-            let (name, offset) = text.split_at_checked(sign)?;
-            let digits = offset.get(1..)?;
-            decimal::<u32>(digits)?;
-            named(name)?.checked_add(offset.parse().ok()?)
-        };
+        let base = base.ok_or(Refused::new(text, "is no priority"))?;
+        let offset = decimal::<u32>(digits).map(|offset| sign * i64::from(offset));
 
-        named(text)
-            .or_else(number)
-            .or_else(moved)
+        offset
+            .and_then(|offset| i32::try_from(i64::from(base) + offset).ok())
             .map(Self)
-            .ok_or(Refused::new(text, "is no priority"))
+            .ok_or(Refused::new(text, "is not from -2147483648 to 2147483647"))
     }
 
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {

@@ -3,8 +3,8 @@
 //! Lists of ports, `port=`, `sport=` and `dport=`.
 
 use super::{
-    decimal,
     is,
+    number,
     ranges::Ranges,
     tokens,
     write_list,
@@ -34,10 +34,18 @@ impl List for Ports {
         for token in tokens(text) {
             let token = token?;
             let refused = |why| Refused::new(token, why);
-            let number = |text: &str| decimal(text.trim_ascii()).ok_or(refused("is no port"));
+            let port = |text: &'a str| {
+                let read = number(text.trim_ascii(), "is not from 0 to 65535", "is no port");
+                read.map_err(|part| refused(part.why))
+            };
             let (first, last) = match token.split_once(is::<'-'>) {
-                Some((first, last)) => (number(first)?, number(last)?),
-                None => (number(token)?, number(token)?),
+                Some((_, "")) => return Err(refused("has no end: ranges are such as 1024-65535")),
+                Some(("", _)) => return Err(refused("has no start: ranges are such as 0-1023")),
+                Some((first, last)) => (port(first)?, port(last)?),
+                None if token.contains(is::<':'>) => {
+                    return Err(refused("has a colon: ranges are such as 80-90"));
+                }
+                None => (port(token)?, port(token)?),
             };
             if first > last {
                 return Err(refused("is a range upside down"));

@@ -40,6 +40,29 @@ impl Prefixes {
     }
 }
 
+/// What somebody is likely to have meant who wrote that for an address.
+fn why_no_address(text: &str) -> &'static str {
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    let is_one_before = |byte| {
+        let end = text.bytes().position(|found| found == byte);
+        end.and_then(|end| text.get(..end)).is_some_and(is_address)
+    };
+
+    if is_one_before(b'-') {
+        "is no address: of a range, its prefixes are wanted"
+    } else if is_one_before(b'%') {
+        "is no address: a zone is none of it, see iface="
+    } else if is_one_before(b':') || text.starts_with(is::<'['>) {
+        "is no address: ports have parameters of their own, see port="
+    } else if text.eq_ignore_ascii_case("any") || text.eq_ignore_ascii_case("all") {
+        "is no address: for any, give nothing"
+    } else if text.bytes().any(|byte| byte.is_ascii_alphabetic()) && !text.contains(is::<':'>) {
+        "is no address, and names are not looked up"
+    } else {
+        "is no address"
+    }
+}
+
 impl List for Prefixes {
     const ALLOWED: &'static str = "IPv4 and IPv6 addresses and prefixes such as \
         10.0.0.0/8,fe80::/10, at most 64 of each family, nothing for any";
@@ -63,7 +86,8 @@ impl List for Prefixes {
                 }
                 None => (token, None),
             };
-            let added = match address.parse().map_err(|_| refused("is no address"))? {
+            let parsed = address.parse();
+            let added = match parsed.map_err(|_| refused(why_no_address(address)))? {
                 IpAddr::V4(address) => {
                     let bits = bits.unwrap_or(32);
                     let host = match bits {

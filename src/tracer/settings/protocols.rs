@@ -3,7 +3,7 @@
 //! The list of protocols, `proto=`.
 
 use super::{
-    decimal,
+    number,
     tokens,
     write_list,
     Refused,
@@ -21,7 +21,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Protocols([u64; 4]);
 
-/// Those that have a name here.
+/// Those that have a name in lines, and in events.
 const NAMES: [(&str, u8); 5] = [
     ("tcp", tcp::PROTOCOL),
     ("udp", udp::PROTOCOL),
@@ -30,12 +30,45 @@ const NAMES: [(&str, u8); 5] = [
     ("sctp", sctp::PROTOCOL),
 ];
 
-/// The name of a protocol, if it has one.
+/// Those that have a name in `proto=` only, by /etc/protocols; of two with the same number the first one
+/// is written. `ipip` is what it is in C's `IPPROTO_IPIP`, and what `ip tunnel` means by it: there it
+/// is 94, a protocol that nobody uses.
+const MORE_NAMES: [(&str, u8); 23] = [
+    ("igmp", 2),
+    ("ipip", 4),
+    ("dccp", 33),
+    ("ipv6", 41),
+    ("rsvp", 46),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("eigrp", 88),
+    ("ospf", 89),
+    ("etherip", 97),
+    ("pim", 103),
+    ("ipcomp", 108),
+    ("vrrp", 112),
+    ("l2tp", 115),
+    ("mobility-header", 135),
+    ("udplite", 136),
+    ("mpls-in-ip", 137),
+    ("hip", 139),
+    ("shim6", 140),
+    ("ipv6-icmp", icmp::PROTOCOL_V6),
+    ("ipencap", 4),
+    ("ospfigp", 89),
+];
+
+/// The name of a protocol in lines, if it has one there.
 pub(crate) fn name(protocol: u8) -> Option<&'static str> {
     NAMES
         .iter()
         .find(|(_, number)| *number == protocol)
         .map(|(name, _)| *name)
+}
+
+fn all_names() -> impl Iterator<Item = &'static (&'static str, u8)> {
+    Iterator::chain(NAMES.iter(), &MORE_NAMES)
 }
 
 impl Protocols {
@@ -60,20 +93,25 @@ impl Protocols {
 }
 
 impl Value for Protocols {
-    const ALLOWED: &'static str = "tcp,udp,icmp,icmpv6,sctp, numbers from 0 to 255, or all";
+    const ALLOWED: &'static str =
+        "tcp,udp,icmp,icmpv6,sctp and names such as gre or esp, numbers from 0 \
+        to 255, or all";
 
     fn parse(text: &str) -> Result<Self, Refused<'_>> {
         let mut protocols = Self([0; 4]);
 
         for token in tokens(text) {
             let token = token?;
-            if token == "all" {
+            let named = all_names().find(|(name, _)| name.eq_ignore_ascii_case(token));
+
+            if token.eq_ignore_ascii_case("all") {
                 protocols = Self::ALL;
                 continue;
             }
-            let named = NAMES.iter().find(|(name, _)| *name == token);
-            let number = named.map(|(_, number)| *number).or_else(|| decimal(token));
-            protocols.insert(number.ok_or(Refused::new(token, "is no protocol"))?);
+            protocols.insert(match named {
+                Some((_, number)) => *number,
+                None => number(token, "is not from 0 to 255", "is no protocol")?,
+            });
         }
         if protocols == Self([0; 4]) {
             return Err(Refused::new(text, "names no protocol"));
@@ -89,9 +127,11 @@ impl Value for Protocols {
         let others = (0..=u8::MAX).filter(|number| name(*number).is_none());
         let all = named.chain(others).filter(|number| self.contain(*number));
 
-        write_list(to, all, |to, number| match name(number) {
-            Some(name) => to.write_str(name),
-            None => write!(to, "{number}"),
+        write_list(to, all, |to, protocol| {
+            match all_names().find(|(_, number)| *number == protocol) {
+                Some((name, _)) => to.write_str(name),
+                None => write!(to, "{protocol}"),
+            }
         })
     }
 }

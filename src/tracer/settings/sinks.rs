@@ -3,7 +3,8 @@
 //! Where packets that are chosen go: `sink=`.
 
 use super::{
-    decimal,
+    number,
+    strip_prefix,
     tokens,
     write_list,
     Refused,
@@ -88,20 +89,29 @@ impl Value for Sinks {
 
         for token in tokens(text) {
             let token = token?;
-            let sink = match token {
-                "log" => Sink::Log,
-                "trace" => Sink::Trace,
-                _ => {
-                    let group = token
-                        .strip_prefix("nflog:")
-                        .ok_or(Refused::new(token, "is no sink"))?;
-                    let group = decimal(group).ok_or(Refused::new(token, "has no such group"))?;
-                    if sinks.nflog_group().is_some_and(|other| other != group) {
-                        return Err(Refused::new(token, "is a second group"));
-                    }
-                    sinks.group = group;
-                    Sink::Nflog
+            let refused = |why| Refused::new(token, why);
+            let is = |word: &str| token.eq_ignore_ascii_case(word);
+            let sink = if is("log") {
+                Sink::Log
+            } else if is("trace") {
+                Sink::Trace
+            } else if is("nflog") {
+                return Err(refused("has no group: as in nflog:5"));
+            } else if is("nf_log") {
+                return Err(refused("is a format of the log's lines: format=nf_log"));
+            } else {
+                let group = strip_prefix(token, "nflog:").ok_or(refused("is no sink"))?;
+                let group = number(
+                    group,
+                    "has a group that is not from 0 to 65535",
+                    "has no number of a group",
+                );
+                let group = group.map_err(|part| refused(part.why))?;
+                if sinks.nflog_group().is_some_and(|other| other != group) {
+                    return Err(refused("is a second group"));
                 }
+                sinks.group = group;
+                Sink::Nflog
             };
             sinks.set |= 1 << sink as u8;
         }

@@ -4,6 +4,16 @@
 
 use std::net::IpAddr;
 
+/// The parameters that are lists of words or numbers.
+const LISTS: [&str; 11] = [
+    "hooks", "family", "proto", "host", "src", "dst", "port", "sport", "dport", "iface", "sink",
+];
+
+/// The names of protocols.
+const PROTOCOLS: &str =
+    "all tcp udp icmp icmpv6 sctp igmp ipip dccp ipv6 rsvp gre esp ah eigrp ospf etherip pim \
+    ipcomp vrrp l2tp mobility-header udplite mpls-in-ip hip shim6 ipv6-icmp ipencap ospfigp";
+
 /// Whether a parameter is to take a text. `None` for a list that may be too long: that hangs on which of
 /// its items are merged.
 pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
@@ -22,8 +32,18 @@ pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
         is_allowed => Some(is_allowed),
     };
 
+    // A list has no exclusions.
+    if LISTS.contains(&name) && tokens.iter().any(|token| token.starts_with('!')) {
+        return Some(false);
+    }
+    let lower = word.to_ascii_lowercase();
+
     match name {
         "hooks" => Some(some(&|token| {
+            let token = token.to_ascii_lowercase();
+            let bare = ["nf_inet_", "nf_ip_", "nf_ip6_"]
+                .iter()
+                .find_map(|prefix| token.strip_prefix(prefix));
             [
                 "all",
                 "prerouting",
@@ -32,13 +52,27 @@ pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
                 "output",
                 "postrouting",
             ]
-            .contains(&token)
+            .contains(&token.as_str())
+                || [
+                    "pre_routing",
+                    "local_in",
+                    "forward",
+                    "local_out",
+                    "post_routing",
+                ]
+                .contains(&bare.unwrap_or(&token))
         })),
-        "family" => Some(["ipv4", "ipv6", "inet"].contains(&word)),
-        "netns" => Some(["host", "all"].contains(&word)),
-        "format" => Some(["classic", "full", "nf_log"].contains(&word)),
+        "family" => Some(some(&|token| {
+            let token = token.to_ascii_lowercase();
+            let token = token.strip_prefix("nfproto_").unwrap_or(&token);
+            ["ipv4", "ipv6", "inet", "ip", "ip6"].contains(&token) && token != "nfproto_ip"
+        })),
+        "netns" => Some(["host", "all"].contains(&lower.as_str())),
+        "format" => Some(["classic", "full", "nf_log"].contains(&lower.as_str())),
         "proto" => Some(some(&|token| {
-            ["all", "tcp", "udp", "icmp", "icmpv6", "sctp"].contains(&token)
+            PROTOCOLS
+                .split_whitespace()
+                .any(|name| name.eq_ignore_ascii_case(token))
                 || number(token, 255).is_some()
         })),
         "host" | "src" | "dst" => list(64, &is_prefix),
@@ -49,9 +83,11 @@ pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
                 && name.len() <= 15
                 && name
                     .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && byte != b'/')
+                    .all(|byte| byte.is_ascii_graphic() && !b"/:*".contains(&byte))
+                && !["any", "all"].contains(&token.to_ascii_lowercase().as_str())
         }),
         "bpf" => Some(is_program(word)),
+        "burst" if lower == "auto" => Some(true),
         "rate" | "burst" => Some(number(word, u32::MAX.into()).is_some()),
         "priority" => Some(is_priority(word)),
         "sink" => {
@@ -59,7 +95,10 @@ pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
             groups.dedup();
             Some(
                 groups.len() <= 1
-                    && some(&|token| ["log", "trace"].contains(&token) || group(token).is_some()),
+                    && some(&|token| {
+                        ["log", "trace"].contains(&token.to_ascii_lowercase().as_str())
+                            || group(token).is_some()
+                    }),
             )
         }
         other => panic!("no parameter {other}"),
@@ -95,13 +134,18 @@ fn is_port_range(token: &str) -> bool {
 }
 
 fn group(token: &str) -> Option<u64> {
-    number(token.strip_prefix("nflog:")?, 65535)
+    let (sink, group) = token.split_once(':')?;
+    number(group, 65535).filter(|_| sink.eq_ignore_ascii_case("nflog"))
 }
 
 fn is_priority(word: &str) -> bool {
     let bounds = i64::from(i32::MIN)..=i64::from(i32::MAX);
     let named = |name: &str| {
-        Some(match name {
+        let name = name.to_ascii_lowercase();
+        let bare = ["nf_ip_pri_", "nf_ip6_pri_"]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix));
+        Some(match bare.unwrap_or(&name) {
             "first" => i64::from(i32::MIN),
             "raw_before_defrag" => -450,
             "conntrack_defrag" => -400,
@@ -115,25 +159,24 @@ fn is_priority(word: &str) -> bool {
             "nat_src" | "srcnat" => 100,
             "selinux_last" => 225,
             "conntrack_helper" => 300,
-            "last" => i64::from(i32::MAX),
+            "last" | "conntrack_confirm" => i64::from(i32::MAX),
             _ => return None,
         })
     };
-    let signed = |text: &str, max: i64| {
-        let (sign, digits) = match text.strip_prefix('-') {
-            Some(digits) => (-1, digits),
-            None => (1, text),
-        };
-        number(digits, max as u64).map(|number| sign * number as i64)
-    };
+    let offset = |text: &str| number(text, u32::MAX.into()).map(|number| number as i64);
     let sum = match word.rfind(['+', '-']) {
-        Some(sign) if sign > 0 => {
-            let (name, offset) = word.split_at(sign);
-            let offset = signed(offset.strip_prefix('+').unwrap_or(offset), u32::MAX.into());
-            let offset = offset.filter(|offset| bounds.contains(offset));
-            named(name).zip(offset).map(|(base, offset)| base + offset)
+        Some(sign) => {
+            let (name, digits) = (word[..sign].trim_ascii(), word[sign + 1..].trim_ascii());
+            let base = if name.is_empty() {
+                Some(0)
+            } else {
+                named(name)
+            };
+            let sign = if word[sign..].starts_with('-') { -1 } else { 1 };
+            base.zip(offset(digits))
+                .map(|(base, offset)| base + sign * offset)
         }
-        _ => named(word).or_else(|| signed(word, i64::from(u32::MAX))),
+        None => named(word).or_else(|| offset(word)),
     };
     sum.is_some_and(|number| bounds.contains(&number))
 }
@@ -164,4 +207,29 @@ fn is_program(word: &str) -> bool {
     instructions.iter().all(Option::is_some)
         && number(count, 4096) == Some(instructions.len() as u64)
         && matches!(instructions.last(), Some(Some(last)) if last[0] == 6)
+        && !instructions.iter().flatten().any(|it| reads_elsewhere(it))
+        && !instructions
+            .iter()
+            .flatten()
+            .zip(instructions.iter().flatten().skip(1))
+            .take(1)
+            .any(|(first, second)| {
+                // ldh [0], [12] or [14], and jeq of an EtherType.
+                first[0] == 40
+                    && [0, 12, 14].contains(&first[3])
+                    && second[0] == 21
+                    && [
+                        2048, 2054, 32821, 34525, 33024, 34984, 37120, 34887, 34888, 34915, 34916,
+                    ]
+                    .contains(&second[3])
+            })
+}
+
+/// Whether an instruction is ld, ldh or ldb of an offset from -0x200000 on, other than ld proto's
+/// neighbours that tcpdump knows, or ldxb of a nibble there.
+fn reads_elsewhere(instruction: &[u64]) -> bool {
+    let special = instruction[3] >= 0xffe0_0000;
+    let known = [0xffff_f004, 0xffff_f008].contains(&instruction[3]);
+
+    special && (instruction[0] == 0xb1 || [0x20, 0x28, 0x30].contains(&instruction[0]) && !known)
 }

@@ -44,7 +44,9 @@ mod module {
 
         pub(crate) mod classic;
         pub(crate) mod full;
+        pub(crate) mod limiter;
         pub(crate) mod line;
+        pub(crate) mod report;
     }
 }
 
@@ -53,6 +55,7 @@ use self::border::{
     events,
     kernel::{
         fmt,
+        page,
         prelude,
         sync, //
     },

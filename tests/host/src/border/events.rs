@@ -4,7 +4,10 @@
 
 use super::output;
 
-pub(crate) const AVAILABLE: bool = true;
+pub(crate) fn why_none() -> Option<&'static str> {
+    None
+}
+
 pub(crate) const TRUNCATED: u32 = 1;
 pub(crate) const INVALID: u32 = 2;
 

@@ -16,6 +16,10 @@ impl Error {
     }
 }
 
+pub(crate) mod page {
+    pub(crate) const PAGE_SIZE: usize = 4096;
+}
+
 /// That there is no memory.
 pub(crate) struct AllocError;
 
@@ -34,6 +38,7 @@ pub(crate) mod prelude {
     pub(crate) use super::{
         pr_err,
         pr_info,
+        pr_notice,
         pr_warn,
         Error,
         Flags,
@@ -48,6 +53,7 @@ pub(crate) mod prelude {
 
     pub(crate) const EACCES: Error = Error(-13);
     pub(crate) const EINVAL: Error = Error(-22);
+    pub(crate) const ENOENT: Error = Error(-2);
     pub(crate) const EOPNOTSUPP: Error = Error(-95);
     pub(crate) const GFP_KERNEL: Flags = Flags;
 }
@@ -59,6 +65,7 @@ macro_rules! pr_line {
 }
 pub(crate) use pr_line as pr_err;
 pub(crate) use pr_line as pr_info;
+pub(crate) use pr_line as pr_notice;
 pub(crate) use pr_line as pr_warn;
 
 pub(crate) struct KBox<T>(pub(super) Box<T>);
@@ -164,6 +171,26 @@ pub(crate) mod sync {
         }
     }
 
+    pub(crate) mod rcu {
+        use std::cell::RefCell;
+
+        thread_local! {
+            static AT_GRACE_PERIOD: RefCell<Vec<Box<dyn FnOnce()>>> = RefCell::default();
+        }
+
+        /// What readers do at last that the next grace period waits for.
+        #[cfg(test)]
+        pub(crate) fn at_grace_period(reader: impl FnOnce() + 'static) {
+            AT_GRACE_PERIOD.with_borrow_mut(|readers| readers.push(Box::new(reader)));
+        }
+
+        pub(crate) fn synchronize_rcu() {
+            for reader in AT_GRACE_PERIOD.take() {
+                reader();
+            }
+        }
+    }
+
     pub(crate) mod atomic {
         pub(crate) use std::sync::atomic::Ordering::Relaxed;
         use std::sync::atomic::{
@@ -180,6 +207,10 @@ pub(crate) mod sync {
 
             pub(crate) fn load(&self, order: Ordering) -> u64 {
                 self.0.load(order)
+            }
+
+            pub(crate) fn store(&self, value: u64, order: Ordering) {
+                self.0.store(value, order);
             }
 
             pub(crate) fn xchg(&self, value: u64, order: Ordering) -> u64 {

@@ -170,6 +170,10 @@ impl State<'_> {
     pub(crate) fn net_inode(&self) -> u32 {
         self.around.netns
     }
+
+    pub(crate) fn is_initial_net(&self) -> bool {
+        self.around.netns == 1
+    }
 }
 
 pub(crate) struct SocketRef(u32);

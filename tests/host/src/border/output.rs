@@ -17,6 +17,8 @@ pub(crate) struct Output {
     /// How many packets the kernel's own loggers got: for lines, and for NFLOG.
     pub(crate) syslog: usize,
     pub(crate) nflog: Vec<u16>,
+    /// How often a report on suppressed lines was scheduled.
+    pub(crate) reports: usize,
 }
 
 thread_local! {

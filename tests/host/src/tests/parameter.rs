@@ -5,9 +5,32 @@
 use std::fs;
 
 use crate::{
+    border::{
+        netfilter::{
+            pass,
+            Around,
+            ChecksumState,
+            Family,
+            Hook,
+            ModuleHooks, //
+        },
+        output::take_output, //
+    },
     corpus,
-    parameter::check, //
+    filter,
+    param_lock::ParamLock,
+    parameter::{
+        check,
+        get_within,
+        number,
+        put,
+        COUNTS,
+        PARAMETERS, //
+    },
+    params, //
 };
+
+const PAGE: usize = 4096;
 
 #[test]
 fn every_text_that_the_fuzzer_found_is_taken_or_refused_whole() {
@@ -19,5 +42,171 @@ fn every_text_that_the_fuzzer_found_is_taken_or_refused_whole() {
     assert!(inputs.len() > 50);
     for input in inputs {
         check(&input);
+    }
+}
+
+/// All points at which packets are counted.
+pub(crate) fn points() -> Vec<Around> {
+    let hooks = [
+        Hook::PreRouting,
+        Hook::LocalIn,
+        Hook::Forward,
+        Hook::LocalOut,
+        Hook::PostRouting,
+    ];
+    let at = |hook, family| Around {
+        family,
+        hook,
+        input: None,
+        output: None,
+        netns: 1,
+        mark: 0,
+        uid: None,
+        segments: None,
+        checksum: ChecksumState::None,
+    };
+
+    hooks
+        .into_iter()
+        .flat_map(|hook| [Family::Ipv4, Family::Ipv6].map(|family| at(hook, family)))
+        .collect()
+}
+
+/// A program of so many instructions.
+fn program(len: usize) -> String {
+    format!("{len}{},6 0 0 1", ",0 0 0 0".repeat(len - 1))
+}
+
+/// The longest value of each list.
+fn longest() -> Vec<(&'static str, String)> {
+    let join =
+        |count, item: &dyn Fn(u32) -> String| (0..count).map(item).collect::<Vec<_>>().join(",");
+    let v4 = join(64, &|n| format!("255.255.{}.254/31", 100 + n));
+    let v6 = join(64, &|n| {
+        format!("ffff:{n:02x}ff:ffff:ffff:ffff:ffff:ffff:fffe/127")
+    });
+    let prefixes = format!("{v4},{v6}");
+    let ports = join(128, &|n| format!("{}-{}", 10_000 + 3 * n, 10_001 + 3 * n));
+    let all_but_one = join(255, &|n| n.to_string());
+
+    vec![
+        ("hooks", "all".into()),
+        ("proto", all_but_one),
+        ("host", prefixes.clone()),
+        ("src", prefixes.clone()),
+        ("dst", prefixes),
+        ("port", ports.clone()),
+        ("sport", ports.clone()),
+        ("dport", ports),
+        ("iface", join(64, &|n| format!("fifteen-lette{n:02}+"))),
+        ("bpf", program(510)),
+        ("sink", "nflog:65535,trace,log".into()),
+    ]
+}
+
+#[test]
+fn the_longest_value_that_can_be_written_is_read_whole_from_less_than_a_page() {
+    let _lock = filter::lock();
+
+    params::free();
+    params::start(&ModuleHooks).unwrap();
+    for (name, value) in longest() {
+        assert!(value.len() < PAGE, "{name}: {} bytes", value.len());
+        put(name, value.as_bytes()).unwrap();
+        let text = get_within(number(name), PAGE - 1);
+        put(name, &text).unwrap();
+        assert_eq!(get_within(number(name), PAGE - 1), text, "{name}");
+    }
+    // Exactly as many bytes as there is room for, without an end of the line.
+    let full = program(510).replacen("0 0 0 0,0 0 0 0", "0 0 0 4294967295,0 0 0 1000", 1);
+    assert_eq!(full.len(), PAGE - 1);
+    put("bpf", full.as_bytes()).unwrap();
+    assert_eq!(get_within(number("bpf"), PAGE - 1), full.as_bytes());
+    put("bpf", [full.as_bytes(), b"\n"].concat().as_slice()).unwrap_err();
+    params::stop();
+}
+
+#[test]
+fn what_does_not_fit_is_cut_behind_an_item_and_is_refused_where_it_is_written_back() {
+    let _lock = filter::lock();
+
+    params::free();
+    for (name, value) in longest() {
+        put(name, value.as_bytes()).unwrap();
+    }
+    put("bpf", program(600).as_bytes()).unwrap();
+    params::start(&ModuleHooks).unwrap();
+    for (name, _) in PARAMETERS {
+        let whole = get_within(number(name), 1 << 20);
+        let items = whole.split_inclusive(|byte| *byte == b',');
+        for room in (60..whole.len() + 3).step_by(7) {
+            let text = get_within(number(name), room);
+            assert!(text.len() <= room);
+            if text == whole || [&text[..], b"\n"].concat() == whole {
+                continue;
+            }
+            let text = String::from_utf8(text).unwrap();
+            let (kept, note) = text.rsplit_once("... ").unwrap();
+            assert!(whole.starts_with(kept.as_bytes()), "{name}: {text}");
+            assert!(kept.is_empty() || kept.ends_with(','), "{name}: {text}");
+            let more = items.clone().count() - kept.matches(',').count();
+            assert_eq!(note, format!("{more} more not shown\n"), "{name}");
+            take_output();
+            put(name, text.as_bytes()).unwrap_err();
+            assert_eq!(take_output().lines.len(), 1, "{name}: {text}");
+        }
+    }
+    params::stop();
+}
+
+#[test]
+fn counts_that_do_not_fit_end_at_a_line() {
+    let _lock = filter::lock();
+
+    params::free();
+    put("sink", b"log,trace,nflog:5").unwrap();
+    params::start(&ModuleHooks).unwrap();
+    for around in points() {
+        pass(b"", 1, &around);
+    }
+    let whole = String::from_utf8(get_within(COUNTS, 1 << 20)).unwrap();
+    assert_eq!(whole.lines().count(), 30);
+    for room in (60..=whole.len()).step_by(11) {
+        let text = String::from_utf8(get_within(COUNTS, room)).unwrap();
+        if text == whole {
+            continue;
+        }
+        let mut lines: Vec<_> = text.split_inclusive('\n').collect();
+        let note = lines.pop().unwrap();
+        assert!(whole.starts_with(&lines.concat()), "{text}");
+        assert_eq!(note, format!("... {} more not shown\n", 30 - lines.len()));
+    }
+    params::stop();
+}
+
+#[test]
+fn a_name_alone_and_a_value_for_what_is_read_only_are_refused_in_a_line() {
+    let _lock = filter::lock();
+    let given = |number, value| params::set(&mut ParamLock::take(), number, value);
+
+    params::free();
+    take_output();
+    for (number, (name, _)) in (0..).zip(PARAMETERS) {
+        assert_eq!(given(number, None).unwrap_err().to_errno(), -22);
+        let lines = take_output().lines;
+        assert!(
+            matches!(lines.as_slice(), [line] if line.starts_with(&format!(
+                "{name}: there is no '=' with a value behind the name: allowed: "
+            ))),
+            "{lines:?}"
+        );
+    }
+    for value in [None, Some(&b""[..]), Some(b"1")] {
+        assert_eq!(given(COUNTS, value).unwrap_err().to_errno(), -13);
+        let lines = take_output().lines;
+        assert!(
+            matches!(lines.as_slice(), [line] if line.starts_with("counts: read only: ")),
+            "{lines:?}"
+        );
     }
 }

@@ -2,5 +2,7 @@
 
 mod classic;
 mod full;
+mod limiter;
 mod line;
+mod report;
 mod settings;

@@ -24,6 +24,7 @@ use crate::tracer::settings::{
     },
     devices::Devices,
     number::{
+        Burst,
         Lines,
         Place, //
     },
@@ -104,11 +105,58 @@ fn words_are_taken_and_others_refused() {
         "'input,,output' has nothing between two commas",
     );
     accepts::<Families>("inet", "inet");
-    refuses::<Families>("ip", "'ip' is no family");
+    refuses::<Families>("ipv5", "'ipv5' is no family");
+    refuses::<Families>(" ", "' ' names no family");
     accepts::<Netns>(" all ", "all");
-    refuses::<Netns>("ALL", "'ALL' is no choice of namespaces");
+    refuses::<Netns>(
+        "blue",
+        "'blue' is no choice of namespaces, which have no names here: with all, format=full tells them apart",
+    );
     accepts::<Format>("nf_log", "nf_log");
     refuses::<Format>("json", "'json' is no format");
+    refuses::<Format>("nflog", "'nflog' is a sink: sink=nflog:GROUP");
+}
+
+#[test]
+fn upper_case_and_the_names_that_netfilter_has_are_taken() {
+    for word in [
+        "PREROUTING",
+        "PRE_ROUTING",
+        "nf_inet_pre_routing",
+        "NF_IP_PRE_ROUTING",
+    ] {
+        accepts::<Hooks>(word, "prerouting");
+    }
+    accepts::<Hooks>("NF_IP6_LOCAL_OUT,LOCAL_IN", "input,output");
+    accepts::<Hooks>("Forward,NF_INET_POST_ROUTING", "forward,postrouting");
+    accepts::<Hooks>("ALL", "prerouting,input,forward,output,postrouting");
+    refuses::<Hooks>("NF_INET_INGRESS", "'NF_INET_INGRESS' is no hook point");
+    accepts::<Families>("IPv4", "ipv4");
+    accepts::<Families>("ip6", "ipv6");
+    accepts::<Families>("ipv4,ipv6", "inet");
+    accepts::<Families>("ip6 , ip", "inet");
+    accepts::<Families>("ipv4,ipv4", "ipv4");
+    accepts::<Families>("NFPROTO_IPV6,inet", "inet");
+    accepts::<Netns>("ALL", "all");
+    accepts::<Format>("NF_LOG", "nf_log");
+    accepts::<Sinks>("TRACE,Log,NFLOG:5", "log,trace,nflog:5");
+    accepts::<Protocols>("TCP,Gre", "tcp,gre");
+    accepts::<Protocols>("ALL", "all");
+    accepts::<Place>("NF_IP_PRI_FIRST", "first");
+    accepts::<Place>("NF_IP6_PRI_NAT_DST", "nat_dst");
+    accepts::<Place>("NF_IP_PRI_CONNTRACK_CONFIRM", "last");
+    accepts::<Place>("nf_ip_pri_raw-1", "-301");
+    accepts::<Burst>("AUTO", "auto");
+}
+
+#[test]
+fn what_is_to_be_left_out_is_refused_with_the_way_to_do_it() {
+    let why = "excludes, and a list only includes: bpf= takes expressions such as 'not port 22'";
+    refuses::<Hooks>("!input", &format!("'!input' {why}"));
+    refuses::<Protocols>("!tcp", &format!("'!tcp' {why}"));
+    list_refuses::<Ports>("22,!80", &format!("'!80' {why}"));
+    list_refuses::<Prefixes>("!10.0.0.1", &format!("'!10.0.0.1' {why}"));
+    list_refuses::<Devices>("!lo", &format!("'!lo' {why}"));
 }
 
 #[test]
@@ -130,12 +178,15 @@ fn what_is_in_force_without_a_word_is_what_the_documentation_says() {
 
 #[test]
 fn protocols_are_named_or_numbered() {
-    accepts::<Protocols>("47,17,tcp,6", "tcp,udp,47");
+    accepts::<Protocols>("47,17,tcp,6", "tcp,udp,gre");
+    accepts::<Protocols>("igmp,ipencap,4,ospfigp,ipv6-icmp", "icmpv6,igmp,ipip,ospf");
+    accepts::<Protocols>("ipip,94", "ipip,94");
     accepts::<Protocols>("sctp,icmpv6,icmp", "icmp,icmpv6,sctp");
     accepts::<Protocols>("tcp,all", "all");
     accepts::<Protocols>("0,255", "0,255");
-    refuses::<Protocols>("256", "'256' is no protocol");
-    refuses::<Protocols>("-1", "'-1' is no protocol");
+    refuses::<Protocols>("256", "'256' is not from 0 to 255");
+    refuses::<Protocols>("-1", "'-1' is not from 0 to 255");
+    refuses::<Protocols>("http", "'http' is no protocol");
     refuses::<Protocols>(" ", "' ' names no protocol");
 
     let all_but_tcp: Vec<_> = (0..=255)
@@ -150,9 +201,14 @@ fn protocols_are_named_or_numbered() {
 fn numbers_and_priorities_are_taken_within_their_bounds() {
     accepts::<Lines>("0", "0");
     accepts::<Lines>("4294967295", "4294967295");
-    refuses::<Lines>("4294967296", "'4294967296' is no such number");
-    refuses::<Lines>("+1", "'+1' is no such number");
-    refuses::<Lines>("", "'' is no such number");
+    refuses::<Lines>("4294967296", "'4294967296' is not from 0 to 4294967295");
+    refuses::<Lines>("-1", "'-1' is not from 0 to 4294967295");
+    refuses::<Lines>("+1", "'+1' is no number");
+    refuses::<Lines>("10/s", "'10/s' is no number");
+    refuses::<Lines>("", "'' is no number");
+    accepts::<Burst>("7", "7");
+    accepts::<Burst>(" auto\n", "auto");
+    refuses::<Burst>("much", "'much' is no number");
     accepts::<Place>("-2147483648", "first");
     accepts::<Place>("last", "last");
     accepts::<Place>("2147483647", "last");
@@ -165,15 +221,20 @@ fn numbers_and_priorities_are_taken_within_their_bounds() {
         "last+1",
         "first-1",
         "2147483648",
-        "raw+",
-        "raw+-5",
-        "+5",
-        "-",
-        "",
-        "raw 5",
+        "-2147483649",
+        "raw+4294967296",
     ] {
-        assert!(canonical::<Place>(text).is_err(), "{text:?}");
+        refuses::<Place>(
+            text,
+            &format!("'{text}' is not from -2147483648 to 2147483647"),
+        );
     }
+    for text in ["raw+", "raw+-5", "-", "", "raw 5", "5 + raw", "nf_ip_pri_"] {
+        refuses::<Place>(text, &format!("'{text}' is no priority"));
+    }
+    accepts::<Place>("raw + 5", "-295");
+    accepts::<Place>("first+4294967295", "last");
+    accepts::<Place>("+5", "5");
 }
 
 #[test]
@@ -184,9 +245,16 @@ fn sinks_are_a_set_with_one_group_of_nflog() {
     accepts::<Sinks>("nflog:5,nflog:5", "nflog:5");
     refuses::<Sinks>("", "'' names no sink");
     refuses::<Sinks>("log,pcap", "'pcap' is no sink");
-    refuses::<Sinks>("nflog", "'nflog' is no sink");
-    refuses::<Sinks>("nflog:", "'nflog:' has no such group");
-    refuses::<Sinks>("nflog:65536", "'nflog:65536' has no such group");
+    refuses::<Sinks>("nflog", "'nflog' has no group: as in nflog:5");
+    refuses::<Sinks>("nflog:", "'nflog:' has no number of a group");
+    refuses::<Sinks>(
+        "nflog:65536",
+        "'nflog:65536' has a group that is not from 0 to 65535",
+    );
+    refuses::<Sinks>(
+        "nf_log",
+        "'nf_log' is a format of the log's lines: format=nf_log",
+    );
     refuses::<Sinks>("nflog:1,nflog:2", "'nflog:2' is a second group");
 
     let sinks = Sinks::parse("nflog:9,trace").unwrap();
@@ -217,7 +285,25 @@ fn prefixes_are_masked_and_merged() {
         "'10.0.0.0/+8' has no number of bits behind the slash",
     );
     list_refuses::<Prefixes>("10.0.0", "'10.0.0' is no address");
-    list_refuses::<Prefixes>("localhost", "'localhost' is no address");
+    list_refuses::<Prefixes>("10.0.0.256", "'10.0.0.256' is no address");
+    list_refuses::<Prefixes>("fe80::g", "'fe80::g' is no address");
+    for (text, why) in [
+        ("localhost", ", and names are not looked up"),
+        ("10.0.0.1-10.0.0.9", ": of a range, its prefixes are wanted"),
+        ("fe80::1%eth0", ": a zone is none of it, see iface="),
+        (
+            "10.0.0.1:80",
+            ": ports have parameters of their own, see port=",
+        ),
+        (
+            "[fe80::1]:80",
+            ": ports have parameters of their own, see port=",
+        ),
+        ("any", ": for any, give nothing"),
+        ("all", ": for any, give nothing"),
+    ] {
+        list_refuses::<Prefixes>(text, &format!("'{text}' is no address{why}"));
+    }
     list_refuses::<Prefixes>("1.2.3.4,,", "'1.2.3.4,,' has nothing between two commas");
 
     let addresses = |count| {
@@ -237,9 +323,13 @@ fn ports_are_sorted_and_merged() {
     list_accepts::<Ports>("80-90,22, 85 - 100", "22,80-100");
     list_accepts::<Ports>("0-65535", "0-65535");
     list_refuses::<Ports>("90-80", "'90-80' is a range upside down");
-    list_refuses::<Ports>("65536", "'65536' is no port");
+    list_refuses::<Ports>("65536", "'65536' is not from 0 to 65535");
+    list_refuses::<Ports>("1-65536", "'1-65536' is not from 0 to 65535");
     list_refuses::<Ports>("1-2-3", "'1-2-3' is no port");
-    list_refuses::<Ports>("-5", "'-5' is no port");
+    list_refuses::<Ports>("http", "'http' is no port");
+    list_refuses::<Ports>("-5", "'-5' has no start: ranges are such as 0-1023");
+    list_refuses::<Ports>("1024-", "'1024-' has no end: ranges are such as 1024-65535");
+    list_refuses::<Ports>("80:90", "'80:90' has a colon: ranges are such as 80-90");
     let ports = |count| {
         (0..count)
             .map(|n: u16| (2 * n).to_string())
@@ -259,6 +349,16 @@ fn devices_are_names_and_beginnings_of_names() {
     list_accepts::<Devices>("fifteen-letter0+", "fifteen-letter0+");
     list_refuses::<Devices>("a/b", "'a/b' has a character that is not allowed");
     list_refuses::<Devices>("a b", "'a b' has a character that is not allowed");
+    list_refuses::<Devices>(
+        "eth0:1",
+        "'eth0:1' has a colon, as no device has: an alias is an address of the device before it",
+    );
+    list_refuses::<Devices>(
+        "eth*",
+        "'eth*' has an asterisk: what stands for all that start so is +, at the end",
+    );
+    list_refuses::<Devices>("any", "'any' stands for no device: for any, give nothing");
+    list_accepts::<Devices>("any+,allwinner0", "any+,allwinner0");
     let devices: Devices = list("eth0,wl+").unwrap();
     for (name, is_in) in [
         ("eth0", true),
@@ -302,8 +402,8 @@ fn bpf_text_is_read_as_tcpdump_and_iptables_write_it() {
             "'2' is not the number of instructions that follow",
         ),
         (
-            "x,6 0 0 1",
-            "'x' is not the number of instructions that follow",
+            "1.5,6 0 0 1",
+            "'1.5' is not the number of instructions that follow",
         ),
         ("1,6 0 0", "'6 0 0' is no instruction of four numbers"),
         (
@@ -317,6 +417,54 @@ fn bpf_text_is_read_as_tcpdump_and_iptables_write_it() {
         ("1,6 0 0 -1", "'6 0 0 -1' is no instruction of four numbers"),
     ] {
         assert_eq!(read(text), Some(Err(why.to_owned())), "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_one() {
+    let expression = "is an expression: bpf=\"$(tcpdump -y RAW -ddd EXPRESSION | tr '\\n' ,)\" makes a program of it";
+    let printed = "is a program as -d or -dd prints it: it is wanted as -ddd does";
+    let beside =
+        "reads no byte of the packet: of such, tcpdump makes those for inbound and ifindex only";
+    let ethernet =
+        "asks for an EtherType, which packets at the hooks do not have: compile it with -y RAW";
+    for (text, token, why) in [
+        ("tcp port 80", "tcp port 80", expression),
+        ("(tcp) and port 80", "(tcp) and port 80", expression),
+        ("(000) ldh [12]", "(000) ldh [12]", printed),
+        ("{ 0x28, 0, 0, 0xc }", "{ 0x28, 0, 0, 0xc }", printed),
+        // poff, as a word, half of one and a byte; the network header's first byte, and a nibble of it.
+        ("2,32 0 0 4294963252,6 0 0 1", "32 0 0 4294963252", beside),
+        ("2,40 0 0 4294963252,6 0 0 1", "40 0 0 4294963252", beside),
+        ("2,48 0 0 4294963252,6 0 0 1", "48 0 0 4294963252", beside),
+        ("2,48 0 0 4293918720,6 0 0 1", "48 0 0 4293918720", beside),
+        ("2,48 0 0 4292870144,6 0 0 1", "48 0 0 4292870144", beside),
+        ("2,177 0 0 4293918720,6 0 0 1", "177 0 0 4293918720", beside),
+        ("2,177 0 0 4294963208,6 0 0 1", "177 0 0 4294963208", beside),
+        // 'tcp port 80' on Ethernet, 'ip' on Linux' two headers of its own.
+        (
+            "20,40 0 0 12,21 0 6 34525,48 0 0 20",
+            "21 0 6 34525",
+            ethernet,
+        ),
+        ("4,40 0 0 14,21 0 1 2048,6 0 0 1", "21 0 1 2048", ethernet),
+        ("4,40 0 0 0,21 0 1 2048,6 0 0 1", "21 0 1 2048", ethernet),
+    ] {
+        let found = bpf::parse(text).unwrap().find_map(Result::err).unwrap();
+        assert_eq!(found.to_string(), format!("'{token}' {why}"), "{text}");
+    }
+    for text in [
+        // inbound, ifindex 1, greater 100, and tcp[-1] = 2, by tcpdump.
+        "4,40 0 0 4294963204,21 0 1 4,6 0 0 0,6 0 0 262144",
+        "4,32 0 0 4294963208,21 0 1 1,6 0 0 262144,6 0 0 0",
+        "4,128 0 0 0,53 0 1 100,6 0 0 262144,6 0 0 0",
+        "3,80 0 0 4294967295,21 0 1 2,6 0 0 262144",
+        // Half of an address, by hand; and the same two instructions, but later.
+        "3,40 0 0 12,21 0 1 49320,6 0 0 1",
+        "4,48 0 0 0,40 0 0 12,21 0 1 2048,6 0 0 1",
+        "4,40 0 0 12,48 0 0 0,21 0 1 2048,6 0 0 1",
+    ] {
+        assert!(bpf::parse(text).unwrap().all(|it| it.is_ok()), "{text}");
     }
 }
 
@@ -400,7 +548,8 @@ proptest! {
     fn whatever_is_taken_is_taken_again_as_it_was_written(text in "[-+a-z0-9_,/.: \n]{0,60}") {
         for canonical in [
             canonical::<Hooks>, canonical::<Families>, canonical::<Netns>, canonical::<Format>,
-            canonical::<Protocols>, canonical::<Lines>, canonical::<Place>, canonical::<Sinks>,
+            canonical::<Protocols>, canonical::<Lines>, canonical::<Burst>, canonical::<Place>,
+            canonical::<Sinks>,
             canonical_list::<Prefixes>, canonical_list::<Ports>, canonical_list::<Devices>,
         ] {
             if let Ok(written) = canonical(&text) {
