@@ -11,6 +11,7 @@
 #define NF_TRACER_BINDINGS_H
 
 #include <linux/filter.h>
+#include <linux/net.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_arp.h>

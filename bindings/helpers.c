@@ -13,8 +13,10 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
+#include <linux/workqueue.h>
 #include <net/checksum.h>
 #include <net/dst.h>
 #include <net/inet_sock.h>
@@ -375,6 +377,12 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 	return true;
 }
 
+/* Hooks run inside rcu_read_lock(), which not every kernel counts, often with softirqs off. */
+bool rust_helper_may_wait_for_rcu(void)
+{
+	return !rcu_preempt_depth() && !preempt_count() && !irqs_disabled();
+}
+
 /* An inline function where there is but one CPU. */
 void rust_helper_synchronize_rcu_expedited(void)
 {
@@ -397,6 +405,17 @@ void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &info, "%s", prefix);
+}
+
+void rust_helper_delayed_work_init(struct delayed_work *work, work_func_t func)
+{
+	INIT_DELAYED_WORK(work, func);
+}
+
+void rust_helper_delayed_work_schedule(struct delayed_work *work,
+				       unsigned long delay)
+{
+	schedule_delayed_work(work, delay);
 }
 
 bool rust_helper_serial_console_shows_info(void)

@@ -12,6 +12,7 @@
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
+#include <linux/workqueue.h>
 #include <net/netfilter/nf_log.h>
 
 struct bpf_prog;
@@ -129,8 +130,16 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 			      const struct nf_hook_state *state, const char *prefix);
 
+/* Whether this is outside any hook, as far as the kernel can tell. */
+bool rust_helper_may_wait_for_rcu(void);
+
 /* Waits as synchronize_rcu() does, but not as long. May sleep. */
 void rust_helper_synchronize_rcu_expedited(void);
+
+/* Work that may sleep, in so many jiffies. Scheduled again before that, it stays as it was. */
+void rust_helper_delayed_work_init(struct delayed_work *work, work_func_t func);
+void rust_helper_delayed_work_schedule(struct delayed_work *work,
+				       unsigned long delay);
 
 /* Whether what is logged at level info goes to a serial port. May sleep. */
 bool rust_helper_serial_console_shows_info(void);

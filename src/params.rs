@@ -78,7 +78,9 @@ pub(crate) fn start(hooks: &ModuleHooks) -> Result {
             "lines go to a serial console too, which is too slow for many: see 'dmesg -n 6'\n"
         );
     }
-    state.hooks = Some(Hooks::new(hooks, &state.settings)?);
+    let hooks = Hooks::new(hooks, &state.settings)
+        .inspect_err(|error| pr_err!("packets cannot be traced: {error}\n"))?;
+    state.hooks = Some(hooks);
     note_slip(&state.settings);
     Ok(())
 }
@@ -158,11 +160,9 @@ pub(crate) fn set(lock: &mut ParamLock, param: nf_tracer_param, value: Option<&[
         };
         changed.inspect_err(|error| {
             // What the kernel does not have is said already.
-            if *error != ENOENT && *error != EOPNOTSUPP {
-                pr_err!(
-                    "{name}: cannot be put in force, error {}\n",
-                    error.to_errno()
-                );
+            let errno = Error::from(*error);
+            if errno != ENOENT && errno != EOPNOTSUPP {
+                pr_err!("{name}: cannot be put in force: {error}\n");
             }
         })?;
         if matches!(param, FAMILY | PROTO) {

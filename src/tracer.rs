@@ -50,12 +50,11 @@ use crate::{
         Family,
         Handler,
         Hook,
-        InEveryNet,
         Logger,
         ModuleHooks,
         Packet,
+        RegistrationError,
         Replaceable,
-        Slot,
         State,
         Verdict, //
     },
@@ -75,12 +74,15 @@ use kernel::{
     sync::Arc, //
 };
 
+/// How many namespaces that are left out the counts name.
+const LEFT_OUT: usize = 8;
+
 /// The tracer where it is hooked in.
 pub(crate) struct Hooks(Arc<EveryNet<Tracer>>);
 
 impl Hooks {
     /// Hooks a new tracer in, as the settings say. May sleep.
-    pub(crate) fn new(hooks: &ModuleHooks, settings: &Settings) -> Result<Self> {
+    pub(crate) fn new(hooks: &ModuleHooks, settings: &Settings) -> Result<Self, RegistrationError> {
         let (nets, points) = (settings.nets(), settings.points()?);
 
         Ok(Self(hooks.register_in_nets(
@@ -91,21 +93,24 @@ impl Hooks {
     }
 
     /// Has packets traced where the settings say from now on. May sleep.
-    pub(crate) fn change_points(&self, settings: &Settings) -> Result {
+    pub(crate) fn change_points(&self, settings: &Settings) -> Result<(), RegistrationError> {
         self.0.change(settings.nets(), &settings.points()?)
     }
 
     /// Has packets chosen and printed as the settings say from now on, instead of as others said. May
     /// sleep.
-    pub(crate) fn change_config(&self, old: &Settings, settings: &Settings) -> Result {
+    pub(crate) fn change_config(
+        &self,
+        old: &Settings,
+        settings: &Settings,
+    ) -> Result<(), RegistrationError> {
         let Tracer {
             config, limiter, ..
         } = self.0.handler();
         let new = Config::new(settings)?;
         let (from, to) = (old.limit(), settings.limit());
 
-        limiter.change(&from, &to, coarse_ns, || config.replace(new));
-        Ok(())
+        Ok(limiter.change(&from, &to, coarse_ns, || config.replace(new))?)
     }
 
     /// Says how many lines were suppressed that were not reported yet, if any. May sleep.
@@ -115,12 +120,23 @@ impl Hooks {
         log_suppressed(tracer.report.take(|| tracer.suppressed()));
     }
 
-    /// Writes a line of counts for each point and sink that has seen a packet.
+    /// Writes a line of counts for each point and sink that has seen a packet, and one for each namespace
+    /// in which none is seen.
     pub(crate) fn write_counts(&self, to: &mut dyn fmt::Write) -> fmt::Result {
         for line in self.0.handler().counters.lines() {
             to.write_fmt(fmt!("{line}\n"))?;
         }
-        Ok(())
+        let mut left_out = [None; LEFT_OUT];
+        let total = self.0.left_out(&mut left_out);
+
+        for (inode, error) in left_out.into_iter().flatten() {
+            let error = error.to_errno();
+            to.write_fmt(fmt!("netns {inode} left out: error {error}\n"))?;
+        }
+        match total.saturating_sub(LEFT_OUT) {
+            0 => Ok(()),
+            more => to.write_fmt(fmt!("netns left out: {more} more\n")),
+        }
     }
 }
 
@@ -463,13 +479,6 @@ fn parse(packet: &Packet<'_>, state: &State<'_>) -> Result<Network, Malformed> {
 #[inline]
 fn point(state: &State<'_>) -> Point {
     Point::new(state.family(), state.hook())
-}
-
-impl InEveryNet for Tracer {
-    fn slot() -> &'static Slot {
-        static SLOT: Slot = Slot::new();
-        &SLOT
-    }
 }
 
 impl Drop for Tracer {

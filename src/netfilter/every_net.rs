@@ -2,138 +2,160 @@
 
 //! A handler that is being called in every network namespace, those to come included.
 //!
-//! C source: [`net/core/net_namespace.c`](srctree/net/core/net_namespace.c)
+//! C source: [`net/netfilter/core.c`](srctree/net/netfilter/core.c)
 
 use super::{
     handler::HookOps,
     module::Revoke,
-    replaceable::synchronize_rcu_expedited,
+    pernet::{
+        NetPtr,
+        Pernet, //
+    },
+    replaceable::{
+        check_context,
+        synchronize_rcu_expedited, //
+    },
     Handler,
+    ModuleHooks,
     Point, //
 };
 use crate::bindings;
-use core::{
-    marker::PhantomPinned,
-    ptr::null_mut, //
-};
+use core::marker::PhantomPinned;
 use kernel::{
-    error::{
-        from_result,
-        to_result, //
-    },
-    ffi::c_int,
+    alloc::AllocError,
+    error::to_result,
+    fmt,
     new_mutex,
     prelude::*,
     sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Full,
-            Release, //
-        },
         rcu,
         Mutex, //
-    },
-    types::Opaque, //
+    }, //
 };
+
+/// How many namespaces are tried again at once, of those that are left out.
+///
+/// A user who has filled many of them is not to keep the others waiting for long.
+const RETRIES: usize = 256;
 
 /// In which network namespaces a handler is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nets {
     /// In the one that the kernel boots into, C's `init_net`.
     Initial,
-    /// In all that there are, and in all that will be.
+    /// In all that there are, and in all that will be. Where one does not take the handler, none does,
+    /// and a new one cannot be made.
+    ///
+    /// Any user can see to that, in a user namespace of his own: a hook point has room for 1,024 hooks,
+    /// and those of his network namespace are his. So this is for handlers without which nothing may pass.
     All,
+    /// In all that there are, and in all that will be, but for those other than the initial one that do
+    /// not take the handler. These are left out: see [`EveryNet`].
+    AllPossible,
 }
 
 impl Nets {
     /// Whether a namespace is one of these.
     fn include(self, net: NetPtr) -> bool {
-        self == Self::All || net.0 == &raw mut bindings::init_net
+        self != Self::Initial || net.is_initial()
+    }
+
+    /// Whether a namespace may not be left out.
+    fn need(self, net: NetPtr) -> bool {
+        self == Self::All || net.is_initial()
     }
 }
 
-/// Where C finds a handler type's hooks when a namespace comes or goes.
-///
-/// C's `struct pernet_operations` hands its functions the namespace and nothing else, so there is
-/// one slot, a static, for each handler type.
-pub struct Slot(Atomic<*mut Mutex<Table>>);
+/// Why a handler is not called in a network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistrationError {
+    /// The point that did not take it, if it was one of them.
+    pub point: Option<Point>,
+    /// As for [`Registration::new`](super::Registration::new).
+    pub error: Error,
+}
 
-impl Slot {
-    /// An empty slot.
-    pub const fn new() -> Self {
-        Self(Atomic::new(null_mut()))
+impl From<Error> for RegistrationError {
+    fn from(error: Error) -> Self {
+        Self { point: None, error }
     }
 }
 
-impl Default for Slot {
-    fn default() -> Self {
-        Self::new()
+impl From<AllocError> for RegistrationError {
+    fn from(error: AllocError) -> Self {
+        Error::from(error).into()
     }
 }
 
-/// A handler that can be called in every network namespace.
-pub trait InEveryNet: Handler {
-    /// The type's slot, always the same one:
-    ///
-    /// ```ignore
-    /// fn slot() -> &'static Slot {
-    ///     static SLOT: Slot = Slot::new();
-    ///     &SLOT
-    /// }
-    /// ```
-    fn slot() -> &'static Slot;
+impl From<RegistrationError> for Error {
+    fn from(error: RegistrationError) -> Self {
+        error.error
+    }
+}
+
+impl fmt::Display for RegistrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_fmt(fmt!("error {}", self.error.to_errno()))?;
+        if let Some(point) = self.point {
+            f.write_fmt(fmt!(" at {point}"))?;
+        }
+        if self.error == E2BIG {
+            f.write_str(": it has its 1024 hooks, see 'nft list hooks' for some to remove")?;
+        }
+        Ok(())
+    }
 }
 
 /// A handler that is being called in every network namespace, those to come included.
 ///
-/// One handler serves all; [`State::net_inode`](super::State::net_inode) says where a packet is. The
-/// points go into all namespaces that there are, or into none. A namespace in which they cannot be
-/// registered later on fails to be made, and whoever makes it is told why.
+/// One handler serves all; [`State::net_inode`](super::State::net_inode) says where a packet is. Made by
+/// [`ModuleHooks::register_in_nets`], and ended as a [`Registration`](super::Registration) is.
 ///
 /// The points, and whether they are those of every namespace, can be [changed](Self::change) while
 /// packets pass.
 ///
-/// Made by [`ModuleHooks::register_in_nets`](super::ModuleHooks::register_in_nets), and ended as a
-/// [`Registration`](super::Registration) is; of one type there cannot be a second one at a time.
+/// With [`Nets::AllPossible`], a namespace in which one of the points cannot be registered is left out with
+/// all of them, one line of the log says so, and so does [`left_out`](Self::left_out). It is tried again
+/// with each change, and every five seconds.
 ///
 /// # Invariants
 ///
-/// Once initialised, and unless `is_revoked`, `pernet` is registered, and `T`'s slot holds `table`. Each
-/// entry of `table`, whose `priv` points to `handler`, is registered in those of its namespaces that
-/// `nets` includes.
-#[pin_data(PinnedDrop)]
-pub struct EveryNet<T: InEveryNet> {
-    #[pin]
-    pernet: Opaque<bindings::pernet_operations>,
+/// Each entry of `table`, whose `priv` points to `handler`, is registered in those of its namespaces that
+/// `is_in` is set for. There is none if `is_ended`, and while there is one, [`Namespaces`](super::pernet)
+/// or [`ModuleHooks`] has a reference to this object.
+#[pin_data]
+pub struct EveryNet<T: Handler> {
+    hooks: ModuleHooks,
     #[pin]
     table: Mutex<Table>,
-    is_revoked: Atomic<bool>,
     #[pin]
     handler: T,
     #[pin]
     _pin: PhantomPinned,
 }
 
-// SAFETY: `pernet` is C's alone and guarded by its lock; the other fields may be sent.
-unsafe impl<T: InEveryNet> Send for EveryNet<T> {}
-
-// SAFETY: As above: shared access reaches the handler, which is `Sync`, and a mutex.
-unsafe impl<T: InEveryNet> Sync for EveryNet<T> {}
-
-/// A namespace between C's calls of `init` and `pre_exit` for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct NetPtr(*mut bindings::net);
-
-// SAFETY: A namespace belongs to no thread.
-unsafe impl Send for NetPtr {}
-
 /// What is registered where.
 struct Table {
-    /// All namespaces that there are.
-    namespaces: KVec<NetPtr>,
+    /// All namespaces that there are. A page and more if there are many: not to be one piece of memory.
+    namespaces: KVVec<Namespace>,
     entries: KVec<Entry>,
     nets: Nets,
+    /// Which namespace is the next one to be tried again.
+    next: usize,
+    is_ended: bool,
+}
+
+/// A namespace, and whether the handler is called there.
+struct Namespace {
+    net: NetPtr,
+    inode: u32,
+    is_in: bool,
+    /// Why it is left out.
+    left_out: Option<RegistrationError>,
+    /// Why it is to be left out, once it is known that a change is made.
+    refusal: Option<RegistrationError>,
+    /// The log says so.
+    is_told: bool,
 }
 
 /// A point, with what C has of it in each namespace.
@@ -163,9 +185,15 @@ impl Entry {
     ///
     /// The namespace must be valid, the entry not be registered there, and be taken out again and a
     /// grace period pass before it and the handler are freed.
-    unsafe fn register(&self, net: NetPtr) -> Result {
+    unsafe fn register(&self, net: NetPtr) -> Result<(), RegistrationError> {
         // SAFETY: By this function's requirement; there is one entry.
-        to_result(unsafe { bindings::nf_register_net_hooks(net.0, HookOps::as_ptr(&self.ops), 1) })
+        to_result(unsafe {
+            bindings::nf_register_net_hooks(net.as_ptr(), HookOps::as_ptr(&self.ops), 1)
+        })
+        .map_err(|error| RegistrationError {
+            point: Some(self.point),
+            error,
+        })
     }
 
     /// # Safety
@@ -173,22 +201,23 @@ impl Entry {
     /// The entry must be registered in this namespace.
     unsafe fn unregister(&self, net: NetPtr) {
         // SAFETY: By this function's requirement.
-        unsafe { bindings::nf_unregister_net_hooks(net.0, HookOps::as_ptr(&self.ops), 1) }
+        unsafe { bindings::nf_unregister_net_hooks(net.as_ptr(), HookOps::as_ptr(&self.ops), 1) }
     }
 }
 
-/// Registers those of the pairs of namespace and entry that are not yet, all or none.
-///
-/// Those that were undone may still be running.
+/// Registers entries in a namespace, all or none. Those that were undone may still be running.
 ///
 /// # Safety
 ///
-/// For all `pairs` as [`Entry::register`].
-unsafe fn register_all<'a>(pairs: impl Iterator<Item = (NetPtr, &'a Entry)> + Clone) -> Result {
-    for (done, (net, entry)) in pairs.clone().enumerate() {
+/// For all entries as [`Entry::register`].
+unsafe fn register_all<'a>(
+    net: NetPtr,
+    entries: impl Iterator<Item = &'a Entry> + Clone,
+) -> Result<(), RegistrationError> {
+    for (done, entry) in entries.clone().enumerate() {
         // SAFETY: By this function's requirement.
         if let Err(error) = unsafe { entry.register(net) } {
-            for (net, entry) in pairs.take(done) {
+            for entry in entries.take(done) {
                 // SAFETY: It was registered just now.
                 unsafe { entry.unregister(net) };
             }
@@ -198,56 +227,105 @@ unsafe fn register_all<'a>(pairs: impl Iterator<Item = (NetPtr, &'a Entry)> + Cl
     Ok(())
 }
 
-impl<T: InEveryNet> EveryNet<T> {
-    /// Has `handler` called at `points` of `nets`, until that is changed. May sleep.
+impl Namespace {
+    /// Has all entries in, or leaves the namespace out.
     ///
     /// # Safety
     ///
-    /// As for [`Registration::new`](super::Registration::new).
+    /// For all entries as [`Entry::register`].
+    unsafe fn take_in(&mut self, entries: &[Entry]) {
+        // SAFETY: By this function's requirement.
+        self.left_out = unsafe { register_all(self.net, entries.iter()) }.err();
+        // INVARIANT: All are registered, or none.
+        self.is_in = self.left_out.is_none();
+    }
+
+    /// Takes those entries out that are not to stay. What is said of them in `is_in` is the caller's.
     ///
-    /// # Errors
+    /// # Safety
     ///
-    /// `EBUSY` if a handler of this type is registered so already; otherwise the errors of
-    /// [`Registration::new`](super::Registration::new).
-    pub unsafe fn new<'a>(
+    /// `entries` must be those of the table.
+    unsafe fn take_out(&self, entries: &[Entry], stays: impl Fn(&Entry) -> bool) {
+        if self.is_in {
+            for entry in entries.iter().filter(|entry| !stays(entry)) {
+                // SAFETY: By the type invariant of the registration it is registered there.
+                unsafe { entry.unregister(self.net) };
+            }
+        }
+    }
+
+    /// Says in the log, once, that the namespace is left out, or no longer.
+    fn tell(&mut self) {
+        let is_left_out = self.left_out.is_some();
+        // SAFETY: May be called from any context.
+        if is_left_out == self.is_told || unsafe { bindings::net_ratelimit() } == 0 {
+            return;
+        }
+        let inode = self.inode;
+
+        match self.left_out {
+            Some(error) => pr_warn!("netns {inode} left out: {error}\n"),
+            None if self.is_in => pr_info!("netns {inode} taken in\n"),
+            None => {}
+        }
+        self.is_told = is_left_out;
+    }
+}
+
+impl Table {
+    /// Tries again to take in some of the namespaces that are left out. Says whether there are any left.
+    fn retry(&mut self) -> bool {
+        let Self {
+            namespaces,
+            entries,
+            next,
+            ..
+        } = self;
+        let mut is_left = false;
+        // From where the last time ended, and around.
+        if *next > namespaces.len() {
+            *next = 0;
+        }
+        let (before, from) = namespaces.split_at_mut_checked(*next).unwrap_or_default();
+        let places = Iterator::chain(from.iter_mut().zip(*next..), before.iter_mut().zip(0..));
+
+        let left_out = places.filter(|(namespace, _)| namespace.left_out.is_some());
+        for (tried, (namespace, index)) in left_out.enumerate() {
+            if tried == RETRIES {
+                *next = index;
+                return true;
+            }
+            // SAFETY: The namespace is valid, as it is in the table, and nothing is registered there.
+            // The entries live until they are taken out: they are the table's.
+            unsafe { namespace.take_in(entries) };
+            namespace.tell();
+            is_left |= !namespace.is_in;
+        }
+        is_left
+    }
+}
+
+impl<T: Handler> EveryNet<T> {
+    /// For `handler` to be called at `points` of `nets`, once it has joined the module's namespaces.
+    pub(super) fn new<'a>(
+        hooks: ModuleHooks,
         nets: Nets,
         points: &'a [Point],
         handler: impl PinInit<T, Error> + 'a,
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(&this in Self {
-            pernet: Opaque::new(bindings::pernet_operations {
-                init: Some(init_net::<T>),
-                pre_exit: Some(pre_exit_net::<T>),
-                ..Default::default()
-            }),
+            hooks,
             handler <- handler,
+            // INVARIANT: There is no namespace yet.
             table <- new_mutex!(Table {
-                namespaces: KVec::new(),
+                namespaces: KVVec::new(),
                 // SAFETY: `this` is the memory that is being initialised, so a field has an address.
                 entries: Entry::list(points, unsafe { &raw const (*this.as_ptr()).handler })?,
                 nets,
+                next: 0,
+                is_ended: false,
             }),
-            is_revoked: Atomic::new(false),
             _pin: PhantomPinned,
-            // INVARIANT: The last step, and one that undoes itself if it fails.
-            _: {
-                let slot = &T::slot().0;
-                let table = core::ptr::from_ref(&*table).cast_mut();
-
-                if slot.cmpxchg(null_mut(), table, Release).is_err() {
-                    Err(EBUSY)?;
-                }
-                // SAFETY: `pernet` is pinned and lives until `drop` has unregistered it, and so does
-                // the table in the slot. All other fields are initialised, as callbacks may run at
-                // once. If it fails, it takes the hooks out again and waits for a grace period.
-                let registered = to_result(unsafe {
-                    bindings::register_pernet_subsys(pernet.get())
-                });
-                if registered.is_err() {
-                    slot.store(null_mut(), Release);
-                }
-                registered?;
-            },
         })
     }
 
@@ -255,19 +333,27 @@ impl<T: InEveryNet> EveryNet<T> {
     ///
     /// At a point that stays, no packet is missed and none comes twice, since nothing is touched
     /// there. What is new goes in before what is old goes out; where just the priority of a point
-    /// changes, a packet that is on its way through that point may come twice.
+    /// changes, a packet that is on its way through that point may come twice. Where there is no room for
+    /// the new beside the old, a namespace that may be left out is taken in again at once, but packets of
+    /// the time between are missed.
     ///
     /// # Errors
     ///
-    /// Those of [`Registration::new`](super::Registration::new), and `ESHUTDOWN` if it was ended; what was
-    /// in force then stays.
-    pub fn change(&self, nets: Nets, points: &[Point]) -> Result {
-        if self.is_revoked.load(Acquire) {
-            return Err(ESHUTDOWN);
-        }
+    /// Those of [`Registration::new`](super::Registration::new), of a namespace that may not be left out,
+    /// `ESHUTDOWN` if it was ended, and `EDEADLK` in a handler; what was in force then stays.
+    pub fn change(&self, nets: Nets, points: &[Point]) -> Result<(), RegistrationError> {
+        check_context()?;
         let mut guard = self.table.lock();
-        let table = &mut *guard;
-        let is_old = |point: &Point| table.entries.iter().any(|entry| entry.point == *point);
+        let Table {
+            namespaces,
+            entries,
+            is_ended: false,
+            ..
+        } = &mut *guard
+        else {
+            return Err(ESHUTDOWN.into());
+        };
+        let is_old = |point: &Point| entries.iter().any(|entry| entry.point == *point);
         let is_new = |entry: &Entry| points.contains(&entry.point);
 
         // All memory first.
@@ -275,52 +361,93 @@ impl<T: InEveryNet> EveryNet<T> {
         for point in points.iter().filter(|point| !is_old(point)) {
             added.push(Entry::new(*point, &raw const self.handler)?, GFP_KERNEL)?;
         }
-        let mut kept = KVec::with_capacity(table.entries.len() + added.len(), GFP_KERNEL)?;
-        let mut gone = KVec::with_capacity(table.entries.len(), GFP_KERNEL)?;
+        let mut kept = KVec::with_capacity(entries.len() + added.len(), GFP_KERNEL)?;
+        let mut gone = KVec::with_capacity(entries.len(), GFP_KERNEL)?;
 
-        let come = table.namespaces.iter().flat_map(|net| {
-            let old = table
-                .entries
-                .iter()
-                .filter(|entry| is_new(entry) && nets.include(*net) && !table.nets.include(*net));
-            let new = added.iter().filter(|_| nets.include(*net));
-            Iterator::chain(old, new).map(|entry| (*net, entry))
-        });
-        // SAFETY: The namespaces are valid, as the table is locked: `pre_exit_net` takes them out.
-        // These entries are not registered there yet by the type invariant. They are kept below, and
-        // freed by `drop` or by a later call, after a grace period each.
-        if let Err(error) = unsafe { register_all(come) } {
+        let come = |is_in: bool| {
+            let old = entries.iter().filter(move |entry| !is_in && is_new(entry));
+            Iterator::chain(old, added.iter())
+        };
+
+        // What is new goes in, in each namespace all or nothing.
+        let mut failed = None;
+        for (index, namespace) in namespaces.iter_mut().enumerate() {
+            namespace.refusal = None;
+            if !nets.include(namespace.net) {
+                continue;
+            }
+            // SAFETY: The namespace is valid, as it is in the table. These entries are not registered
+            // there yet by the type invariant. They are kept below, and freed by a later call or with
+            // the table, after a grace period each.
+            let done = unsafe { register_all(namespace.net, come(namespace.is_in)) };
+            match done {
+                Err(error) if nets.need(namespace.net) => {
+                    failed = Some((index, error));
+                    break;
+                }
+                done => namespace.refusal = done.err(),
+            }
+        }
+        if let Some((index, error)) = failed {
+            for namespace in namespaces.iter().take(index) {
+                if nets.include(namespace.net) && namespace.refusal.is_none() {
+                    for entry in come(namespace.is_in) {
+                        // SAFETY: It was registered just now.
+                        unsafe { entry.unregister(namespace.net) };
+                    }
+                }
+            }
             drop(guard);
             // Those that were undone may still be running, and `added` is freed now.
             rcu::synchronize_rcu();
             return Err(error);
         }
 
-        for net in table
-            .namespaces
-            .iter()
-            .filter(|net| table.nets.include(**net))
-        {
-            for entry in &table.entries {
-                if !(is_new(entry) && nets.include(*net)) {
-                    // SAFETY: By the type invariant it is registered there.
-                    unsafe { entry.unregister(*net) };
-                }
-            }
+        // What is old goes out.
+        for namespace in namespaces.iter_mut() {
+            let stays = nets.include(namespace.net) && namespace.refusal.is_none();
+            // SAFETY: These are the table's entries, and what is not to stay is not kept, or not there.
+            unsafe { namespace.take_out(entries, |entry| stays && is_new(entry)) };
+            namespace.is_in = stays;
+            namespace.left_out = namespace.refusal.take();
         }
-        // INVARIANT: The table says again what is registered where.
-        table.nets = nets;
-        for entry in Iterator::chain(table.entries.drain_all(), added.drain_all()) {
+        for entry in Iterator::chain(entries.drain_all(), added.drain_all()) {
             let list = if is_new(&entry) { &mut kept } else { &mut gone };
             // There is room for all.
             list.push(entry, GFP_KERNEL)?;
         }
-        table.entries = kept;
+        // INVARIANT: The table says again what is registered where.
+        *entries = kept;
+        guard.nets = nets;
+        // There may be room where what is old was.
+        let is_left = guard.retry();
+        guard.namespaces.iter_mut().for_each(Namespace::tell);
         drop(guard);
+        if is_left {
+            self.hooks.namespaces().retry_later();
+        }
         if !gone.is_empty() {
             synchronize_rcu_expedited();
         }
         Ok(())
+    }
+
+    /// Writes those namespaces to `to` that are left out, by inode number, with the reason, as far as there
+    /// is room. Gives the number of all. May sleep.
+    pub fn left_out(&self, to: &mut [Option<(u32, Error)>]) -> usize {
+        let table = self.table.lock();
+        let mut places = to.iter_mut();
+
+        table
+            .namespaces
+            .iter()
+            .filter_map(|namespace| namespace.left_out.map(|it| (namespace.inode, it.error)))
+            .inspect(|left_out| {
+                if let Some(place) = places.next() {
+                    *place = Some(*left_out);
+                }
+            })
+            .count()
     }
 
     /// The handler that is being called.
@@ -329,80 +456,74 @@ impl<T: InEveryNet> EveryNet<T> {
     }
 }
 
-impl<T: InEveryNet> Revoke for EveryNet<T> {
-    fn revoke(&self) {
-        // INVARIANT: It is unregistered just below, by nobody else.
-        if self.is_revoked.xchg(true, Full) {
+impl<T: Handler> Pernet for EveryNet<T> {
+    fn enter(&self, net: NetPtr) -> Result<(), RegistrationError> {
+        let mut guard = self.table.lock();
+        let table = &mut *guard;
+        if table.is_ended {
+            return Err(ESHUTDOWN.into());
+        }
+        let mut namespace = Namespace {
+            net,
+            // SAFETY: The namespace is valid: `leave` or `end` is still to come.
+            inode: unsafe { bindings::net_inode(net.as_ptr()) },
+            is_in: false,
+            left_out: None,
+            refusal: None,
+            is_told: false,
+        };
+        // This little memory it takes to know of a namespace at all.
+        table.namespaces.reserve(1, GFP_KERNEL)?;
+
+        if table.nets.include(net) {
+            // SAFETY: The namespace is valid, as above, and nothing is registered there. These entries
+            // live until they are taken out: they are the table's.
+            unsafe { namespace.take_in(&table.entries) };
+        }
+        if let Some(error) = namespace.left_out {
+            if table.nets.need(net) {
+                return Err(error);
+            }
+            self.hooks.namespaces().retry_later();
+        }
+        namespace.tell();
+        table.namespaces.push(namespace, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    fn leave(&self, net: NetPtr) {
+        let mut guard = self.table.lock();
+        let table = &mut *guard;
+        let Some(index) = table.namespaces.iter().position(|known| known.net == net) else {
             return;
+        };
+
+        if let Ok(namespace) = table.namespaces.remove(index) {
+            // SAFETY: These are the table's entries. The namespace is not in the table any more.
+            unsafe { namespace.take_out(&table.entries, |_| false) };
         }
-        // This waits for a grace period between `pre_exit` of the last namespace and its return.
-        // SAFETY: By the type invariant it is registered.
-        unsafe { bindings::unregister_pernet_subsys(self.pernet.get()) };
-        T::slot().0.store(null_mut(), Release);
+    }
+
+    fn end(&self) {
+        let mut guard = self.table.lock();
+        let table = &mut *guard;
+
+        for namespace in &table.namespaces {
+            // SAFETY: These are the table's entries.
+            unsafe { namespace.take_out(&table.entries, |_| false) };
+        }
+        // INVARIANT: Nothing is registered any more, and nothing will be.
+        table.namespaces.clear();
+        table.is_ended = true;
+    }
+
+    fn retry(&self) -> bool {
+        self.table.lock().retry()
     }
 }
 
-#[pinned_drop]
-impl<T: InEveryNet> PinnedDrop for EveryNet<T> {
-    fn drop(self: Pin<&mut Self>) {
-        self.revoke();
+impl<T: Handler> Revoke for EveryNet<T> {
+    fn revoke(&self) {
+        self.hooks.namespaces().end(self);
     }
-}
-
-/// The table in a handler type's slot.
-///
-/// # Safety
-///
-/// To be used only while `T`'s operations are being registered, are registered or being unregistered.
-unsafe fn table<T: InEveryNet>() -> &'static Mutex<Table> {
-    // SAFETY: In that time the slot holds the table of an `EveryNet`, which lives longer.
-    unsafe { &*T::slot().0.load(Acquire) }
-}
-
-/// Called for each namespace that there is, and for each that comes.
-///
-/// # Safety
-///
-/// To be used only as the `init` of an [`EveryNet`]'s operations.
-unsafe extern "C" fn init_net<T: InEveryNet>(net: *mut bindings::net) -> c_int {
-    let net = NetPtr(net);
-
-    from_result(|| {
-        // SAFETY: The operations are being registered or are registered.
-        let mut table = unsafe { table::<T>() }.lock();
-        table.namespaces.push(net, GFP_KERNEL)?;
-
-        let nets = table.nets;
-        let pairs = table.entries.iter().filter(|_| nets.include(net));
-        // SAFETY: C passes a valid namespace, a new one. The entries live longer than they are
-        // registered there: until `pre_exit_net`, or `change`. C waits where one is not made.
-        if let Err(error) = unsafe { register_all(pairs.map(|entry| (net, entry))) } {
-            table.namespaces.pop();
-            return Err(error);
-        }
-        Ok(0)
-    })
-}
-
-/// Called for each namespace that goes, and for all when the operations go. C waits afterwards.
-///
-/// # Safety
-///
-/// To be used only as the `pre_exit` of an [`EveryNet`]'s operations.
-unsafe extern "C" fn pre_exit_net<T: InEveryNet>(net: *mut bindings::net) {
-    let net = NetPtr(net);
-    // SAFETY: The operations are registered, or being unregistered.
-    let mut table = unsafe { table::<T>() }.lock();
-
-    // C calls this also for a namespace whose `init` has failed.
-    let Some(index) = table.namespaces.iter().position(|known| *known == net) else {
-        return;
-    };
-    if table.nets.include(net) {
-        for entry in &table.entries {
-            // SAFETY: By the type invariant it is registered there.
-            unsafe { entry.unregister(net) };
-        }
-    }
-    let _ = table.namespaces.remove(index);
 }

@@ -80,6 +80,7 @@ mod log;
 mod module;
 mod net;
 mod packet;
+mod pernet;
 mod point;
 mod queue;
 mod registration;
@@ -97,9 +98,8 @@ pub use self::{
     edit::Checksum,
     every_net::{
         EveryNet,
-        InEveryNet,
         Nets,
-        Slot, //
+        RegistrationError, //
     },
     handler::{
         Handler,

@@ -8,16 +8,18 @@
 //! at its end.
 
 use super::{
+    pernet::Namespaces,
+    replaceable::check_context,
     DevicePoint,
     DeviceRegistration,
     EveryNet,
     Handler,
-    InEveryNet,
     Net,
     Nets,
     PacketQueue,
     Point,
     Registration,
+    RegistrationError,
     Tag, //
 };
 use kernel::{
@@ -60,6 +62,8 @@ pub struct ModuleHooks(Arc<Owned>);
 struct Owned {
     #[pin]
     list: Mutex<List>,
+    #[pin]
+    namespaces: Namespaces,
 }
 
 struct List {
@@ -80,15 +84,22 @@ impl ModuleHooks {
         self.own(unsafe { Registration::new(net, points, handler) })
     }
 
-    /// Has `handler` called at `points` of `nets`. May sleep. For the errors see [`EveryNet::new`].
-    pub fn register_in_nets<T: InEveryNet>(
+    /// Has `handler` called at `points` of `nets`, until that is changed. May sleep.
+    ///
+    /// For the errors see [`Registration::new`]; those of namespaces that may be left out are none.
+    pub fn register_in_nets<T: Handler>(
         &self,
         nets: Nets,
         points: &[Point],
         handler: impl PinInit<T, Error>,
-    ) -> Result<Arc<EveryNet<T>>> {
-        // SAFETY: It is owned below.
-        self.own(unsafe { EveryNet::new(nets, points, handler) })
+    ) -> Result<Arc<EveryNet<T>>, RegistrationError> {
+        let registration = self.own(EveryNet::new(self.clone(), nets, points, handler))?;
+
+        if let Err(error) = self.0.namespaces.join(registration.clone()) {
+            self.unregister(registration)?;
+            return Err(error);
+        }
+        Ok(registration)
     }
 
     /// Has `handler` called at `points` of the device called `name` in `net`. May sleep; takes the RTNL.
@@ -114,7 +125,9 @@ impl ModuleHooks {
     /// Ends a registration before the module's end. May sleep.
     ///
     /// When it returns, the handler is not running any more. It is dropped with the last reference.
-    pub fn unregister<R: Revoke>(&self, registration: Arc<R>) {
+    /// `EDEADLK` in a handler, which would wait for itself: nothing is ended then.
+    pub fn unregister<R: Revoke>(&self, registration: Arc<R>) -> Result {
+        check_context()?;
         let address = Arc::as_ptr(&registration);
         let mut list = self.0.list.lock();
         let found = list
@@ -128,12 +141,14 @@ impl ModuleHooks {
         drop(list);
         rcu::synchronize_rcu();
         drop(entry);
+        Ok(())
     }
 
     /// Makes something that the kernel calls, and revokes it at the module's end or before.
     ///
-    /// `ESHUTDOWN` if the module has come to its end.
+    /// `ESHUTDOWN` if the module has come to its end, `EDEADLK` in a handler.
     pub(super) fn own<R: Revoke + 'static>(&self, init: impl PinInit<R, Error>) -> Result<Arc<R>> {
+        check_context()?;
         if self.0.list.lock().is_closed {
             return Err(ESHUTDOWN);
         }
@@ -149,6 +164,11 @@ impl ModuleHooks {
 
         drop(list);
         listed.map(|()| owned)
+    }
+
+    /// For what is to be in every network namespace.
+    pub(super) fn namespaces(&self) -> &Namespaces {
+        &self.0.namespaces
     }
 }
 
@@ -167,6 +187,7 @@ impl Owner {
                 entries: KVec::new(),
                 is_closed: false,
             }),
+            namespaces <- Namespaces::new(),
         });
 
         Ok(Self(ModuleHooks(Arc::pin_init(owned, GFP_KERNEL)?)))
@@ -189,6 +210,7 @@ impl Drop for Owner {
         for entry in entries.iter().rev() {
             entry.revoke();
         }
+        self.0.namespaces().close();
         rcu::synchronize_rcu();
     }
 }

@@ -8,7 +8,10 @@
 //! [`include/uapi/linux/netfilter_bridge.h`](srctree/include/uapi/linux/netfilter_bridge.h)
 
 use crate::bindings;
-use kernel::prelude::*;
+use kernel::{
+    fmt,
+    prelude::*, //
+};
 
 /// A family of hooks, C's `NFPROTO_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,6 +327,23 @@ impl Point {
             priority: self.priority.as_raw(),
             ..Default::default()
         })
+    }
+}
+
+/// As `nft` names it, without the priority: `ipv4 prerouting`.
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (family, pf) = match self.pf {
+            bindings::NFPROTO_INET => (Some("inet"), bindings::NFPROTO_IPV4),
+            pf => (None, pf),
+        };
+
+        match from_raw(pf as u8, self.hooknum as u8) {
+            Some((of_hook, hook)) => {
+                f.write_fmt(fmt!("{} {}", family.unwrap_or(of_hook.name()), hook.name()))
+            }
+            None => Ok(()),
+        }
     }
 }
 

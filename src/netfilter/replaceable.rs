@@ -45,8 +45,12 @@ impl<T: Send + Sync + 'static> Replaceable<T> {
 
     /// Puts `value` in place, waits for handlers that still read the former one, and drops that.
     ///
-    /// May sleep; the wait is an expedited one, of microseconds rather than milliseconds.
-    pub fn replace(&self, value: KBox<T>) {
+    /// # Context
+    ///
+    /// May sleep; the wait is an expedited one, of microseconds rather than milliseconds. Not from a
+    /// handler, which would wait for itself: `EDEADLK`, and the value is as it was.
+    pub fn replace(&self, value: KBox<T>) -> Result {
+        check_context()?;
         // INVARIANT: The new pointer comes from a `KBox`, and the old one is waited for.
         let old = self.0.xchg(KBox::into_raw(value), Full);
 
@@ -54,6 +58,7 @@ impl<T: Send + Sync + 'static> Replaceable<T> {
         // SAFETY: It came from a `KBox` by the type invariant. Nobody can find it any more, and
         // whoever had found it before has ended its call.
         drop(unsafe { KBox::from_raw(old) });
+        Ok(())
     }
 }
 
@@ -61,6 +66,18 @@ impl<T: Send + Sync + 'static> Drop for Replaceable<T> {
     fn drop(&mut self) {
         // SAFETY: It came from a `KBox` by the type invariant, and nobody else has `self`.
         drop(unsafe { KBox::from_raw(self.0.load(Acquire)) });
+    }
+}
+
+/// Gives `EDEADLK` where nothing may wait for handlers, which is where handlers run.
+///
+/// A kernel that has neither `CONFIG_PREEMPT_COUNT` nor `CONFIG_PREEMPT_RCU` cannot tell of a handler that
+/// is called for what a process sends.
+pub(super) fn check_context() -> Result {
+    // SAFETY: May be called from any context.
+    match unsafe { bindings::may_wait_for_rcu() } {
+        true => Ok(()),
+        false => Err(EDEADLK),
     }
 }
 

@@ -142,7 +142,7 @@ impl Settings {
     pub(super) fn nets(&self) -> Nets {
         match self.netns {
             Netns::Host => Nets::Initial,
-            Netns::All => Nets::All,
+            Netns::All => Nets::AllPossible,
         }
     }
 

@@ -166,13 +166,13 @@ impl Limiter {
     ///
     /// Meanwhile packets go by the old limit or by the new one. So that none of the two finds more
     /// tokens than there are, what is reckoned by the slower rate is reckoned so first.
-    pub(crate) fn change(
+    pub(crate) fn change<R>(
         &self,
         from: &Limit,
         to: &Limit,
         now: impl Fn() -> u64,
-        change: impl FnOnce(),
-    ) {
+        change: impl FnOnce() -> R,
+    ) -> R {
         let buckets = [&self.host, &self.others];
         let convert = || {
             for bucket in buckets {
@@ -184,12 +184,13 @@ impl Limiter {
         if becomes_slower {
             convert();
         }
-        change();
+        let changed = change();
         if !becomes_slower {
             convert();
         }
         for bucket in buckets {
             bucket.clamp(to, now());
         }
+        changed
     }
 }

@@ -55,6 +55,8 @@ use kernel::{{
 use netfilter::*;
 
 """
+# What a module's declaration has, for programs without one.
+PREFIX = 'const __LOG_PREFIX: &[u8] = b"program\\0";\n'
 
 Compile = Callable[[str], subprocess.CompletedProcess[str]]
 
@@ -75,6 +77,8 @@ def rustc(tree: Path, tmp_path: Path) -> Compile:
         lines = text.splitlines(keepends=True)
         docs = [line for line in lines if line.startswith("//!")]
         rest = [line for line in lines if not line.startswith("//!")]
+        if "module_netfilter_hooks! {" not in text:
+            rest.append(PREFIX)
         source.write_text(PROGRAM.format(docs="".join(docs), tree=tree) + "".join(rest))
         return subprocess.run(
             f"{command[1]} --emit=metadata --out-dir {tmp_path} {source}",

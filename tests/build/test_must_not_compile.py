@@ -37,15 +37,5 @@ def examples() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("where", "code"), examples())
 def test_examples_in_the_documentation_compile(rustc: Compile, where: str, code: str) -> None:
-    # An example that is a method stands in its trait's implementation.
-    if "fn slot()" in code:
-        code = f"""
-            struct Pass;
-            impl Handler for Pass {{
-                fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {{
-                    packet.accept()
-                }}
-            }}
-            impl InEveryNet for Pass {{ {code} }}"""
     done = rustc(code)
     assert done.returncode == 0, f"{where}\n{done.stderr}"

@@ -11,11 +11,13 @@ import itertools
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers import load, load_opened, look_for_leaks, unload
 from injection import Function, Memory
+from pace import Limit
 
 _NAME = "nf_tracer"
 _PARAMETERS = Path("/sys/module", _NAME, "parameters")
@@ -141,6 +143,10 @@ def fail_loads(file: Path, parameters: str, means: Memory | Function, step: int)
     return done
 
 
+def counts_text() -> str:
+    return (_PARAMETERS / "counts").read_text()
+
+
 class Probe:
     """Sends itself a packet, and looks what is counted."""
 
@@ -163,7 +169,10 @@ class Probe:
 
     def _counts(self) -> dict[str, tuple[int, int]]:
         counts = {}
-        for line in (_PARAMETERS / "counts").read_text().splitlines():
+        for line in counts_text().splitlines():
+            # A namespace that is left out, for the failure of its own.
+            if line.startswith("netns "):
+                continue
             hook, family, sink, _, seen, _, unwanted, *_ = line.split()
             counts[f"{hook} {family} {sink}"] = int(seen), int(unwanted)
         return counts
@@ -205,6 +214,36 @@ def fail_all_writes(file: Path, means: Memory | Function) -> tuple[int, int]:
     return sum(failed for failed, _ in done), sum(refused for _, refused in done)
 
 
+def fail_new_namespaces(file: Path) -> int:
+    """Has each registration in a new namespace fail: it is made all the same, and taken in some seconds later.
+
+    Gives how many failed.
+    """
+    error = load(file, _CHANGED)
+    assert error == 0, os.strerror(error)
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    with Function("nf_register_net_hooks", errno.EXFULL) as function:
+        for nth in itertools.count(1):
+            function.arm(nth)
+            os.unshare(os.CLONE_NEWNET)
+            failed = function.disarm()
+            inode = Path("/proc/self/ns/net").stat().st_ino
+            said = f"netns {inode} left out: error -{errno.EXFULL}\n"
+            if not failed:
+                break
+            assert said in counts_text(), f"failure {nth}: {counts_text()}"
+            limit = Limit(60)
+            while said in counts_text():
+                assert not limit.is_over(), counts_text()
+                time.sleep(0.5)
+        os.setns(home, os.CLONE_NEWNET)
+    os.close(home)
+    unload(_NAME)
+    check_nothing_is_left()
+    print(f"{nth - 1} new namespaces left out and taken in", flush=True)
+    return nth - 1
+
+
 def each_means() -> Iterator[tuple[bool, Memory | Function]]:
     """With whether it is allocations that fail."""
     yield True, Memory()
@@ -242,6 +281,7 @@ def fail(modules: Path, step: str, *which: str) -> None:
                 failed, refused = fail_all_writes(file, means)
                 tally.add(is_memory, failed)
                 tally.writes += refused
+    tally.registrations += fail_new_namespaces(file)
     unload("refuser")
     look_for_leaks()
     print(tally)

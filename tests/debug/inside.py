@@ -13,10 +13,18 @@ from failures import fail
 from helpers import clear_leaks
 from misbehaviour import misbehave
 from netns import bring_up_loopback
-from races import race, register, share
+from races import leak, race, register, share
 from reading import read
 
-SCENES = {"fail": fail, "misbehave": misbehave, "race": race, "read": read, "register": register, "share": share}
+SCENES = {
+    "fail": fail,
+    "leak": leak,
+    "misbehave": misbehave,
+    "race": race,
+    "read": read,
+    "register": register,
+    "share": share,
+}
 
 
 def main() -> None:

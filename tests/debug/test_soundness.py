@@ -31,6 +31,18 @@ def test_registrations_of_every_kind_come_and_go_under_traffic_and_lists() -> No
     assert int(match[2]) > changes, match[0]
 
 
+def test_what_safe_code_leaks_is_called_no_more() -> None:
+    wanted = ROUNDS or 10
+    done = run("leak", str(wanted))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    seen = [int(number) for number in re.findall(r"breaker: seen (\d+)", done.stdout)]
+    assert len(seen) == wanted
+    assert min(seen) > 0
+    tried = re.findall(r"breaker: in a handler (\d+) not refused", done.stdout)
+    assert len(tried) >= 3 * wanted
+    assert set(tried) == {"0"}
+
+
 def test_races_of_loads_and_unloads_with_all_that_uses_the_module() -> None:
     wanted = ROUNDS or 12
     done = run("race", str(wanted))

@@ -4,12 +4,16 @@
 import contextlib
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import kmsg
 from netns import run
 
+LIST_HOOKS = ("nft", "list", "hooks", "ip")
+# Of a hook point's list, as net/netfilter/core.c has it.
+_MAX_HOOK_COUNT = 1024
 MODULES = Path(__file__).resolve().parents[1] / "modules"
 _TRACING = Path("/sys/kernel/tracing")
 
@@ -54,6 +58,27 @@ def rules(text: str, netns: str | None = None) -> Iterator[None]:
         yield
     finally:
         run("nft", "flush", "ruleset", netns=netns)
+
+
+def base_chains(point: str, listing: str, room: int = 0) -> str:
+    """A table with as many base chains at a hook point of IPv4 as it has room for, or `room` less.
+
+    `listing` is what LIST_HOOKS says: security modules have hooks in each namespace.
+    """
+    there = re.search(rf"hook {point} {{\n(.*?)}}", listing, re.DOTALL)
+    free = _MAX_HOOK_COUNT - (there[1].strip().count("\n") + 1 if there else 0)
+    chains = "\n".join(f"chain c{n} {{ type filter hook {point} priority {n}; }}" for n in range(free - room))
+    return f"table ip full {{\n{chains}\n}}\n"
+
+
+@contextlib.contextmanager
+def full_hook_point(point: str) -> Iterator[None]:
+    """All the hooks that the kernel takes at a point are there already."""
+    subprocess.run(["nft", "-f", "-"], input=base_chains(point, run(*LIST_HOOKS)), text=True, check=True)
+    try:
+        yield
+    finally:
+        run("nft", "delete", "table", "ip", "full")
 
 
 def counted(netns: str | None = None) -> dict[str, int]:

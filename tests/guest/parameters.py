@@ -48,6 +48,9 @@ def counts(sink: str = "log") -> dict[str, kmsg.Summary]:
     """The counts of a sink by 'hook family'. They add up, or parsing them fails."""
     points = {}
     for line in get("counts").splitlines():
+        # The namespaces that are left out.
+        if line.startswith("netns "):
+            continue
         hook, family, of, _, rest = line.split(" ", 4)
         summary = kmsg.parse_summary(rest)
         if of == sink:

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Network
-from hookmod import counted, loaded, ping, rules
+from hookmod import counted, full_hook_point, loaded, ping, rules
 from netns import inside, ip, run
 from pace import Limit, patience
 from recording import wait_until
-from test_loading import full_hook_point
 
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 # nft has no chain at NF_ARP_FORWARD.
@@ -154,6 +153,19 @@ def test_a_device_that_goes_takes_its_hooks_along(how: str) -> None:
         # A device that is still held is waited for: ten seconds, and then the kernel complains.
         assert not limit.is_over()
         assert "points_counter" not in hooks()
+        module.unload()
+        lines = dict(line.split(": ") for line in module.lines() if ": " in line)
+    assert int(lines["netdev ingress"]) >= 3
+    assert int(lines["netdev egress"]) >= 3
+
+
+@pytest.mark.usefixtures("network", "bridge")
+def test_a_device_that_goes_leaves_the_hooks_of_the_others() -> None:
+    ip("link add other0 type dummy")
+    with loaded("points_counter") as module:
+        ip("link del other0")
+        assert "points_counter" in run("nft", "list", "hooks", "netdev", "device", "hooked0")
+        assert ping("10.78.0.1", netns="third")[0] == 3
         module.unload()
         lines = dict(line.split(": ") for line in module.lines() if ": " in line)
     assert int(lines["netdev ingress"]) >= 3

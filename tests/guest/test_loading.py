@@ -12,6 +12,7 @@ import kmsg
 import module
 import pytest
 from conftest import Network
+from hookmod import full_hook_point
 from netns import counter, run
 from recording import wait_until
 from traffic import fetch, iperf_server, web_server
@@ -19,8 +20,6 @@ from traffic import fetch, iperf_server, web_server
 _ROUNDS = 50
 _POINTS = ("prerouting", "output")
 _FIRST = -(2**31)
-# From net/netfilter/core.c.
-_MAX_HOOK_COUNT = 1024
 
 
 def _wait_for_packets(network: Network) -> None:
@@ -93,19 +92,6 @@ def test_insmod_and_rmmod_work() -> None:
     assert module.NAME in run("lsmod")
     run("rmmod", module.NAME)
     assert module.NAME not in run("lsmod")
-
-
-@contextlib.contextmanager
-def full_hook_point(point: str) -> Iterator[None]:
-    """All the hooks that the kernel takes at a point are there already."""
-    listing = run("nft", "list", "hooks", "ip").split(f"hook {point} {{")
-    there = listing[1].split("}")[0].strip().count("\n") + 1 if len(listing) > 1 else 0
-    chains = "\n".join(
-        f"chain c{n} {{ type filter hook {point} priority {n}; }}" for n in range(_MAX_HOOK_COUNT - there)
-    )
-    subprocess.run(["nft", "-f", "-"], input=f"table ip full {{\n{chains}\n}}", text=True, check=True)
-    yield
-    run("nft", "delete", "table", "ip", "full")
 
 
 @pytest.mark.usefixtures("network")

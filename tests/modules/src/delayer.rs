@@ -138,13 +138,6 @@ impl Handler for Holder {
     }
 }
 
-impl InEveryNet for Holder {
-    fn slot() -> &'static Slot {
-        static SLOT: Slot = Slot::new();
-        &SLOT
-    }
-}
-
 struct Delayer {
     _timer: ArcHrTimerHandle<Releaser>,
 }

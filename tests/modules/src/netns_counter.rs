@@ -74,13 +74,6 @@ impl Handler for Counter {
     }
 }
 
-impl InEveryNet for Counter {
-    fn slot() -> &'static Slot {
-        static SLOT: Slot = Slot::new();
-        &SLOT
-    }
-}
-
 impl Drop for Counter {
     fn drop(&mut self) {
         for count in &self.counts {

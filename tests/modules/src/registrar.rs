@@ -92,13 +92,6 @@ impl Handler for Reader {
     }
 }
 
-impl InEveryNet for Reader {
-    fn slot() -> &'static Slot {
-        static SLOT: Slot = Slot::new();
-        &SLOT
-    }
-}
-
 /// One registration of each kind, one after the other.
 fn register(hooks: &ModuleHooks) -> Result {
     const POINTS: [Point; 3] = [
@@ -129,22 +122,20 @@ fn register(hooks: &ModuleHooks) -> Result {
 
     let registration = hooks.register(Net::init(), &POINTS, Reader::new(0))?;
     await_packet(0, here);
-    hooks.unregister(registration);
+    hooks.unregister(registration)?;
 
     let registration = hooks.register_in_nets(Nets::All, &POINTS, Reader::new(1))?;
-    // There is one slot, which has to hold what is there already.
-    match hooks.register_in_nets(Nets::All, &POINTS, Reader::new(1)) {
-        Err(error) if error == EBUSY => {}
-        _ => return Err(EINVAL),
-    }
+    // Another one of the same type, which ends by itself.
+    let other = hooks.register_in_nets(Nets::All, &POINTS, Reader::new(1))?;
+    hooks.unregister(other)?;
     await_packet(1, everywhere);
-    hooks.unregister(registration);
+    hooks.unregister(registration)?;
 
     let device = c"stress0";
     match hooks.register_at_device(Net::init(), device, &DEVICE_POINTS, Reader::new(2)) {
         Ok(registration) => {
             await_packet(2, at_device);
-            hooks.unregister(registration);
+            hooks.unregister(registration)?;
         }
         // It comes and goes.
         Err(error) if error == ENODEV => {}

@@ -227,19 +227,29 @@ pub(crate) fn pass(bytes: &[u8], piece: usize, around: &Around) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nets {
     Initial,
-    All,
+    AllPossible,
 }
 
-pub(crate) struct Slot;
+/// No namespace refuses anything here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RegistrationError(Error);
 
-impl Slot {
-    pub(crate) const fn new() -> Self {
-        Self
+impl From<Error> for RegistrationError {
+    fn from(error: Error) -> Self {
+        Self(error)
     }
 }
 
-pub(crate) trait InEveryNet: Handler {
-    fn slot() -> &'static Slot;
+impl From<RegistrationError> for Error {
+    fn from(error: RegistrationError) -> Self {
+        error.0
+    }
+}
+
+impl core::fmt::Display for RegistrationError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "error {}", self.0.to_errno())
+    }
 }
 
 pub(crate) struct EveryNet<T>(Arc<T>);
@@ -248,21 +258,24 @@ pub(crate) struct EveryNet<T>(Arc<T>);
 pub(crate) struct ModuleHooks;
 
 impl ModuleHooks {
-    pub(crate) fn register_in_nets<T: InEveryNet>(
+    pub(crate) fn register_in_nets<T: Handler>(
         &self,
         _: Nets,
         _: &[Point],
         handler: Result<T>,
-    ) -> Result<kernel::sync::Arc<EveryNet<T>>> {
+    ) -> Result<kernel::sync::Arc<EveryNet<T>>, RegistrationError> {
         let handler = Arc::new(handler?);
-        T::slot();
         *HANDLER.lock().unwrap() = Some(handler.clone());
-        Ok(kernel::sync::Arc::new(EveryNet(handler), GFP_KERNEL)?)
+        Ok(kernel::sync::Arc::new(EveryNet(handler), GFP_KERNEL).map_err(Error::from)?)
     }
 }
 
-impl<T: InEveryNet> EveryNet<T> {
-    pub(crate) fn change(&self, _: Nets, _: &[Point]) -> Result {
+impl<T: Handler> EveryNet<T> {
+    pub(crate) fn left_out(&self, _: &mut [Option<(u32, Error)>]) -> usize {
+        0
+    }
+
+    pub(crate) fn change(&self, _: Nets, _: &[Point]) -> Result<(), RegistrationError> {
         Ok(())
     }
 
@@ -317,8 +330,9 @@ impl<T: Send + Sync + 'static> Replaceable<T> {
         value.downcast_ref().expect("a call reads one value")
     }
 
-    pub(crate) fn replace(&self, value: KBox<T>) {
+    pub(crate) fn replace(&self, value: KBox<T>) -> Result {
         *self.0.lock().unwrap() = value.0.into();
+        Ok(())
     }
 }
 

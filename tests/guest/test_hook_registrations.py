@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The end of what a module has registered, whatever its safe code did with it."""
+
+import re
+
+import pytest
+from conftest import Network
+from hookmod import MODULES, loaded, ping
+from netns import run
+from test_loading import steady_traffic
+
+
+def _hooks() -> str:
+    """All that is hooked in here, at loopback too."""
+    return run("nft", "list", "hooks")
+
+
+def test_what_safe_code_leaks_ends_with_the_module(network: Network) -> None:
+    with steady_traffic(network):
+        for _ in range(5):
+            with loaded("breaker") as breaker:
+                # Two points each here and everywhere, and the two of the device.
+                assert len(re.findall(r"\[breaker\]", _hooks())) == 6
+                ping("127.0.0.1")
+                breaker.unload()
+                assert "breaker" not in _hooks()
+                # Had one stayed, its text would be gone.
+                assert ping("127.0.0.1")[0] == 3
+                (seen,) = (int(line.split()[1]) for line in breaker.lines() if line.startswith("seen "))
+                assert seen >= 36
+
+
+def test_what_was_registered_ends_if_init_fails_afterwards(network: Network) -> None:
+    with steady_traffic(network):
+        for _ in range(5):
+            with pytest.raises(AssertionError, match="Invalid parameters"):
+                run("insmod", str(MODULES / "breaker.ko"), "fail=1")
+            assert "breaker" not in _hooks()
+            assert ping("127.0.0.1")[0] == 3
+
+
+def test_a_handler_is_refused_what_would_wait_for_itself(network: Network) -> None:
+    with loaded("breaker") as breaker:
+        # Requests go out in process context, and come in in that of softirqs.
+        assert ping(network.peer_address)[0] == 3
+        ping("127.0.0.1")
+        lines = [line for line in breaker.lines() if line.startswith("in a handler ")]
+    assert lines == ["in a handler 0 not refused"] * 3

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tries to do harm with safe code: leaks all that it registers, and changes it from inside a handler.
+//!
+//! Shows: what is registered ends with the module all the same, also with one whose init fails, and a
+//! handler is refused what would have it wait for itself.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        SetOnce, //
+    }, //
+};
+use netfilter::*;
+
+module_netfilter_hooks! {
+    type: Breaker,
+    name: "breaker",
+    authors: ["The nf_tracer authors"],
+    description: "Tries to do harm with safe code",
+    license: "GPL",
+    params: {
+        fail: bool {
+            default: false,
+            description: "Fail after all is registered",
+        },
+    },
+}
+
+const POINTS: [Point; 2] = [
+    Point::ipv4(InetHook::LocalIn, Priority::FIRST),
+    Point::ipv4(InetHook::LocalOut, Priority::FIRST),
+];
+const DEVICE_POINTS: [DevicePoint; 2] = [
+    DevicePoint {
+        hook: DeviceHook::Ingress,
+        priority: Priority::FIRST,
+    },
+    DevicePoint {
+        hook: DeviceHook::Egress,
+        priority: Priority::FIRST,
+    },
+];
+
+/// What a static keeps is never dropped.
+static HOOKS: SetOnce<ModuleHooks> = SetOnce::new();
+static HERE: SetOnce<Arc<Registration<Leaked>>> = SetOnce::new();
+static EVERYWHERE: SetOnce<Arc<EveryNet<Leaked>>> = SetOnce::new();
+
+/// How many packets a handler has seen.
+static SEEN: Atomic<u64> = Atomic::new(0);
+
+/// Reads memory of its own, and tries to pull the rug from under itself once.
+struct Leaked {
+    memory: Replaceable<KVec<u64>>,
+    has_tried: Atomic<bool>,
+}
+
+impl Leaked {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            memory: Replaceable::new(KBox::new(memory()?, GFP_KERNEL)?),
+            has_tried: Atomic::new(false),
+        })
+    }
+
+    /// Gives how many of these are not refused, though each would wait for this very call.
+    fn try_all(&self) -> usize {
+        let (Some(hooks), Some(here), Some(everywhere)) =
+            (HOOKS.as_ref(), HERE.as_ref(), EVERYWHERE.as_ref())
+        else {
+            return 0;
+        };
+        let empty = KBox::new(KVec::new(), GFP_ATOMIC).map_err(Error::from);
+
+        [
+            empty.and_then(|empty| self.memory.replace(empty)),
+            hooks.unregister(here.clone()),
+            hooks.unregister(everywhere.clone()),
+            everywhere.change(Nets::Initial, &[]).map_err(Error::from),
+            hooks.register(Net::init(), &[], Leaked::new()).map(drop),
+        ]
+        .iter()
+        .filter(|result| **result != Err(EDEADLK))
+        .count()
+    }
+}
+
+fn memory() -> Result<KVec<u64>> {
+    let mut memory = KVec::new();
+
+    memory.resize(64, 1, GFP_KERNEL)?;
+    Ok(memory)
+}
+
+impl Handler for Leaked {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        let before = self.memory.read(state);
+
+        if HOOKS.as_ref().is_some() && !self.has_tried.xchg(true, Relaxed) {
+            let harmful = self.try_all();
+            pr_info!("in a handler {harmful} not refused\n");
+        }
+        let sum: u64 = before.iter().sum();
+        SEEN.add(sum / 64, Relaxed);
+        packet.accept()
+    }
+}
+
+struct Breaker;
+
+impl HookModule for Breaker {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        let here = hooks.register(Net::init(), &POINTS, Leaked::new())?;
+        let everywhere = hooks.register_in_nets(Nets::All, &POINTS, Leaked::new())?;
+        let at_device =
+            hooks.register_at_device(Net::init(), c"lo", &DEVICE_POINTS, Leaked::new())?;
+
+        core::mem::forget(here.clone());
+        core::mem::forget(everywhere.clone());
+        let _: &mut Arc<_> = KBox::leak(KBox::new(at_device, GFP_KERNEL)?);
+        let _: &mut ModuleHooks = KBox::leak(KBox::new(hooks.clone(), GFP_KERNEL)?);
+        HERE.populate(here);
+        EVERYWHERE.populate(everywhere);
+        HOOKS.populate(hooks.clone());
+        if module_parameters::fail.value() {
+            return Err(EINVAL);
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Breaker {
+    fn drop(&mut self) {
+        pr_info!("seen {}\n", SEEN.load(Relaxed));
+    }
+}
