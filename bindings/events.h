@@ -19,11 +19,12 @@
 #ifndef NF_TRACER_PACKET
 #define NF_TRACER_PACKET
 
-/* A header that ends too early, and one that contradicts itself. */
+/* A header that ends too early, one that contradicts itself, more than are read. */
 enum nf_tracer_malformed {
 	NF_TRACER_WELL_FORMED,
 	NF_TRACER_TRUNCATED,
 	NF_TRACER_INVALID,
+	NF_TRACER_TOO_MANY_EXTHDRS,
 };
 
 /* A packet as Rust has read it, in host order. What it does not have is 0. */
@@ -88,6 +89,7 @@ TRACE_DEFINE_ENUM(IPPROTO_SCTP);
 TRACE_DEFINE_ENUM(NF_TRACER_WELL_FORMED);
 TRACE_DEFINE_ENUM(NF_TRACER_TRUNCATED);
 TRACE_DEFINE_ENUM(NF_TRACER_INVALID);
+TRACE_DEFINE_ENUM(NF_TRACER_TOO_MANY_EXTHDRS);
 
 TRACE_EVENT_FN(packet,
 
@@ -202,7 +204,8 @@ TRACE_EVENT_FN(packet,
 		  __print_symbolic(__entry->malformed,
 				   { NF_TRACER_WELL_FORMED, "no" },
 				   { NF_TRACER_TRUNCATED, "truncated" },
-				   { NF_TRACER_INVALID, "invalid" })),
+				   { NF_TRACER_INVALID, "invalid" },
+				   { NF_TRACER_TOO_MANY_EXTHDRS, "too-many-exthdrs" })),
 
 	nf_tracer_events_reg,
 	nf_tracer_events_unreg

@@ -9,6 +9,7 @@ use super::bindings;
 
 pub(crate) use super::bindings::{
     nf_tracer_malformed_NF_TRACER_INVALID as INVALID,
+    nf_tracer_malformed_NF_TRACER_TOO_MANY_EXTHDRS as TOO_MANY_EXTHDRS,
     nf_tracer_malformed_NF_TRACER_TRUNCATED as TRUNCATED,
     nf_tracer_packet as Packet, //
 };

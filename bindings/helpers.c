@@ -114,6 +114,21 @@ u16 rust_helper_skb_gso_segs(const struct sk_buff *skb)
 	return skb_shinfo(skb)->gso_segs;
 }
 
+u16 rust_helper_skb_gso_size(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->gso_size;
+}
+
+int rust_helper_skb_gso_type(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->gso_type;
+}
+
+int rust_helper_skb_inner_transport_offset(const struct sk_buff *skb)
+{
+	return skb->encapsulation ? skb_inner_transport_offset(skb) : -1;
+}
+
 bool rust_helper_skb_is_gso(const struct sk_buff *skb)
 {
 	return skb_is_gso(skb);

@@ -42,6 +42,10 @@ u32 rust_helper_skb_priority(const struct sk_buff *skb);
 void rust_helper_skb_set_priority(struct sk_buff *skb, u32 priority);
 u16 rust_helper_skb_protocol_host_order(const struct sk_buff *skb);
 u16 rust_helper_skb_gso_segs(const struct sk_buff *skb);
+u16 rust_helper_skb_gso_size(const struct sk_buff *skb);
+int rust_helper_skb_gso_type(const struct sk_buff *skb);
+/* From skb->data on, or -1 where the packet is in no tunnel that offload knows of. */
+int rust_helper_skb_inner_transport_offset(const struct sk_buff *skb);
 bool rust_helper_skb_is_gso(const struct sk_buff *skb);
 u8 rust_helper_skb_ip_summed(const struct sk_buff *skb);
 u32 rust_helper_skb_hash(const struct sk_buff *skb);

@@ -7,6 +7,11 @@
 //!
 //! A packet is read in two steps, so that one that nobody wants costs little: [`Network`] tells the
 //! protocol and the addresses, [`Transport`] the ports and all else.
+//!
+//! Whatever the stack delivers to a socket, or nft matches by protocol, address or port, is to be found by the
+//! same ones here. So fields are read as they stand there, also in headers that contradict themselves; a header
+//! need not be whole to have ports; and what is behind extension headers that are not walked to their end
+//! [may be anything](Network::may_have).
 
 pub(crate) mod icmp;
 pub(crate) mod ipv4;
@@ -19,7 +24,10 @@ pub(crate) mod udp;
 use self::{
     icmp::IcmpHeader,
     ipv4::Ipv4Header,
-    ipv6::Ipv6Header,
+    ipv6::{
+        Extensions,
+        Ipv6Header, //
+    },
     sctp::SctpHeader,
     tcp::TcpHeader,
     udp::UdpHeader, //
@@ -33,6 +41,10 @@ pub(crate) trait Bytes {
 
     /// A copy of the `N` bytes at `offset`. `None` if the packet ends before them.
     fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+
+    /// Whether it stands for several segments, which may be more than its length fields have room for:
+    /// C's `skb_is_gso()`.
+    fn is_gso(&self) -> bool;
 }
 
 /// What is wrong with a packet.
@@ -42,13 +54,16 @@ pub(crate) enum Malformed {
     Truncated,
     /// A header contradicts itself: another version, a length that cannot be.
     Invalid,
+    /// It has more extension headers than are walked.
+    TooManyExtensions,
 }
 
 /// The network header, with IPv6's extension headers: all that is known before the transport header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     pub(crate) ip: Ip,
-    /// The protocol above, as IANA numbers them.
+    /// The protocol above, as IANA numbers them. An extension header's number where what is above is not
+    /// known: see [`Glance::upper_is_known`].
     pub(crate) protocol: u8,
     /// Where its header starts, in bytes from the network header.
     pub(crate) transport_offset: usize,
@@ -56,6 +71,11 @@ pub(crate) struct Network {
     pub(crate) end: usize,
     /// Which piece of its datagram this is, unless it is all of it.
     pub(crate) fragment: Option<Fragment>,
+    /// Those that stand before the protocol above.
+    extensions: Extensions,
+    /// What is wrong with these headers. Their fields are as they stand there all the same, and the kernel's
+    /// own rules go by them.
+    pub(crate) malformed: Option<Malformed>,
 }
 
 /// As much of a network header as most packets are looked at for. The rest is read when it is asked for.
@@ -63,11 +83,19 @@ pub(crate) struct Network {
 pub(crate) struct Glance {
     v6: bool,
     /// See [`Network`], whose fields these are.
-    pub(crate) protocol: u8,
+    protocol: u8,
     transport_offset: usize,
     end: usize,
-    /// Whether it is a fragment other than its datagram's first.
-    is_later_fragment: bool,
+    piece: Piece,
+    malformed: Option<Malformed>,
+}
+
+/// What a packet is of its datagram.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Whole,
+    FirstFragment,
+    LaterFragment,
 }
 
 /// The header of either version.
@@ -95,49 +123,90 @@ pub(crate) enum Transport {
     Udp(UdpHeader),
     Icmp(IcmpHeader),
     Sctp(SctpHeader),
+    /// A protocol of whose header only the ports are read, or one whose header is cut behind them.
+    Ports(Ports),
     /// A protocol whose header is not read.
     Other,
     /// A fragment other than its datagram's first, which starts behind the start of the header.
     LaterFragment,
 }
 
+/// The ports, which all protocols that have them have at the same place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) source: Option<u16>,
+    /// There only if the source's is.
+    pub(crate) destination: Option<u16>,
+}
+
+/// The protocols with ports of whose headers nothing else is read, as IANA numbers them.
+mod protocol {
+    pub(super) const DCCP: u8 = 33;
+    pub(super) const UDP_LITE: u8 = 136;
+}
+
+/// The source's address, of IPv6 if `v6`. `None` if the packet ends inside of the header.
+#[inline(always)]
+pub(crate) fn source(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
+    Some(match v6 {
+        false => Ipv4Header::parse(&packet.copy(0)?).source.into(),
+        true => Ipv6Header::parse(&packet.copy(0)?).source.into(),
+    })
+}
+
+/// The destination's address, as [`source`].
+#[inline(always)]
+pub(crate) fn destination(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
+    Some(match v6 {
+        false => Ipv4Header::parse(&packet.copy(0)?).destination.into(),
+        true => Ipv6Header::parse(&packet.copy(0)?).destination.into(),
+    })
+}
+
 impl Network {
-    /// Reads an IPv4 header.
+    /// Reads an IPv4 header. `None` if the packet ends inside of it.
     ///
     /// Always inlined, as all that is read here: what the caller has no use for is not even loaded.
     #[inline(always)]
-    pub(crate) fn parse_ipv4(packet: &impl Bytes) -> Result<Self, Malformed> {
-        let bytes = packet
-            .copy::<{ Ipv4Header::MIN_LEN }>(0)
-            .ok_or(Malformed::Truncated)?;
-        let ip = Ipv4Header::parse(&bytes).ok_or(Malformed::Invalid)?;
+    pub(crate) fn parse_ipv4(packet: &impl Bytes) -> Option<Self> {
+        let ip = Ipv4Header::parse(&packet.copy::<{ Ipv4Header::MIN_LEN }>(0)?);
 
-        Ok(Self {
+        Some(Self {
             ip: Ip::V4(ip),
             protocol: ip.protocol,
             transport_offset: ip.header_len(),
             end: ip.datagram_len(packet.len()),
             fragment: ip.fragment(),
+            extensions: Extensions::NONE,
+            malformed: (!ip.is_sound()).then_some(Malformed::Invalid),
         })
     }
 
-    /// Reads an IPv6 header, and walks its extension headers.
+    /// Reads an IPv6 header, and walks its extension headers. `None` if the packet ends inside of the first.
     #[inline(always)]
-    pub(crate) fn parse_ipv6(packet: &impl Bytes) -> Result<Self, Malformed> {
-        let bytes = packet
-            .copy::<{ Ipv6Header::LEN }>(0)
-            .ok_or(Malformed::Truncated)?;
-        let ip = Ipv6Header::parse(&bytes).ok_or(Malformed::Invalid)?;
+    pub(crate) fn parse_ipv6(packet: &impl Bytes) -> Option<Self> {
+        let ip = Ipv6Header::parse(&packet.copy::<{ Ipv6Header::LEN }>(0)?);
         let end = ip.datagram_len(packet.len());
-        let upper = ip.upper(packet, end)?;
+        let upper = ip.upper(packet, end);
 
-        Ok(Self {
+        Some(Self {
             ip: Ip::V6(ip),
             protocol: upper.protocol,
             transport_offset: upper.offset,
             end,
             fragment: upper.fragment,
+            extensions: upper.extensions,
+            malformed: match ip.is_sound() {
+                true => upper.malformed,
+                false => Some(Malformed::Invalid),
+            },
         })
+    }
+
+    /// Whether one of the headers, extension headers included, is of a protocol that is wanted, or may be
+    /// since what is above is not known.
+    pub(crate) fn may_have(&self, wanted: impl Fn(u8) -> bool) -> bool {
+        !self.glance().upper_is_known() || wanted(self.protocol) || self.extensions.any(wanted)
     }
 
     /// What tells the datagram from others of the same ends: of IPv6, only fragments have it, and 0 is
@@ -173,7 +242,12 @@ impl Network {
             protocol: self.protocol,
             transport_offset: self.transport_offset,
             end: self.end,
-            is_later_fragment: self.fragment.is_some_and(|fragment| fragment.offset != 0),
+            piece: match self.fragment {
+                Some(fragment) if fragment.offset != 0 => Piece::LaterFragment,
+                Some(fragment) if fragment.more => Piece::FirstFragment,
+                _ => Piece::Whole,
+            },
+            malformed: self.malformed,
         }
     }
 
@@ -185,36 +259,75 @@ impl Network {
 
     /// How many bytes of data are behind `transport`'s header, in this packet.
     pub(crate) fn payload_len(&self, transport: &Transport) -> Option<usize> {
-        let header = match transport {
-            Transport::Tcp(header) => header.header_len(),
-            Transport::Udp(_) => UdpHeader::LEN,
-            _ => return None,
-        };
-        self.end
-            .checked_sub(self.transport_offset)?
-            .checked_sub(header)
+        let there = self.end.checked_sub(self.transport_offset)?;
+
+        match transport {
+            Transport::Tcp(header) => there.checked_sub(header.header_len()),
+            Transport::Udp(header) => {
+                let len = match header.length {
+                    0 => there,
+                    length => there.min(length.into()),
+                };
+                Some(len.saturating_sub(UdpHeader::LEN))
+            }
+            _ => None,
+        }
     }
 }
 
 impl Glance {
-    /// The source's address. `None` if the packet ends before it.
-    #[inline]
-    pub(crate) fn source(&self, packet: &impl Bytes) -> Option<IpAddr> {
-        self.address(packet, Ipv4Header::SOURCE, Ipv6Header::SOURCE)
-    }
-
-    /// The destination's address. `None` if the packet ends before it.
-    #[inline]
-    pub(crate) fn destination(&self, packet: &impl Bytes) -> Option<IpAddr> {
-        self.address(packet, Ipv4Header::DESTINATION, Ipv6Header::DESTINATION)
-    }
-
+    /// Whether `protocol` is the protocol above. It is not if the chain of IPv6's extension headers is cut or
+    /// too long, or goes on in another fragment: it may be any then.
     #[inline(always)]
-    fn address(&self, packet: &impl Bytes, v4: usize, v6: usize) -> Option<IpAddr> {
-        if self.v6 {
-            packet.copy::<16>(v6).map(IpAddr::from)
-        } else {
-            packet.copy::<4>(v4).map(IpAddr::from)
+    fn upper_is_known(self) -> bool {
+        !self.v6 || !ipv6::is_extension(self.protocol)
+    }
+
+    /// Whether the ports may be any, since what is above is not known. Those of a later fragment are none.
+    #[inline]
+    pub(crate) fn ports_may_be_any(self) -> bool {
+        !self.upper_is_known() && self.piece != Piece::LaterFragment
+    }
+
+    /// Whether the header above is of a protocol with ports, and should be here.
+    #[inline(always)]
+    pub(crate) fn should_have_ports(self) -> bool {
+        let with_ports = matches!(
+            self.protocol,
+            tcp::PROTOCOL | udp::PROTOCOL | sctp::PROTOCOL | protocol::DCCP | protocol::UDP_LITE
+        );
+        with_ports && self.piece != Piece::LaterFragment
+    }
+
+    /// The ports of source and destination, if it has both.
+    ///
+    /// nft needs no more of a header than these: not that it is whole, nor that it is within the datagram.
+    #[inline(always)]
+    pub(crate) fn both_ports(self, packet: &impl Bytes) -> Option<(u16, u16)> {
+        if !self.should_have_ports() {
+            return None;
+        }
+        let [s0, s1, d0, d1] = packet.copy::<4>(self.transport_offset)?;
+
+        Some((u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])))
+    }
+
+    /// The ports, as far as the packet has them. Out of line: nearly all that should have them have both.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn ports(self, packet: &impl Bytes) -> Ports {
+        match self.both_ports(packet) {
+            Some((source, destination)) => Ports {
+                source: Some(source),
+                destination: Some(destination),
+            },
+            None if self.should_have_ports() => Ports {
+                source: packet
+                    .copy::<2>(self.transport_offset)
+                    .map(u16::from_be_bytes),
+                destination: None,
+            },
+            None => Ports::default(),
         }
     }
 
@@ -222,10 +335,10 @@ impl Glance {
     ///
     /// As `dump_ipv4_packet()` does, it is looked for behind the IPv4 header's options, which need
     /// not be there themselves, nor need TCP's. A length in the header that makes no sense does not
-    /// matter here: [`Transport::is_invalid`] tells.
+    /// matter here: [`Self::check`] tells.
     #[inline(always)]
-    pub(crate) fn transport(&self, packet: &impl Bytes) -> Result<Transport, Malformed> {
-        if self.is_later_fragment {
+    pub(crate) fn transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
+        if self.piece == Piece::LaterFragment {
             return Ok(Transport::LaterFragment);
         }
         let v6 = self.v6;
@@ -238,27 +351,59 @@ impl Glance {
                 Transport::Icmp(IcmpHeader::parse(&self.header(packet)?, v6))
             }
             sctp::PROTOCOL => Transport::Sctp(SctpHeader::parse(&self.header(packet)?)),
+            protocol::DCCP | protocol::UDP_LITE => {
+                let [s0, s1, d0, d1] = self.header(packet)?;
+                Transport::Ports(Ports {
+                    source: Some(u16::from_be_bytes([s0, s1])),
+                    destination: Some(u16::from_be_bytes([d0, d1])),
+                })
+            }
             _ => Transport::Other,
         })
     }
 
-    /// Whether the header above is one, of which nothing but that is read: see [`Transport::is_invalid`].
+    /// Whether all headers that are read are whole and make sense.
     #[inline(always)]
-    pub(crate) fn check_transport(&self, packet: &impl Bytes) -> Result<(), Malformed> {
-        let is_sound = match self.protocol {
-            _ if self.is_later_fragment => true,
-            tcp::PROTOCOL => {
-                TcpHeader::parse(&self.header(packet)?).header_len() >= TcpHeader::MIN_LEN
-            }
-            _ => !self.transport(packet)?.is_invalid(),
+    pub(crate) fn check(self, packet: &impl Bytes) -> Result<(), Malformed> {
+        self.sound_transport(packet).map(|_| ())
+    }
+
+    /// Reads the header above, if all headers that are read are whole and make sense.
+    #[inline(always)]
+    pub(crate) fn sound_transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
+        if let Some(malformed) = self.malformed {
+            return Err(malformed);
+        }
+        let transport = self.transport(packet)?;
+        let is_sound = match &transport {
+            Transport::Tcp(header) => header.header_len() >= TcpHeader::MIN_LEN,
+            Transport::Udp(header) => self.udp_is_sound(packet, header),
+            _ => true,
         };
 
-        is_sound.then_some(()).ok_or(Malformed::Invalid)
+        is_sound.then_some(transport).ok_or(Malformed::Invalid)
+    }
+
+    /// Whether UDP's length is one that `udp_rcv()` and conntrack take.
+    ///
+    /// What is behind it in the datagram belongs to none, as for them. A first fragment has only a part of
+    /// the datagram whose length it is. 0 stands for a length that the field has no room for: that of a
+    /// jumbogram, [RFC 2675](https://www.rfc-editor.org/rfc/rfc2675#section-4), or of an aggregate.
+    #[inline]
+    fn udp_is_sound(self, packet: &impl Bytes, header: &UdpHeader) -> bool {
+        let there = self.end.saturating_sub(self.transport_offset);
+
+        match usize::from(header.length) {
+            0 => packet.is_gso() || (self.v6 && ipv6::is_jumbogram(packet)),
+            length => {
+                length >= UdpHeader::LEN && (length <= there || self.piece == Piece::FirstFragment)
+            }
+        }
     }
 
     /// The first `N` bytes of the header above. Bytes behind the datagram's end are padding.
     #[inline(always)]
-    fn header<const N: usize>(&self, packet: &impl Bytes) -> Result<[u8; N], Malformed> {
+    fn header<const N: usize>(self, packet: &impl Bytes) -> Result<[u8; N], Malformed> {
         if self.end.saturating_sub(self.transport_offset) < N {
             return Err(Malformed::Truncated);
         }
@@ -269,24 +414,19 @@ impl Glance {
 }
 
 impl Transport {
-    /// Whether the header gives itself a length that is less than it has.
-    pub(crate) fn is_invalid(&self) -> bool {
-        match self {
-            Self::Tcp(header) => header.header_len() < TcpHeader::MIN_LEN,
-            // 0 stands for a jumbogram's length, RFC 2675.
-            Self::Udp(header) => (1..UdpHeader::LEN).contains(&usize::from(header.length)),
-            _ => false,
-        }
-    }
-
     /// The ports of source and destination.
     #[inline]
-    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
-        match self {
-            Self::Tcp(header) => Some((header.source_port, header.destination_port)),
-            Self::Udp(header) => Some((header.source_port, header.destination_port)),
-            Self::Sctp(header) => Some((header.source_port, header.destination_port)),
-            _ => None,
+    pub(crate) fn ports(&self) -> Ports {
+        let (source, destination) = match self {
+            Self::Tcp(header) => (header.source_port, header.destination_port),
+            Self::Udp(header) => (header.source_port, header.destination_port),
+            Self::Sctp(header) => (header.source_port, header.destination_port),
+            Self::Ports(ports) => return *ports,
+            Self::Icmp(_) | Self::Other | Self::LaterFragment => return Ports::default(),
+        };
+        Ports {
+            source: Some(source),
+            destination: Some(destination),
         }
     }
 }

@@ -38,6 +38,7 @@ use self::{
     report::Report,
     settings::{
         choice::Format,
+        protocols::Protocols,
         sinks::Sink, //
     }, //
 };
@@ -59,6 +60,7 @@ use crate::{
         Verdict, //
     },
     packet::{
+        ipv6,
         tcp_options::TcpOptions,
         Bytes,
         Glance,
@@ -175,7 +177,10 @@ impl Tracer {
     /// Counts a packet that would be wanted, had there been somebody to take it.
     #[inline(never)]
     fn check_only(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
-        let checked = glance(packet, state).and_then(|glance| glance.check_transport(packet));
+        let checked = match glance(packet, state) {
+            Some(glance) => glance.check(packet),
+            None => Err(Malformed::Truncated),
+        };
 
         match checked {
             Ok(()) => self.count_nobody_takes(config, state),
@@ -213,30 +218,29 @@ impl Tracer {
             // There is nothing to be found out that `emit` does not find.
             return Look::Wanted;
         }
-        let glance = match glance(packet, state) {
-            Ok(glance) => glance,
-            Err(malformed) => return Look::Malformed(malformed),
-        };
-        if config.is_plain {
-            return match glance.check_transport(packet) {
-                Ok(()) => Look::Wanted,
-                Err(malformed) => Look::Malformed(malformed),
-            };
-        }
-        if !settings.want_addresses(&glance, packet) || !settings.want_devices(state) {
+        let wanted = config.is_plain
+            || (settings.want_addresses(packet, state.family()) && settings.want_devices(state));
+        if !wanted {
             return Look::NotMatched;
         }
-        let transport = match glance.transport(packet) {
-            Ok(transport) => transport,
-            Err(malformed) => return Look::Malformed(malformed),
+        let Some(glance) = glance(packet, state) else {
+            return Look::Malformed(Malformed::Truncated);
         };
-        if !settings.want_ports(&transport) || !settings.bpf_takes(packet) {
-            return Look::NotMatched;
+        if !config.is_plain {
+            match settings.want_ports(glance, packet) {
+                Ok(true) => {}
+                Ok(false) => return Look::NotMatched,
+                Err(malformed) => return Look::Malformed(malformed),
+            }
+            if !settings.bpf_takes(packet) {
+                return Look::NotMatched;
+            }
         }
-        if transport.is_invalid() {
-            return Look::Malformed(Malformed::Invalid);
+        if let Err(malformed) = glance.check(packet) {
+            return Look::Malformed(malformed);
         }
-        if self.nobody_takes(config, state) {
+        // Of plain ones, `trace` has found out.
+        if !config.is_plain && self.nobody_takes(config, state) {
             return Look::NobodyTakes;
         }
         Look::Wanted
@@ -291,11 +295,8 @@ impl Tracer {
         state: &State<'_>,
     ) -> Result<(), Malformed> {
         let settings = &config.settings;
-        let network = parse(packet, state)?;
-        let transport = network.transport(packet)?;
-        if transport.is_invalid() {
-            return Err(Malformed::Invalid);
-        }
+        let network = parse(packet, state).ok_or(Malformed::Truncated)?;
+        let transport = network.glance().sound_transport(packet)?;
 
         if settings.sinks.contain(Sink::Log) {
             match settings.format {
@@ -307,8 +308,8 @@ impl Tracer {
             }
         }
         if settings.sinks.contain(Sink::Trace) {
-            let headers = Headers::Transport(&network, &transport, None);
-            let outcome = event::record(packet, state, headers);
+            let headers = Headers::sound(&network, &transport);
+            let outcome = event::record(packet, state, &headers);
             self.counters.count(point(state), Sink::Trace, outcome);
         }
         Ok(())
@@ -363,36 +364,49 @@ impl Tracer {
         let settings = &config.settings;
         self.counters
             .count_unwanted(point(state), settings.sinks, malformed.into());
-        let network = parse(packet, state).ok();
-        let network = network.as_ref();
-        let transport = network.and_then(|network| network.transport(packet).ok());
-        let headers = match (network, &transport) {
-            (Some(network), Some(transport)) => Headers::Transport(network, transport, None),
-            (Some(network), None) => Headers::Network(network, malformed),
-            (None, _) => Headers::None(malformed),
+        let network = parse(packet, state);
+        let glance = network.as_ref().map(Network::glance);
+        // What could not be read meets no condition, but for what may stand behind extension headers.
+        let ports = match glance {
+            Some(glance) => settings.want_ports(glance, packet) == Ok(true),
+            None => !settings.ask_for_ports(),
         };
-        let ports = transport.as_ref();
-
-        // What could not be read meets no condition.
-        if !ports.map_or(!settings.ask_for_ports(), |it| settings.want_ports(it))
-            || (network.is_none() && settings.ask_for_addresses())
+        if !ports
+            || !settings.want_addresses(packet, state.family())
             || !settings.want_devices(state)
             || !settings.bpf_takes(packet)
         {
             return;
         }
-        let has_line = settings.format != Format::Classic || transport.is_some();
-        if settings.sinks.contain(Sink::Log) && has_line && self.allows(config, state) {
-            match (settings.format, headers) {
-                (Format::NfLog, _) => _ = log_nf_log(config, packet, state),
-                (Format::Classic, Headers::Transport(network, transport, _)) => {
+        let whole = network
+            .filter(|network| network.malformed.is_none())
+            .and_then(|network| network.transport(packet).ok());
+        // Of a header that is cut, or that is not where it should be, the ports are all that counts.
+        let ports = || glance.map(|glance| glance.ports(packet));
+        let transport = whole.or_else(|| ports().map(Transport::Ports));
+        let headers = Headers {
+            network: network.as_ref(),
+            transport: transport.as_ref(),
+            options: None,
+            malformed: Some(malformed),
+        };
+
+        if settings.sinks.contain(Sink::Log)
+            && (settings.format != Format::Classic
+                || whole.is_some()
+                || network.as_ref().is_some_and(classic::has_line))
+            && self.allows(config, state)
+        {
+            match (settings.format, headers.network, headers.transport) {
+                (Format::NfLog, _, _) => _ = log_nf_log(config, packet, state),
+                (Format::Classic, Some(network), Some(transport)) => {
                     log_classic(network, transport);
                 }
-                _ => log_full(packet, state, headers),
+                _ => log_full(packet, state, &headers),
             }
         }
         if settings.sinks.contain(Sink::Trace) {
-            event::record(packet, state, headers);
+            event::record(packet, state, &headers);
         }
         if settings.sinks.contain(Sink::Nflog) {
             send_to_nflog(config, packet, state);
@@ -435,25 +449,38 @@ impl Handler for Tracer {
             protocols, sinks, ..
         } = &config.settings;
         // Only what tells the protocol is read here, so the other ways read it again.
-        let protocol = match state.family() {
-            Family::Ipv4 => Network::parse_ipv4(&packet).map(|network| network.protocol),
-            _ => glance_at_ipv6(&packet).map(|glance| glance.protocol),
+        let wanted = match state.family() {
+            Family::Ipv4 => Network::parse_ipv4(&packet)
+                .is_none_or(|network| protocols.contain(network.protocol)),
+            _ => match ipv6::next_header(&packet) {
+                Some(next) if ipv6::is_extension(next) => may_be_behind(&packet, protocols),
+                Some(next) => protocols.contain(next),
+                None => true,
+            },
         };
 
-        match protocol {
-            Ok(protocol) if !protocols.contain(protocol) => {
-                self.counters
-                    .count_unwanted(point(state), *sinks, Unwanted::NotMatched);
-            }
-            _ => self.trace(config, &packet, state),
+        if wanted {
+            self.trace(config, &packet, state);
+        } else {
+            self.counters
+                .count_unwanted(point(state), *sinks, Unwanted::NotMatched);
         }
         packet.accept()
     }
 }
 
-/// Reads what most packets are looked at for.
+/// Whether one of `protocols` is among IPv6's extension headers, or may be behind them. Out of line, since most
+/// packets have none.
+#[cold]
+#[inline(never)]
+fn may_be_behind(packet: &Packet<'_>, protocols: &Protocols) -> bool {
+    Network::parse_ipv6(packet)
+        .is_none_or(|network| network.may_have(|protocol| protocols.contain(protocol)))
+}
+
+/// Reads what most packets are looked at for. `None` if the packet ends inside of the network header.
 #[inline(always)]
-fn glance(packet: &Packet<'_>, state: &State<'_>) -> Result<Glance, Malformed> {
+fn glance(packet: &Packet<'_>, state: &State<'_>) -> Option<Glance> {
     match state.family() {
         Family::Ipv4 => Network::parse_ipv4(packet).map(|network| network.glance()),
         _ => glance_at_ipv6(packet),
@@ -462,13 +489,13 @@ fn glance(packet: &Packet<'_>, state: &State<'_>) -> Result<Glance, Malformed> {
 
 /// Walks IPv6's extension headers. Out of line, since IPv4 has none.
 #[inline(never)]
-fn glance_at_ipv6(packet: &Packet<'_>) -> Result<Glance, Malformed> {
+fn glance_at_ipv6(packet: &Packet<'_>) -> Option<Glance> {
     Network::parse_ipv6(packet).map(|network| network.glance())
 }
 
-/// Reads the network header of either family.
+/// Reads the network header of either family. `None` if the packet ends inside of it.
 #[inline(never)]
-fn parse(packet: &Packet<'_>, state: &State<'_>) -> Result<Network, Malformed> {
+fn parse(packet: &Packet<'_>, state: &State<'_>) -> Option<Network> {
     match state.family() {
         Family::Ipv4 => Network::parse_ipv4(packet),
         _ => Network::parse_ipv6(packet),
@@ -495,7 +522,7 @@ impl From<Malformed> for Unwanted {
     fn from(malformed: Malformed) -> Self {
         match malformed {
             Malformed::Truncated => Self::Truncated,
-            Malformed::Invalid => Self::Invalid,
+            Malformed::Invalid | Malformed::TooManyExtensions => Self::Invalid,
         }
     }
 }
@@ -520,21 +547,33 @@ fn log_full_headers(
     network: &Network,
     transport: &Transport,
 ) -> Outcome {
+    let mut headers = Headers::sound(network, transport);
     let options = match transport {
         Transport::Tcp(tcp) if tcp.data_offset > 5 => Some(TcpOptions::read(packet, network, tcp)),
         _ => None,
     };
 
-    log_full(
-        packet,
-        state,
-        Headers::Transport(network, transport, options.as_ref()),
-    );
+    match &options {
+        Some(Ok(options)) => headers.options = Some(options),
+        Some(Err(malformed)) => headers.malformed = Some(*malformed),
+        None => {}
+    }
+    log_full(packet, state, &headers);
     Outcome::Emitted
 }
 
+/// How many segments a packet with segmentation offload stands for.
+#[inline]
+fn segments(packet: &Packet<'_>, headers: &Headers<'_>) -> Option<u16> {
+    packet.segments(
+        headers
+            .network
+            .map_or(0, |network| network.transport_offset),
+    )
+}
+
 #[inline(never)]
-fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) {
+fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) {
     let mut line = Line::new();
     let name = |device: DeviceRef<'_>| device.name();
     let (input, output) = (state.input().map(name), state.output().map(name));
@@ -548,7 +587,7 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) {
         mark: packet.mark(),
         uid: socket.map(|socket| socket.uid()),
         len: packet.len(),
-        segments: packet.is_gso().then(|| packet.segments()),
+        segments: segments(packet, headers),
         checksum: match packet.checksum_state() {
             ChecksumState::None => "none",
             ChecksumState::Unnecessary => "unnecessary",
@@ -597,5 +636,10 @@ impl Bytes for Packet<'_> {
     #[inline(always)]
     fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         Packet::copy(self, offset)
+    }
+
+    #[inline]
+    fn is_gso(&self) -> bool {
+        Packet::is_gso(self)
     }
 }

@@ -211,11 +211,54 @@ impl<'a> Packet<'a> {
         unsafe { bindings::skb_protocol_host_order(self.skb) }
     }
 
-    /// How many segments this packet stands for: 1 without segmentation offload.
+    /// How many segments this packet stands for. `None` without segmentation offload.
+    ///
+    /// The kernel counts them where it makes such a packet. What a tap, a virtio or a vhost device hands in it
+    /// counts only on the way out, in `qdisc_pkt_len_segs_init()`: before, it is counted here, by the same rule.
+    /// That needs to know where the transport header is, in bytes from the network header.
     #[inline]
-    pub fn segments(&self) -> u16 {
+    pub fn segments(&self, transport_offset: usize) -> Option<u16> {
+        self.is_gso().then(|| {
+            // SAFETY: `skb` is valid by the type invariant.
+            match unsafe { bindings::skb_gso_segs(self.skb) } {
+                0 => self.count_segments(transport_offset),
+                counted => counted,
+            }
+        })
+    }
+
+    #[cold]
+    fn count_segments(&self, transport_offset: usize) -> u16 {
+        const TCP: c_int = bindings::SKB_GSO_TCPV4 | bindings::SKB_GSO_TCPV6;
+        /// Where TCP's header says how long it is, in words of four bytes, in its upper half.
+        const DATA_OFFSET: usize = 12;
+        const UDP_HEADER_LEN: usize = 8;
+
         // SAFETY: `skb` is valid by the type invariant.
-        unsafe { bindings::skb_gso_segs(self.skb) }.max(1)
+        let (size, kind, inner) = unsafe {
+            (
+                bindings::skb_gso_size(self.skb),
+                bindings::skb_gso_type(self.skb),
+                bindings::skb_inner_transport_offset(self.skb),
+            )
+        };
+        // Inside of a tunnel the headers of both are in each segment.
+        let transport = match inner {
+            -1 => transport_offset,
+            inner => (inner as usize).wrapping_sub(self.network_offset as usize),
+        };
+        // UDP's header is a part of the data where that is cut into fragments.
+        let header = if kind & TCP != 0 {
+            let byte = self.copy::<1>(transport.wrapping_add(DATA_OFFSET));
+            byte.map_or(0, |[byte]| usize::from(byte >> 4) * 4)
+        } else if kind & bindings::SKB_GSO_UDP_L4 != 0 {
+            UDP_HEADER_LEN
+        } else {
+            0
+        };
+        let data = self.len().saturating_sub(transport.wrapping_add(header));
+
+        data.div_ceil(size.max(1).into()).clamp(1, u16::MAX.into()) as u16
     }
 
     /// Whether the packet is to be segmented by a device, or was put together of segments.

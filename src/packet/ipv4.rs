@@ -8,7 +8,8 @@ use core::net::Ipv4Addr;
 /// The fields of an IPv4 header, in host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ipv4Header {
-    /// Internet header length, in words of 32 bits: 5 to 15.
+    version: u8,
+    /// Internet header length, in words of 32 bits. Less than 5 makes no sense.
     ihl: u8,
     /// Differentiated services and ECN.
     pub(crate) tos: u8,
@@ -33,17 +34,9 @@ impl Ipv4Header {
     /// Length in bytes of a header without options, which is what [`Self::parse`] reads.
     pub(crate) const MIN_LEN: usize = 20;
 
-    /// Where the addresses are, in bytes from the start.
-    pub(super) const SOURCE: usize = 12;
-    pub(super) const DESTINATION: usize = 16;
-
-    /// Reads a header. `None` if it cannot be one: not version 4, shorter than itself, or longer
-    /// than its datagram.
-    ///
-    /// The checksum is not looked at: `ip_rcv()` has done so for what came in, and it is not yet
-    /// there in what this host sends.
+    /// Reads a header. Any bytes make one: [`Self::is_sound`] tells.
     #[inline(always)]
-    pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Self {
         #[rustfmt::skip]
         let [
             version_ihl, tos, len0, len1,
@@ -53,7 +46,8 @@ impl Ipv4Header {
             d0, d1, d2, d3,
         ] = *bytes;
 
-        let header = Self {
+        Self {
+            version: version_ihl >> 4,
             ihl: version_ihl & 0x0f,
             tos,
             total_length: u16::from_be_bytes([len0, len1]),
@@ -65,16 +59,21 @@ impl Ipv4Header {
             protocol,
             source: Ipv4Addr::new(s0, s1, s2, s3),
             destination: Ipv4Addr::new(d0, d1, d2, d3),
-        };
-
-        let sane = version_ihl >> 4 == 4
-            && header.header_len() >= Self::MIN_LEN
-            && (header.total_length == 0
-                || usize::from(header.total_length) >= header.header_len());
-        sane.then_some(header)
+        }
     }
 
-    /// Length in bytes of the header with its options: 20 to 60.
+    /// Whether it can be a header: of version 4, not shorter than itself, nor longer than its datagram.
+    ///
+    /// The checksum is not looked at: `ip_rcv()` has done so for what came in, and it is not yet
+    /// there in what this host sends.
+    #[inline(always)]
+    pub(crate) fn is_sound(&self) -> bool {
+        self.version == 4
+            && self.header_len() >= Self::MIN_LEN
+            && (self.total_length == 0 || usize::from(self.total_length) >= self.header_len())
+    }
+
+    /// Length in bytes of the header with its options, as it says itself: 0 to 60.
     #[inline]
     pub(crate) fn header_len(&self) -> usize {
         usize::from(self.ihl) * 4

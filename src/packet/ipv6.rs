@@ -13,6 +13,7 @@ use core::net::Ipv6Addr;
 /// The fields of an IPv6 header, in host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ipv6Header {
+    version: u8,
     /// Differentiated services and ECN.
     pub(crate) traffic_class: u8,
     pub(crate) flow_label: u32,
@@ -28,40 +29,134 @@ pub(crate) struct Ipv6Header {
 /// What stands behind the extension headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Upper {
-    /// The protocol above.
+    /// The protocol above, or the extension header at which the walk has ended.
     pub(super) protocol: u8,
     /// Where it starts, in bytes from the IPv6 header.
     pub(super) offset: usize,
     pub(super) fragment: Option<Fragment>,
+    pub(super) extensions: Extensions,
+    /// Why the walk has ended at an extension header.
+    pub(super) malformed: Option<Malformed>,
 }
 
-/// How many extension headers are walked. Hosts send each kind once, but for destination options,
-/// which stand before and behind a routing header.
-const MAX_EXTENSIONS: usize = 8;
+/// How many extension headers are walked.
+///
+/// The stack and nft stop at `IP6_MAX_EXT_HDRS_CNT`, 12. A first fragment can have one more and still be
+/// delivered: conntrack takes the fragment header off before the stack counts. And the stack counts anew behind
+/// each segment routing header that leads to an address of its own in a VRF, so that there is no number that
+/// would do: whatever stands behind those that are walked, no condition leaves such a packet out.
+pub(crate) const MAX_EXTENSIONS: usize = 16;
 
-/// Extension headers, as IANA numbers them.
+/// Extension headers, as IANA numbers them: those that `ipv6_ext_hdr()` knows.
+///
+/// To the kernel, and so to nft, Mobility (135), HIP (139) and SHIM6 (140) are protocols, and so is "no next
+/// header" (59), which nothing follows. ESP (50) hides what follows.
 mod extension {
     pub(super) const HOP_BY_HOP: u8 = 0;
     pub(super) const ROUTING: u8 = 43;
     pub(super) const FRAGMENT: u8 = 44;
     pub(super) const AUTHENTICATION: u8 = 51;
     pub(super) const DESTINATION: u8 = 60;
-    pub(super) const MOBILITY: u8 = 135;
-    pub(super) const HIP: u8 = 139;
-    pub(super) const SHIM6: u8 = 140;
+}
+
+/// In the order of the bits of [`Extensions`].
+const EXTENSIONS: [u8; 5] = [
+    extension::HOP_BY_HOP,
+    extension::ROUTING,
+    extension::FRAGMENT,
+    extension::AUTHENTICATION,
+    extension::DESTINATION,
+];
+
+/// Whether a number is that of an extension header.
+#[inline(always)]
+pub(crate) fn is_extension(number: u8) -> bool {
+    matches!(
+        number,
+        extension::HOP_BY_HOP
+            | extension::ROUTING
+            | extension::FRAGMENT
+            | extension::AUTHENTICATION
+            | extension::DESTINATION
+    )
+}
+
+/// Which kinds of extension headers a packet has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extensions(u8);
+
+impl Extensions {
+    pub(super) const NONE: Self = Self(0);
+
+    fn insert(&mut self, number: u8) {
+        for (bit, known) in (0..).zip(EXTENSIONS) {
+            self.0 |= u8::from(known == number) << bit;
+        }
+    }
+
+    /// Whether one of them has a number that is `wanted`.
+    pub(super) fn any(self, wanted: impl Fn(u8) -> bool) -> bool {
+        (0..)
+            .zip(EXTENSIONS)
+            .any(|(bit, number)| (self.0 >> bit) & 1 != 0 && wanted(number))
+    }
+}
+
+/// The number of what follows the IPv6 header. `None` if the packet ends inside of it.
+#[inline(always)]
+pub(crate) fn next_header(packet: &impl Bytes) -> Option<u8> {
+    packet
+        .copy::<{ Ipv6Header::LEN }>(0)
+        .map(|bytes| Ipv6Header::parse(&bytes).next_header)
+}
+
+/// Whether a packet has a length that its header has no room for, in an option of its own:
+/// [RFC 2675](https://www.rfc-editor.org/rfc/rfc2675#section-2).
+///
+/// As `ipv6_parse_hopopts()` sets `IP6SKB_JUMBOGRAM`: where the headers right behind IPv6's are the
+/// hop-by-hop options, of which no more are looked at than the kernel takes.
+#[cold]
+pub(super) fn is_jumbogram(packet: &impl Bytes) -> bool {
+    const JUMBO_PAYLOAD: u8 = 194;
+    const LEN: u8 = 4;
+    /// The default of the sysctl `net.ipv6.max_hbh_number`, and the most padding between two.
+    const MAX_OPTIONS: usize = 8;
+    const MAX_PADDING: usize = 7;
+
+    let Some([0, 0, extension::HOP_BY_HOP]) = packet.copy::<3>(4) else {
+        return false;
+    };
+    let Some([_, units]) = packet.copy::<2>(Ipv6Header::LEN) else {
+        return false;
+    };
+    let end = Ipv6Header::LEN + (usize::from(units) + 1) * 8;
+    let mut offset = Ipv6Header::LEN + 2;
+
+    for _ in 0..MAX_OPTIONS * (MAX_PADDING + 1) {
+        let Some([kind, len]) = packet.copy::<2>(offset).filter(|_| offset < end) else {
+            return false;
+        };
+        if kind == JUMBO_PAYLOAD {
+            // Its length is more than the header's field has room for.
+            let payload = packet.copy::<4>(offset + 2).map(u32::from_be_bytes);
+            return len == LEN && payload.is_some_and(|payload| payload > u16::MAX.into());
+        }
+        // A single byte of padding has no length.
+        offset += match kind {
+            0 => 1,
+            _ => usize::from(len) + 2,
+        };
+    }
+    false
 }
 
 impl Ipv6Header {
     /// Length in bytes.
     pub(crate) const LEN: usize = 40;
 
-    /// Where the addresses are, in bytes from the start.
-    pub(super) const SOURCE: usize = 8;
-    pub(super) const DESTINATION: usize = 24;
-
-    /// Reads a header. `None` if it is not version 6.
+    /// Reads a header. Any bytes make one: [`Self::is_sound`] tells.
     #[inline(always)]
-    pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Self {
         #[rustfmt::skip]
         let [
             v0, v1, v2, v3,
@@ -70,7 +165,8 @@ impl Ipv6Header {
             d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15,
         ] = *bytes;
 
-        (v0 >> 4 == 6).then_some(Self {
+        Self {
+            version: v0 >> 4,
             traffic_class: (v0 << 4) | (v1 >> 4),
             flow_label: u32::from_be_bytes([0, v1 & 0x0f, v2, v3]),
             payload_length: u16::from_be_bytes([len0, len1]),
@@ -82,7 +178,13 @@ impl Ipv6Header {
             destination: Ipv6Addr::from([
                 d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15,
             ]),
-        })
+        }
+    }
+
+    /// Whether it can be a header, of version 6.
+    #[inline(always)]
+    pub(crate) fn is_sound(&self) -> bool {
+        self.version == 6
     }
 
     /// Length in bytes of the datagram with this header, of which `packet_len` bytes are there.
@@ -101,60 +203,79 @@ impl Ipv6Header {
     /// Walks the extension headers of a datagram that ends at `end`.
     ///
     /// Ends at the first header that is none, and at a fragment other than the first, which has none
-    /// of the headers that follow. As in `ipv6_skip_exthdr()`, no more is read than there is.
+    /// of the headers that follow. Goes as far as `ipv6_skip_exthdr()` and `ipv6_find_hdr()` do, at least.
     #[inline(always)]
-    pub(super) fn upper(&self, packet: &impl Bytes, end: usize) -> Result<Upper, Malformed> {
-        let mut upper = Upper {
+    pub(super) fn upper(&self, packet: &impl Bytes, end: usize) -> Upper {
+        let upper = Upper {
             protocol: self.next_header,
             offset: Self::LEN,
             fragment: None,
+            extensions: Extensions::NONE,
+            malformed: None,
         };
 
-        for _ in 0..=MAX_EXTENSIONS {
-            let units = match upper.protocol {
-                extension::HOP_BY_HOP
-                | extension::ROUTING
-                | extension::DESTINATION
-                | extension::MOBILITY
-                | extension::HIP
-                | extension::SHIM6 => 8,
-                extension::AUTHENTICATION => 4,
-                extension::FRAGMENT => 0,
-                _ => return Ok(upper),
-            };
-            if upper.offset.wrapping_add(8) > end {
-                return Err(Malformed::Truncated);
-            }
-            let [next, length, offset0, offset1, id @ ..] =
-                packet.copy::<8>(upper.offset).ok_or(Malformed::Truncated)?;
-            let len = match units {
-                0 => 8,
-                // An authentication header's length is in words, without the first two.
-                4 => (usize::from(length) + 2) * 4,
-                _ => (usize::from(length) + 1) * 8,
-            };
-            let behind = upper.offset.wrapping_add(len);
-            if behind > end {
-                return Err(Malformed::Truncated);
-            }
+        match is_extension(upper.protocol) {
+            true => upper.walk(packet, end),
+            false => upper,
+        }
+    }
+}
 
-            if upper.protocol == extension::FRAGMENT {
+impl Upper {
+    /// Goes on to what is behind the extension headers, if it is not there yet.
+    fn walk(mut self, packet: &impl Bytes, end: usize) -> Self {
+        for _ in 0..MAX_EXTENSIONS {
+            if !is_extension(self.protocol) {
+                return self;
+            }
+            self.extensions.insert(self.protocol);
+            // What all of them start with, and where a fragment starts.
+            let Some([next, length, offset0, offset1]) = packet.copy::<4>(self.offset) else {
+                return self.cut();
+            };
+
+            if self.protocol == extension::FRAGMENT {
+                let id = packet.copy::<4>(self.offset.wrapping_add(4));
                 let fragment = Fragment {
-                    id: u32::from_be_bytes(id),
+                    id: id.map(u32::from_be_bytes).unwrap_or_default(),
                     offset: u16::from_be_bytes([offset0, offset1]) >> 3,
                     more: offset1 & 1 != 0,
                 };
-                upper.fragment = Some(fragment);
+                self.fragment = Some(fragment);
                 if fragment.offset != 0 {
-                    upper.protocol = next;
-                    upper.offset = behind;
-                    return Ok(upper);
+                    // nft knows the protocol by as much of the header.
+                    self.protocol = next;
+                    self.offset = self.offset.wrapping_add(8);
+                    return match self.offset <= end {
+                        true => self,
+                        false => self.cut(),
+                    };
                 }
             }
-            upper.protocol = next;
-            upper.offset = behind;
+            let len = match self.protocol {
+                extension::FRAGMENT => 8,
+                // An authentication header's length is in words, without the first two.
+                extension::AUTHENTICATION => (usize::from(length) + 2) * 4,
+                _ => (usize::from(length) + 1) * 8,
+            };
+            let behind = self.offset.wrapping_add(len);
+            if behind > end {
+                return self.cut();
+            }
+            self.protocol = next;
+            self.offset = behind;
         }
-        // More of them than any host has a use for.
-        Err(Malformed::Invalid)
+        if is_extension(self.protocol) {
+            self.malformed = Some(Malformed::TooManyExtensions);
+        }
+        self
+    }
+
+    /// That the datagram ends before the header that the walk has come to.
+    fn cut(self) -> Self {
+        Self {
+            malformed: Some(Malformed::Truncated),
+            ..self
+        }
     }
 }

@@ -17,13 +17,16 @@
 //! source : 10.0.0.1 | dest : 10.0.0.2 | protocol : 17 | fragment : 1480 | id : 4711 | length : 540
 //! ```
 //!
-//! A fragment's own field is where it starts, in bytes. Lengths are in bytes.
+//! A fragment's own field is where it starts, in bytes. Lengths are in bytes. So are a first fragment that ends
+//! inside its transport header, with its ports, and what stands behind extension headers that were not walked to
+//! their end.
 //!
 //! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
 
 use super::line::Line;
 use crate::packet::{
     Ip,
+    Malformed,
     Network,
     Transport, //
 };
@@ -32,15 +35,25 @@ use core::net::IpAddr;
 /// Room for the longest line, which a test measures.
 pub(crate) const CAPACITY: usize = 224;
 
+/// Whether a packet without a whole transport header has a line: if it is a fragment, or if what stands behind
+/// its extension headers is not known.
+pub(crate) fn has_line(network: &Network) -> bool {
+    match network.malformed {
+        Some(Malformed::Invalid) => false,
+        Some(Malformed::Truncated | Malformed::TooManyExtensions) => true,
+        None => network.fragment.is_some(),
+    }
+}
+
 /// Appends the classic line of a packet. All numbers are as on the wire, in host order.
 #[inline]
 pub(crate) fn write(line: &mut Line<CAPACITY>, network: &Network, transport: &Transport) {
-    let (source_port, destination_port) = transport.ports().unzip();
+    let ports = transport.ports();
 
     line.text("source : ");
-    end(line, network.source(), source_port);
+    end(line, network.source(), ports.source);
     line.text(" | dest : ");
-    end(line, network.destination(), destination_port);
+    end(line, network.destination(), ports.destination);
     match transport {
         Transport::Tcp(tcp) => line
             .text(" | seq : ")
@@ -80,7 +93,7 @@ pub(crate) fn write(line: &mut Line<CAPACITY>, network: &Network, transport: &Tr
         Transport::Sctp(sctp) => line
             .text(" | sctp | vtag : ")
             .decimal(sctp.verification_tag),
-        Transport::Other | Transport::LaterFragment => {
+        Transport::Ports(_) | Transport::Other | Transport::LaterFragment => {
             line.text(" | protocol : ").decimal(network.protocol.into());
             if let Some(fragment) = network.fragment {
                 line.text(" | fragment : ")

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     events,
     netfilter::{
+        Family,
         InetHook,
         Instruction,
         Logger,
@@ -40,9 +41,10 @@ use crate::{
         State, //
     },
     packet::{
+        self,
         icmp,
         Glance,
-        Transport, //
+        Malformed, //
     },
 };
 use core::{
@@ -146,14 +148,15 @@ impl Settings {
         }
     }
 
-    /// Whether the conditions on the addresses hold.
+    /// Whether the conditions on the addresses hold, which none holds for that are not there.
     #[inline]
-    pub(super) fn want_addresses(&self, glance: &Glance, packet: &Packet<'_>) -> bool {
+    pub(super) fn want_addresses(&self, packet: &Packet<'_>, family: Family) -> bool {
+        let v6 = family == Family::Ipv6;
         let among = |list: &Prefixes, address: Option<IpAddr>| {
             address.is_some_and(|address| list.contain(address))
         };
-        let source = |list: &Prefixes| among(list, glance.source(packet));
-        let destination = |list: &Prefixes| among(list, glance.destination(packet));
+        let source = |list: &Prefixes| among(list, packet::source(packet, v6));
+        let destination = |list: &Prefixes| among(list, packet::destination(packet, v6));
 
         holds(&self.host, |list| source(list) || destination(list))
             && holds(&self.source, source)
@@ -178,24 +181,53 @@ impl Settings {
         }
     }
 
-    /// Whether there is a condition that only a network header can meet.
+    /// Whether there is a condition on the addresses.
     pub(super) fn ask_for_addresses(&self) -> bool {
         self.host.is_some() || self.source.is_some() || self.destination.is_some()
     }
 
     /// Whether the conditions on the ports hold, which nothing without ports meets.
+    ///
+    /// An error where the packet ends before the ports that a condition asks for.
     #[inline]
-    pub(super) fn want_ports(&self, transport: &Transport) -> bool {
+    pub(super) fn want_ports(
+        &self,
+        glance: Glance,
+        packet: &Packet<'_>,
+    ) -> Result<bool, Malformed> {
         if !self.ask_for_ports() {
-            return true;
+            return Ok(true);
         }
-        let Some((source, destination)) = transport.ports() else {
-            return false;
-        };
+        match glance.both_ports(packet) {
+            Some((source, destination)) => Ok(self.hold_for(Some(source), Some(destination))),
+            None => self.want_missing_ports(glance, packet),
+        }
+    }
+
+    /// As [`want_ports`](Self::want_ports), of a packet that has not both. Ports that are not known, since the
+    /// extension headers before them were not walked to the end, are not held against it.
+    #[cold]
+    #[inline(never)]
+    fn want_missing_ports(&self, glance: Glance, packet: &Packet<'_>) -> Result<bool, Malformed> {
+        let ports = glance.ports(packet);
+
+        if glance.ports_may_be_any() || self.hold_for(ports.source, ports.destination) {
+            Ok(true)
+        } else if glance.should_have_ports() {
+            Err(Malformed::Truncated)
+        } else {
+            Ok(false)
+        }
+    }
+
+    #[inline(always)]
+    fn hold_for(&self, source: Option<u16>, destination: Option<u16>) -> bool {
+        let among = |list: &Ports, port: Option<u16>| port.is_some_and(|port| list.contain(port));
+
         holds(&self.port, |list| {
-            list.contain(source) || list.contain(destination)
-        }) && holds(&self.source_port, |list| list.contain(source))
-            && holds(&self.destination_port, |list| list.contain(destination))
+            among(list, source) || among(list, destination)
+        }) && holds(&self.source_port, |list| among(list, source))
+            && holds(&self.destination_port, |list| among(list, destination))
     }
 
     /// Whether there is a condition that only a transport header can meet.

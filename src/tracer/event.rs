@@ -6,7 +6,8 @@
 
 use super::{
     counters::Outcome,
-    full::Headers, //
+    full::Headers,
+    segments, //
 };
 use crate::{
     events,
@@ -24,7 +25,7 @@ use core::net::IpAddr;
 
 /// Records a packet. It is lost where nobody listens.
 #[inline]
-pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) -> Outcome {
+pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) -> Outcome {
     if events::packet(|| read(packet, state, headers)) {
         Outcome::Emitted
     } else {
@@ -34,16 +35,7 @@ pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_
 
 /// All that an event has. Out of line, as for most packets nobody listens.
 #[inline(never)]
-fn read(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) -> events::Packet {
-    let (network, transport, malformed) = match headers {
-        Headers::None(malformed) => (None, None, Some(malformed)),
-        Headers::Network(network, malformed) => (Some(network), None, Some(malformed)),
-        Headers::Transport(network, transport, _) => (
-            Some(network),
-            Some(transport),
-            transport.is_invalid().then_some(Malformed::Invalid),
-        ),
-    };
+fn read(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) -> events::Packet {
     let mut event = events::Packet {
         skbaddr: packet.address(),
         hook: state.hooknum(),
@@ -51,12 +43,13 @@ fn read(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) -> events:
         netns: state.net_inode(),
         mark: packet.mark(),
         len: packet.len() as u32,
-        gso_segs: packet.segments(),
+        gso_segs: segments(packet, headers).unwrap_or(1),
         csum_state: packet.checksum_state() as u8,
-        malformed: match malformed {
+        malformed: match headers.malformed {
             None => 0,
             Some(Malformed::Truncated) => events::TRUNCATED as u8,
             Some(Malformed::Invalid) => events::INVALID as u8,
+            Some(Malformed::TooManyExtensions) => events::TOO_MANY_EXTHDRS as u8,
         },
         ..Default::default()
     };
@@ -67,9 +60,9 @@ fn read(packet: &Packet<'_>, state: &State<'_>, headers: Headers<'_>) -> events:
     if let Some(device) = state.output() {
         event.outdev = *device.name().as_array();
     }
-    if let Some(network) = network {
+    if let Some(network) = headers.network {
         read_network(&mut event, network);
-        if let Some(transport) = transport {
+        if let Some(transport) = headers.transport {
             read_transport(&mut event, network, transport);
         }
     }
@@ -92,7 +85,9 @@ fn read_network(event: &mut events::Packet, network: &Network) {
 }
 
 fn read_transport(event: &mut events::Packet, network: &Network, transport: &Transport) {
-    (event.sport, event.dport) = transport.ports().unwrap_or_default();
+    let ports = transport.ports();
+    event.sport = ports.source.unwrap_or_default();
+    event.dport = ports.destination.unwrap_or_default();
     event.payload = network.payload_len(transport).unwrap_or_default() as u32;
     match transport {
         Transport::Tcp(tcp) => {
@@ -112,6 +107,6 @@ fn read_transport(event: &mut events::Packet, network: &Network, transport: &Tra
                 event.seq = echo.seq.into();
             }
         }
-        Transport::Sctp(_) | Transport::Other | Transport::LaterFragment => {}
+        Transport::Sctp(_) | Transport::Ports(_) | Transport::Other | Transport::LaterFragment => {}
     }
 }

@@ -14,21 +14,29 @@
 //! | `mark` | the packet's mark |
 //! | `uid` | owner of the sending socket, if there is one |
 //! | `len` | bytes from the network header on |
-//! | `segments` | how many packets this one stands for, with segmentation offload only |
+//! | `segments` | how many packets this one stands for, with segmentation offload only: as the kernel has counted them, or will |
 //! | `src`, `dst`, `ttl`, `hoplimit`, `tos`, `tc`, `flowlabel`, `id` | of the IP header |
 //! | `df` | don't fragment |
 //! | `frag` | where this fragment starts, in bytes, with `+` if more follow; `fragid` is IPv6's id |
-//! | `proto` | name, or number |
+//! | `proto` | name, or number; an extension header's where what stands above is not known |
 //! | `sport`, `dport`, `seq`, `ack`, `window`, `urg`, `vtag` | of the transport header |
 //! | `flags` | TCP's, in the order FIN,SYN,RST,PSH,ACK,URG,ECE,CWR,AE |
 //! | `type`, `code`, `echoid`, `echoseq` | of ICMP, by name where there is one |
 //! | `csum` | the checksum field as it is |
 //! | `csum_state` | `none`: nobody looked; `unnecessary`: a device found it right; `complete`: a device summed up the packet; `partial`: a device is yet to fill it in, so that the field is not wrong but unfinished |
-//! | `payload` | bytes of data |
+//! | `payload` | bytes of data of TCP and UDP in this packet; UDP's own length counts |
 //! | `options` | TCP's, in their order |
 //!
-//! A packet that ends inside a header has `TRUNCATED` at the end, one that contradicts itself `INVALID`.
-//! Where that is TCP's options or a length in the transport header, the fields before are there.
+//! A packet that ends inside a header has `TRUNCATED` at the end, one that contradicts itself `INVALID`, one of
+//! more extension headers than are walked `TOO_MANY_EXTHDRS`. The fields before are there, and of a header that
+//! is cut, the ports.
+//!
+//! What is looked at for that: IPv4's version, header length and total length, IPv6's version and the lengths of
+//! its extension headers, TCP's data offset, and UDP's length, by the rules of `udp_rcv()`: not less than its
+//! header, not more than there is but in a first fragment, and 0 only in a jumbogram or with segmentation
+//! offload. What is not: checksums, the options of IPv4 and of IPv6, and what else has a length of its own behind
+//! the first bytes of its header: SCTP's chunks, the extensions of ICMP errors and what they quote, UDP-Lite's
+//! coverage, DCCP's data offset. The kernel itself drops a packet for these after the hooks.
 //!
 //! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
 
@@ -71,46 +79,43 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) checksum: &'static str,
 }
 
-/// How far a packet could be read.
-#[derive(Clone, Copy)]
-pub(crate) enum Headers<'a> {
-    /// Not even the network header.
-    None(Malformed),
-    /// The network header only.
-    Network(&'a Network, Malformed),
-    /// Both, with TCP's options if it has any.
-    Transport(
-        &'a Network,
-        &'a Transport,
-        Option<&'a Result<TcpOptions, Malformed>>,
-    ),
+/// What could be read of a packet.
+pub(crate) struct Headers<'a> {
+    pub(crate) network: Option<&'a Network>,
+    /// Of a header that is cut, the ports.
+    pub(crate) transport: Option<&'a Transport>,
+    pub(crate) options: Option<&'a TcpOptions>,
+    pub(crate) malformed: Option<Malformed>,
+}
+
+impl<'a> Headers<'a> {
+    /// Those of a packet of which nothing is malformed, without TCP's options.
+    pub(crate) fn sound(network: &'a Network, transport: &'a Transport) -> Self {
+        Self {
+            network: Some(network),
+            transport: Some(transport),
+            options: None,
+            malformed: None,
+        }
+    }
 }
 
 /// Appends the full line of a packet.
-pub(crate) fn write(line: &mut Line<CAPACITY>, around: &Surroundings<'_>, headers: Headers<'_>) {
+pub(crate) fn write(line: &mut Line<CAPACITY>, around: &Surroundings<'_>, headers: &Headers<'_>) {
     write_surroundings(line, around);
-    let malformed = match headers {
-        Headers::None(malformed) => Some(malformed),
-        Headers::Network(network, malformed) => {
-            write_network(line, network);
-            Some(malformed)
-        }
-        Headers::Transport(network, transport, options) => {
-            write_network(line, network);
+    if let Some(network) = headers.network {
+        write_network(line, network);
+        if let Some(transport) = headers.transport {
             write_transport(line, network, transport, around.checksum);
-            match options {
-                Some(Ok(options)) => {
-                    write_options(line, options);
-                    None
-                }
-                Some(Err(malformed)) => Some(*malformed),
-                None => transport.is_invalid().then_some(Malformed::Invalid),
-            }
         }
-    };
-    match malformed {
+    }
+    if let Some(options) = headers.options {
+        write_options(line, options);
+    }
+    match headers.malformed {
         Some(Malformed::Truncated) => line.text(" TRUNCATED"),
         Some(Malformed::Invalid) => line.text(" INVALID"),
+        Some(Malformed::TooManyExtensions) => line.text(" TOO_MANY_EXTHDRS"),
         None => line,
     };
 }
@@ -185,11 +190,12 @@ fn write_transport(
     transport: &Transport,
     checksum: &'static str,
 ) {
-    if let Some((source, destination)) = transport.ports() {
-        line.text(" sport=")
-            .decimal(source.into())
-            .text(" dport=")
-            .decimal(destination.into());
+    let ports = transport.ports();
+    if let Some(source) = ports.source {
+        line.text(" sport=").decimal(source.into());
+    }
+    if let Some(destination) = ports.destination {
+        line.text(" dport=").decimal(destination.into());
     }
     let check = match transport {
         Transport::Tcp(tcp) => {
@@ -205,7 +211,7 @@ fn write_transport(
             line.text(" vtag=").decimal(sctp.verification_tag);
             None
         }
-        Transport::Other | Transport::LaterFragment => None,
+        Transport::Ports(_) | Transport::Other | Transport::LaterFragment => None,
     };
     if let Some(check) = check {
         line.text(" csum=")

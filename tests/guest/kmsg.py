@@ -22,10 +22,12 @@ class Line(NamedTuple):
 
 
 class Fragment(NamedTuple):
-    """The fields of the line of a fragment that has no TCP header."""
+    """The fields of the line of a fragment that has no whole TCP header: a first one may have its ports."""
 
     source: str
+    source_port: int | None
     dest: str
+    dest_port: int | None
     offset: int
 
 
@@ -50,7 +52,7 @@ _CLASSIC = re.compile(
     rf" \| csum : 0x(0|[1-9a-f][0-9a-f]{{0,3}}) \| urg_ptr : {_NUMBER}"
 )
 _FRAGMENT = re.compile(
-    rf"nf_tracer: source : {_ADDRESS} \| dest : {_ADDRESS}"
+    rf"nf_tracer: source : {_ADDRESS}(?::{_NUMBER})? \| dest : {_ADDRESS}(?::{_NUMBER})?"
     rf" \| protocol : 6 \| fragment : {_NUMBER} \| id : {_NUMBER} \| length : {_NUMBER}"
 )
 _SUMMARY = re.compile(r"nf_tracer: (?:(\w+) ipv4 )?log seen (.*)")
@@ -113,7 +115,11 @@ def parse_line(text: str) -> Line:
 def fragments(records: list[tuple[int, str]]) -> list[Fragment]:
     """The lines of fragments."""
     matches = [_FRAGMENT.fullmatch(text) for _, text in records]
-    return [Fragment(match[1], match[2], int(match[3])) for match in matches if match]
+    found = (match.groups() for match in matches if match)
+    return [
+        Fragment(source, int(sport) if sport else None, dest, int(dport) if dport else None, int(offset))
+        for source, sport, dest, dport, offset, *_ in found
+    ]
 
 
 def parse_summary(text: str) -> Summary:

@@ -11,7 +11,7 @@ from kmsg import Fragment, Line, Summary
 # @ gives the bytes: tshark shows a total length of 0 as the length that it takes the packet for.
 _FIELDS = [
     *("frame.number", "frame.interface_name", "frame.len", "eth.src", "eth.dst", "eth.type"),
-    *("ip.version", "ip.hdr_len", "@ip.len", "ip.frag_offset", "ip.proto", "ip.checksum.status"),
+    *("ip.version", "ip.hdr_len", "@ip.len", "ip.frag_offset", "ip.flags.mf", "ip.proto", "ip.checksum.status"),
     *("ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw"),
     *("tcp.window_size_value", "tcp.checksum", "tcp.urgent_pointer"),
 ]
@@ -44,6 +44,8 @@ class Packet(NamedTuple):
     header_len: int
     total_len: int
     fragment_offset: int
+    more_fragments: bool
+    ports: tuple[int | None, int | None]
     protocol: int | None
     checksum_good: bool
     source: str
@@ -62,6 +64,11 @@ class Packet(NamedTuple):
         # 0 is what segmentation offload writes for a length that the field cannot hold.
         length = min(self.total_len, there) if self.total_len else there
         return "emitted" if length - self.header_len >= _TCP_HEADER else "truncated"
+
+    def has_fragment_line(self) -> bool:
+        """Whether it is a fragment without a whole TCP header."""
+        cut_first = self.more_fragments and self.outcome() == "truncated"
+        return self.outcome() == "fragment" or cut_first
 
     def is_received(self, mac: str) -> bool:
         """Whether a host at this address takes it in: what ip_rcv() drops gets to no hook."""
@@ -83,7 +90,7 @@ def decode(capture: Path) -> list[Packet]:
 
 def _packet(row: list[str]) -> Packet:
     frame, interface, frame_len, source_mac, dest_mac, _, version, *numbers = row[:_FIRST_LINE_FIELD]
-    header_len, total_len, offset, protocol, checksum = numbers
+    header_len, total_len, offset, more, protocol, checksum = numbers
     fields = row[_FIRST_LINE_FIELD:]
     line = None
     if all(fields):
@@ -102,6 +109,8 @@ def _packet(row: list[str]) -> Packet:
         header_len=int(header_len or 0),
         total_len=int(total_len.replace(":", "") or "0", 16),
         fragment_offset=int(offset or 0),
+        more_fragments=more in ("1", "True"),
+        ports=(int(fields[1]) if fields[1] else None, int(fields[3]) if fields[3] else None),
         protocol=int(protocol) if protocol else None,
         checksum_good=checksum == _CHECKSUM_GOOD,
         source=fields[0],
@@ -154,9 +163,12 @@ def summarize(packets: list[Packet]) -> Summary:
 
 def fragments(packets: list[Packet]) -> list[Fragment]:
     """The lines of fragments that these packets should have led to."""
-    found = [packet for packet in packets if packet.outcome() == "fragment"]
-    # tshark has the field as it is, in units of 8 bytes.
-    return [Fragment(packet.source, packet.dest, packet.fragment_offset * 8) for packet in found]
+    # tshark has the offset as it is, in units of 8 bytes.
+    return [
+        Fragment(packet.source, packet.ports[0], packet.dest, packet.ports[1], packet.fragment_offset * 8)
+        for packet in packets
+        if packet.has_fragment_line()
+    ]
 
 
 def surplus[T: NamedTuple](lines: list[T], others: list[T]) -> list[T]:

@@ -91,7 +91,7 @@ def test_the_full_line_has_what_tshark_sees(network: Network, tmp_path: Path) ->
             if name.startswith("_"):
                 end = "src" if key == "sport" else "dst"
                 # Not those of the packet that an ICMP error quotes.
-                kinds = [kind for kind in ("tcp", "udp", "sctp") if kind.upper() in packet and ICMP not in packet]
+                kinds = () if ICMP in packet else ("tcp", "udp", "sctp")
                 value = "".join(theirs[f"{kind}.{end}port"] for kind in kinds)
             else:
                 value = theirs[name]
@@ -119,7 +119,7 @@ def test_the_full_line_tells_options_names_and_what_is_wrong(network: Network, t
             "proto=47",
             r"frag=1480\+ proto=udp",
             "proto=sctp sport=11 dport=12 vtag=3735928559",
-            "proto=tcp TRUNCATED",
+            r"proto=tcp sport=\d+ dport=\d+ TRUNCATED",
         ),
         strict=True,
     ):

@@ -114,9 +114,6 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
     assert len(found) == len(expected)
     for event, packet in zip(found, expected, strict=True):
         cut_short = packet["saddr"] == "10.1.0.10"
-        if cut_short:
-            # tshark takes what there is for ports.
-            packet |= {"sport": "", "dport": ""}
         for key, value in packet.items():
             ours = event[key]
             if key == "frag_off":

@@ -12,6 +12,10 @@ impl Bytes for &[u8] {
     fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         self.get(offset..)?.first_chunk().copied()
     }
+
+    fn is_gso(&self) -> bool {
+        false
+    }
 }
 
 /// A packet in pieces.
@@ -42,5 +46,9 @@ impl Bytes for Scattered<'_> {
             done += taken;
         }
         (offset == 0 && done == N).then_some(copy)
+    }
+
+    fn is_gso(&self) -> bool {
+        false
     }
 }

@@ -16,9 +16,12 @@ use std::{
     net::IpAddr, //
 };
 
-use crate::reading::{
-    Net,
-    Upper, //
+use crate::{
+    packet::Malformed,
+    reading::{
+        Reading,
+        Upper, //
+    }, //
 };
 
 /// Identifier and sequence number, in those messages that have them.
@@ -31,14 +34,21 @@ fn echo(kind: u8, rest: [u8; 4], v6: bool) -> Option<(u16, u16)> {
     has_them.then_some((u16::from_be_bytes([i0, i1]), u16::from_be_bytes([s0, s1])))
 }
 
-/// The classic line, which needs both headers.
-pub(crate) fn classic(net: &Net, upper: &Upper) -> String {
+/// The classic line. Where the transport header is cut, only what may be delivered has one.
+pub(crate) fn classic(reading: &Reading) -> Option<String> {
+    let net = reading.network.as_ref()?;
+    let upper = match &reading.upper {
+        Ok(upper) => upper,
+        Err(Malformed::Invalid) => return None,
+        Err(_) if net.malformed.is_none() && net.fragment.is_none() => return None,
+        Err(_) => &Upper::Ports,
+    };
     let end = |address: IpAddr, port: Option<u16>| match (address, port) {
         (IpAddr::V6(address), Some(port)) => format!("[{address}]:{port}"),
         (address, Some(port)) => format!("{address}:{port}"),
         (address, None) => address.to_string(),
     };
-    let (sport, dport) = upper.ports().unzip();
+    let (sport, dport) = reading.ports;
     let v6 = net.v4.is_none();
     let mut line = format!(
         "source : {} | dest : {}",
@@ -74,7 +84,7 @@ pub(crate) fn classic(net: &Net, upper: &Upper) -> String {
             )
         }
         Upper::Sctp { tag, .. } => write!(line, " | sctp | vtag : {tag}"),
-        Upper::Other | Upper::LaterFragment => {
+        Upper::Ports | Upper::Other | Upper::LaterFragment => {
             let fragment = net.fragment.map(|(id, offset, _)| {
                 format!(" | fragment : {} | id : {id}", u32::from(offset) * 8)
             });
@@ -88,7 +98,7 @@ pub(crate) fn classic(net: &Net, upper: &Upper) -> String {
         }
     }
     .unwrap();
-    line
+    Some(line)
 }
 
 /// TCP's flags, from the lowest bit on.

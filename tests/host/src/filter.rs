@@ -80,7 +80,7 @@ pub fn check(input: &[u8]) {
         netns: control.pick([1, u32::MAX]),
         mark: control.pick([0, 0x2a, u32::MAX]),
         uid: control.pick([None, Some(0), Some(u32::MAX)]),
-        segments: control.pick([None, Some(1), Some(u16::MAX)]),
+        segments: control.pick([None, Some(1), Some(u16::MAX), None, Some(0)]),
         checksum: control.pick([
             ChecksumState::None,
             ChecksumState::Unnecessary,
@@ -89,7 +89,11 @@ pub fn check(input: &[u8]) {
         ]),
     };
     let piece = control.pick([usize::MAX, 1, 3, 7, 20, 24, 40, 44]);
-    let reading = reading::read(packet, around.family == Family::Ipv6);
+    let reading = reading::read(
+        packet,
+        around.family == Family::Ipv6,
+        around.segments.is_some(),
+    );
     let filter = Filter::new(&mut control, &reading);
 
     filter.put_in_force();
@@ -129,10 +133,10 @@ pub fn check(input: &[u8]) {
     assert_eq!(counted.lines().collect::<Vec<_>>(), expected, "{}", what());
 
     let has = |sink: &str| told && filter.sinks.contains(&sink);
-    let line = match (filter.format, &reading.network, &reading.upper) {
+    let line = match filter.format {
         _ if !has("log") => None,
-        ("full", _, _) => Some(expected::full(&reading, &around, packet.len())),
-        ("classic", Ok(net), Ok(upper)) => Some(expected::classic(net, upper)),
+        "full" => Some(expected::full(&reading, &around, packet.len())),
+        "classic" => expected::classic(&reading),
         _ => None,
     };
     assert_eq!(

@@ -21,17 +21,24 @@ use etherparse::{
 use crate::packet::Malformed::{
     self,
     Invalid,
+    TooManyExtensions,
     Truncated, //
 };
 
 /// How many of IPv6's extension headers the tracer walks.
-const MAX_EXTENSIONS: usize = 8;
+const MAX_EXTENSIONS: usize = 16;
 
 /// What stands in a packet.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    pub(crate) network: Result<Net, Malformed>,
+    /// `None` if it ends inside of the IP header.
+    pub(crate) network: Option<Net>,
+    /// The transport header, if it is whole and where it should be. It may contradict itself.
     pub(crate) upper: Result<Upper, Malformed>,
+    /// Source and destination, as far as they are there.
+    pub(crate) ports: (Option<u16>, Option<u16>),
+    /// What is wrong with any of the headers.
+    pub(crate) malformed: Option<Malformed>,
 }
 
 #[derive(Debug)]
@@ -50,6 +57,9 @@ pub(crate) struct Net {
     pub(crate) flow_label: u32,
     /// Id, where it starts in units of 8 bytes, whether others follow.
     pub(crate) fragment: Option<(u32, u16, bool)>,
+    /// The numbers of IPv6's extension headers.
+    pub(crate) extensions: Vec<u8>,
+    pub(crate) malformed: Option<Malformed>,
 }
 
 #[derive(Debug)]
@@ -61,7 +71,6 @@ pub(crate) enum Upper {
         options: Option<Vec<u8>>,
     },
     Udp {
-        ports: (u16, u16),
         length: u16,
         check: u16,
     },
@@ -72,76 +81,124 @@ pub(crate) enum Upper {
         rest: [u8; 4],
     },
     Sctp {
-        ports: (u16, u16),
         tag: u32,
     },
+    /// Only the ports are read.
+    Ports,
     Other,
     LaterFragment,
-}
-
-impl Upper {
-    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
-        match self {
-            Self::Tcp { header, .. } => Some((header.source_port, header.destination_port)),
-            Self::Udp { ports, .. } | Self::Sctp { ports, .. } => Some(*ports),
-            _ => None,
-        }
-    }
-
-    /// Whether a length in the header is less than the header has.
-    pub(crate) fn is_invalid(&self) -> bool {
-        match self {
-            Self::Tcp { data_offset, .. } => *data_offset < 20,
-            Self::Udp { length, .. } => (1..8).contains(length),
-            _ => false,
-        }
-    }
-
-    /// The length of the header, where data is told of.
-    fn header_len(&self) -> Option<usize> {
-        match self {
-            Self::Tcp { data_offset, .. } => Some(*data_offset),
-            Self::Udp { .. } => Some(8),
-            _ => None,
-        }
-    }
 }
 
 impl Net {
     /// How many bytes of data there are.
     pub(crate) fn payload(&self, upper: &Upper) -> Option<usize> {
-        self.end
-            .checked_sub(self.start)?
-            .checked_sub(upper.header_len()?)
+        let there = self.end.checked_sub(self.start)?;
+        match upper {
+            Upper::Tcp { data_offset, .. } => there.checked_sub(*data_offset),
+            Upper::Udp { length: 0, .. } => Some(there - 8),
+            Upper::Udp { length: 1..8, .. } => Some(0),
+            Upper::Udp { length, .. } => Some(there.min((*length).into()) - 8),
+            _ => None,
+        }
+    }
+
+    /// Whether it is known what stands behind the extension headers.
+    pub(crate) fn is_upper_known(&self) -> bool {
+        self.v4.is_some() || !EXTENSIONS.contains(&self.protocol)
+    }
+
+    pub(crate) fn is_later_fragment(&self) -> bool {
+        self.fragment.is_some_and(|(_, offset, _)| offset != 0)
     }
 }
 
-pub(crate) fn read(packet: &[u8], v6: bool) -> Reading {
+/// Those that the kernel takes for ones.
+const EXTENSIONS: [u8; 5] = [0, 43, 44, 51, 60];
+
+/// Reads a packet, which is one of many segments if `gso`.
+pub(crate) fn read(packet: &[u8], v6: bool, gso: bool) -> Reading {
     let network = if v6 { read_v6(packet) } else { read_v4(packet) };
-    let upper = match &network {
-        Ok(net) => read_upper(packet, net),
-        Err(malformed) => Err(*malformed),
+    let Some(net) = network else {
+        return Reading {
+            network: None,
+            upper: Err(Truncated),
+            ports: (None, None),
+            malformed: Some(Truncated),
+        };
     };
-    Reading { network, upper }
+    let upper = match net.malformed {
+        None => read_upper(packet, &net),
+        Some(malformed) => Err(malformed),
+    };
+    let malformed = match &upper {
+        Err(malformed) => Some(*malformed),
+        Ok(upper) => (!makes_sense(packet, &net, upper, gso)).then_some(Invalid),
+    };
+    let port = |at: usize| {
+        let has_ports = [6, 17, 33, 132, 136].contains(&net.protocol) && !net.is_later_fragment();
+        let bytes = packet.get(net.start + at..net.start + at + 2);
+        bytes
+            .filter(|_| has_ports)
+            .map(|bytes| u16::from(bytes[0]) * 256 + u16::from(bytes[1]))
+    };
+    Reading {
+        upper,
+        ports: (port(0), port(2)),
+        malformed,
+        network: Some(net),
+    }
 }
 
-fn read_v4(packet: &[u8]) -> Result<Net, Malformed> {
-    if packet.len() < 20 {
-        return Err(Truncated);
+/// Whether the lengths in a transport header can be.
+fn makes_sense(packet: &[u8], net: &Net, upper: &Upper, gso: bool) -> bool {
+    match upper {
+        Upper::Tcp { data_offset, .. } => *data_offset >= 20,
+        Upper::Udp { length: 0, .. } => gso || is_jumbogram(packet, net),
+        Upper::Udp { length, .. } => {
+            let is_first_fragment = net.fragment.is_some_and(|(_, _, more)| more);
+            *length >= 8 && (is_first_fragment || net.start + usize::from(*length) <= net.end)
+        }
+        _ => true,
     }
+}
+
+/// Whether IPv6's hop-by-hop options have one with a length of more than 16 bits.
+fn is_jumbogram(packet: &[u8], net: &Net) -> bool {
+    if net.v4.is_some() || packet[4..7] != [0, 0, 0] {
+        return false;
+    }
+    let header = Ipv6RawExtHeaderSlice::from_slice(&packet[40..]).unwrap();
+    let mut options = header.payload();
+    for _ in 0..64 {
+        options = match options {
+            [194, len, value @ ..] => {
+                return *len == 4 && value.len() >= 4 && value[..2] != [0, 0];
+            }
+            [0, rest @ ..] => rest,
+            [_, len, ..] => options.get(usize::from(*len) + 2..).unwrap_or_default(),
+            _ => return false,
+        };
+    }
+    false
+}
+
+fn read_v4(packet: &[u8]) -> Option<Net> {
+    // A header that says it is one of 20 bytes is one that etherparse takes.
+    let mut fixed: [u8; 20] = *packet.first_chunk()?;
+    fixed[0] = 0x45;
+    let header = Ipv4HeaderSlice::from_slice(&fixed).unwrap();
     // Options need not be there.
     let mut whole = packet.to_vec();
     whole.resize(packet.len().max(60), 0);
-    let header = Ipv4HeaderSlice::from_slice(&whole).map_err(|_| Invalid)?;
-    let start = header.slice().len();
-    let end = match usize::from(header.total_len()) {
-        0 => packet.len(),
-        length if length < start => return Err(Invalid),
-        length => length.min(packet.len()),
+    let start = usize::from(packet[0] & 15) * 4;
+    let (end, fits) = match usize::from(header.total_len()) {
+        0 => (packet.len(), true),
+        length => (length.min(packet.len()), length >= start),
     };
+    let is_sound = fits && Ipv4HeaderSlice::from_slice(&whole).is_ok();
     let (offset, more) = (header.fragments_offset().value(), header.more_fragments());
 
-    Ok(Net {
+    Some(Net {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
         protocol: header.protocol().0,
@@ -156,17 +213,18 @@ fn read_v4(packet: &[u8]) -> Result<Net, Malformed> {
             offset,
             more,
         )),
+        extensions: vec![],
+        malformed: (!is_sound).then_some(Invalid),
     })
 }
 
-fn read_v6(packet: &[u8]) -> Result<Net, Malformed> {
-    if packet.len() < 40 {
-        return Err(Truncated);
-    }
-    let header = Ipv6HeaderSlice::from_slice(packet).map_err(|_| Invalid)?;
+fn read_v6(packet: &[u8]) -> Option<Net> {
+    let mut fixed: [u8; 40] = *packet.first_chunk()?;
+    fixed[0] = 0x60 | (fixed[0] & 15);
+    let header = Ipv6HeaderSlice::from_slice(&fixed).unwrap();
     let end = match usize::from(header.payload_length()) {
         0 => packet.len(),
-        length => packet.len().min(40 + length),
+        length => packet.len().min(length + 40),
     };
     let mut net = Net {
         source: header.source_addr().into(),
@@ -179,43 +237,66 @@ fn read_v6(packet: &[u8]) -> Result<Net, Malformed> {
         v4: None,
         flow_label: header.flow_label().value(),
         fragment: None,
+        extensions: vec![],
+        malformed: None,
     };
+    if walk(packet, &mut net).is_none() {
+        net.malformed = Some(Truncated);
+    } else if !net.is_upper_known() && !net.is_later_fragment() {
+        net.malformed = Some(TooManyExtensions);
+    }
+    if packet[0] >> 4 != 6 {
+        net.malformed = Some(Invalid);
+    }
+    Some(net)
+}
 
-    for number in 0.. {
-        let rest = &packet[net.start..end];
+/// Goes on to what stands behind the extension headers. `None` if the datagram ends before.
+fn walk(packet: &[u8], net: &mut Net) -> Option<()> {
+    while EXTENSIONS.contains(&net.protocol) && net.extensions.len() < MAX_EXTENSIONS {
+        net.extensions.push(net.protocol);
+        let rest = packet.get(net.start..net.end).unwrap_or_default();
         let (next, len) = match net.protocol.into() {
             ip_number::IPV6_FRAG => {
-                let header = Ipv6FragmentHeaderSlice::from_slice(rest).map_err(|_| Truncated)?;
+                // What is not there of the header, or only behind the datagram, is 0, as far as that is the id.
+                let mut bytes = packet.get(net.start..).unwrap_or_default().to_vec();
+                if bytes.len() < 4 {
+                    return None;
+                }
+                if bytes.len() < 8 {
+                    bytes.truncate(4);
+                    bytes.resize(8, 0);
+                }
+                let header = Ipv6FragmentHeaderSlice::from_slice(&bytes).unwrap();
                 let offset = header.fragment_offset().value();
                 net.fragment = Some((header.identification(), offset, header.more_fragments()));
+                if offset == 0 && rest.len() < 8 {
+                    return None;
+                }
                 (header.next_header(), 8)
             }
             ip_number::AUTH if rest.len() >= 8 && rest[1] == 0 => (rest[0].into(), 8),
             ip_number::AUTH => {
-                let header = IpAuthHeaderSlice::from_slice(rest).map_err(|_| Truncated)?;
+                let header = IpAuthHeaderSlice::from_slice(rest).ok()?;
                 (header.next_header(), header.slice().len())
             }
-            kind if Ipv6RawExtHeaderSlice::header_type_supported(kind) => {
-                let header = Ipv6RawExtHeaderSlice::from_slice(rest).map_err(|_| Truncated)?;
+            _ => {
+                let header = Ipv6RawExtHeaderSlice::from_slice(rest).ok()?;
                 (header.next_header(), header.slice().len())
             }
-            _ => break,
         };
         net.protocol = next.0;
         net.start += len;
         // What is behind the header of a later fragment belongs to none.
-        if net.fragment.is_some_and(|(_, offset, _)| offset != 0) {
-            break;
-        }
-        if number == MAX_EXTENSIONS {
-            return Err(Invalid);
+        if net.is_later_fragment() {
+            return (net.start <= net.end).then_some(());
         }
     }
-    Ok(net)
+    Some(())
 }
 
 fn read_upper(packet: &[u8], net: &Net) -> Result<Upper, Malformed> {
-    if net.fragment.is_some_and(|(_, offset, _)| offset != 0) {
+    if net.is_later_fragment() {
         return Ok(Upper::LaterFragment);
     }
     let v6 = net.v4.is_none();
@@ -226,6 +307,7 @@ fn read_upper(packet: &[u8], net: &Net) -> Result<Upper, Malformed> {
         ip_number::ICMP if !v6 => 8,
         ip_number::IPV6_ICMP if v6 => 8,
         ip_number::SCTP => 12,
+        ip_number::DCCP | ip_number::UDP_LITE => 4,
         _ => return Ok(Upper::Other),
     };
     if bytes.len() < needed {
@@ -247,16 +329,12 @@ fn read_upper(packet: &[u8], net: &Net) -> Result<Upper, Malformed> {
         ip_number::UDP => {
             let header = UdpHeaderSlice::from_slice(bytes).unwrap();
             Upper::Udp {
-                ports: (header.source_port(), header.destination_port()),
                 length: header.length(),
                 check: header.checksum(),
             }
         }
+        ip_number::DCCP | ip_number::UDP_LITE => Upper::Ports,
         ip_number::SCTP => Upper::Sctp {
-            ports: (
-                u16::from_be_bytes([bytes[0], bytes[1]]),
-                u16::from_be_bytes([bytes[2], bytes[3]]),
-            ),
             tag: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
         },
         _ => {

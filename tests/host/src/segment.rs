@@ -38,17 +38,21 @@ impl From<Malformed> for NoSegment {
         match malformed {
             Malformed::Invalid => Self::Invalid,
             Malformed::Truncated => Self::Truncated,
+            Malformed::TooManyExtensions => panic!("IPv4 has no extension headers"),
         }
     }
 }
 
 impl Segment {
     pub(crate) fn parse(packet: &impl Bytes) -> Result<Self, NoSegment> {
-        let network = Network::parse_ipv4(packet)?;
+        let network = Network::parse_ipv4(packet).ok_or(Malformed::Truncated)?;
         let Ip::V4(ip) = network.ip else {
             panic!("an IPv4 header was read as {network:?}");
         };
 
+        if let Some(malformed) = network.malformed {
+            return Err(malformed.into());
+        }
         if network.protocol != tcp::PROTOCOL {
             return Err(NoSegment::OtherProtocol);
         }

@@ -40,6 +40,9 @@ fn tell(packet: &Packet<'_>, state: &State<'_>) {
     };
     let (input, output) = (device(state.input()), device(state.output()));
     let socket = packet.socket();
+    let header_len = packet
+        .copy(0)
+        .map_or(0, |[first]| usize::from(first & 0xf) * 4);
     let checksum = match packet.checksum_state() {
         ChecksumState::None => "none",
         ChecksumState::Unnecessary => "unnecessary",
@@ -66,7 +69,7 @@ fn tell(packet: &Packet<'_>, state: &State<'_>) {
         packet.mark(),
         packet.priority(),
         packet.protocol(),
-        packet.segments(),
+        packet.segments(header_len).unwrap_or(1),
         packet.is_gso(),
         checksum,
         packet.hash(),

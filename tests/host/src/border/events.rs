@@ -10,6 +10,7 @@ pub(crate) fn why_none() -> Option<&'static str> {
 
 pub(crate) const TRUNCATED: u32 = 1;
 pub(crate) const INVALID: u32 = 2;
+pub(crate) const TOO_MANY_EXTHDRS: u32 = 3;
 
 /// What bindgen makes of `struct nf_tracer_packet`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -83,8 +83,19 @@ pub(crate) struct Around {
     pub(crate) netns: u32,
     pub(crate) mark: u32,
     pub(crate) uid: Option<u32>,
+    /// 0 if the kernel has not counted them.
     pub(crate) segments: Option<u16>,
     pub(crate) checksum: ChecksumState,
+}
+
+impl Around {
+    /// As the kernel counts segments of 100 bytes that have no transport header.
+    pub(crate) fn count(&self, segments: u16, len: usize, transport_offset: usize) -> u16 {
+        match segments {
+            0 => (len.saturating_sub(transport_offset)).div_ceil(100) as u16,
+            counted => counted,
+        }
+    }
 }
 
 pub(crate) struct Packet<'a> {
@@ -109,8 +120,9 @@ impl<'a> Packet<'a> {
         self.around.mark
     }
 
-    pub(crate) fn segments(&self) -> u16 {
-        self.around.segments.unwrap_or(1)
+    pub(crate) fn segments(&self, transport_offset: usize) -> Option<u16> {
+        let segments = self.around.segments?;
+        Some(self.around.count(segments, self.len(), transport_offset))
     }
 
     pub(crate) fn is_gso(&self) -> bool {

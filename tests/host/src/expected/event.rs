@@ -32,21 +32,21 @@ pub(crate) fn event(reading: &Reading, around: &Around, len: usize) -> events::P
         netns: around.netns,
         mark: around.mark,
         len: len as u32,
-        gso_segs: around.segments.unwrap_or(1),
         csum_state: around.checksum as u8,
         indev: around.input.unwrap_or_default(),
         outdev: around.output.unwrap_or_default(),
         ..Default::default()
     };
-    let malformed = match &reading.upper {
-        Ok(upper) => upper.is_invalid().then_some(Malformed::Invalid),
-        Err(malformed) => Some(*malformed),
-    };
-    event.malformed = malformed.map_or(0, |malformed| match malformed {
+    event.malformed = reading.malformed.map_or(0, |malformed| match malformed {
         Malformed::Truncated => 1,
         Malformed::Invalid => 2,
+        Malformed::TooManyExtensions => 3,
     });
-    let Ok(net) = &reading.network else {
+    let start = reading.network.as_ref().map_or(0, |net| net.start);
+    event.gso_segs = around
+        .segments
+        .map_or(1, |segments| around.count(segments, len, start));
+    let Some(net) = &reading.network else {
         return event;
     };
     event.saddr = octets(net.source);
@@ -58,10 +58,11 @@ pub(crate) fn event(reading: &Reading, around: &Around, len: usize) -> events::P
         (None, None) => 0,
     };
     event.frag_off = net.fragment.map_or(0, |(_, offset, _)| offset * 8);
+    event.sport = reading.ports.0.unwrap_or_default();
+    event.dport = reading.ports.1.unwrap_or_default();
     let Ok(upper) = &reading.upper else {
         return event;
     };
-    (event.sport, event.dport) = upper.ports().unwrap_or_default();
     event.payload = net.payload(upper).unwrap_or_default() as u32;
     match upper {
         Upper::Tcp { header, .. } => {

@@ -44,30 +44,34 @@ pub(crate) fn full(reading: &Reading, around: &Around, len: usize) -> String {
     }
     write!(line, " len={len}").unwrap();
     if let Some(segments) = around.segments {
-        write!(line, " segments={}", segments).unwrap();
+        let start = reading.network.as_ref().map_or(0, |net| net.start);
+        let segments = around.count(segments, len, start);
+        write!(line, " segments={segments}").unwrap();
     }
-    let malformed = match (&reading.network, &reading.upper) {
-        (Err(malformed), _) => Some(*malformed),
-        (Ok(net), Err(malformed)) => {
-            line += &full_network(net);
-            Some(*malformed)
+    let mut malformed = reading.malformed;
+    if let Some(net) = &reading.network {
+        line += &full_network(net);
+        for (key, port) in [("sport", reading.ports.0), ("dport", reading.ports.1)] {
+            if let Some(port) = port {
+                write!(line, " {key}={port}").unwrap();
+            }
         }
-        (Ok(net), Ok(upper)) => {
-            line += &full_network(net);
+        if let Ok(upper) = &reading.upper {
             line += &full_upper(net, upper, around.checksum);
             match upper {
                 Upper::Tcp {
                     data_offset,
                     options: None,
                     ..
-                } if *data_offset > 20 => Some(Malformed::Truncated),
-                _ => upper.is_invalid().then_some(Malformed::Invalid),
+                } if *data_offset > 20 => malformed = Some(Malformed::Truncated),
+                _ => {}
             }
         }
-    };
+    }
     line + match malformed {
         Some(Malformed::Truncated) => " TRUNCATED",
         Some(Malformed::Invalid) => " INVALID",
+        Some(Malformed::TooManyExtensions) => " TOO_MANY_EXTHDRS",
         None => "",
     }
 }
@@ -111,9 +115,6 @@ fn full_network(net: &Net) -> String {
 
 fn full_upper(net: &Net, upper: &Upper, checksum: ChecksumState) -> String {
     let mut line = String::new();
-    if let Some((source, destination)) = upper.ports() {
-        write!(line, " sport={source} dport={destination}").unwrap();
-    }
     let check = match upper {
         Upper::Tcp { header, .. } => {
             write!(
@@ -152,7 +153,7 @@ fn full_upper(net: &Net, upper: &Upper, checksum: ChecksumState) -> String {
             write!(line, " vtag={tag}").unwrap();
             None
         }
-        Upper::Other | Upper::LaterFragment => None,
+        Upper::Ports | Upper::Other | Upper::LaterFragment => None,
     };
     if let Some(check) = check {
         let state = ["none", "unnecessary", "complete", "partial"][checksum as usize];

@@ -8,7 +8,10 @@ use crate::{
     border::netfilter::Around,
     packet::Malformed,
     parameter::put,
-    reading::Reading, //
+    reading::{
+        Net,
+        Reading, //
+    }, //
 };
 
 /// What an input says, a byte at a time; 0 where it has ended.
@@ -52,9 +55,9 @@ pub(super) struct Filter {
 impl Filter {
     pub(super) fn new(control: &mut Control<'_>, reading: &Reading) -> Self {
         let own = |source: bool| match &reading.network {
-            Ok(net) if source => net.source,
-            Ok(net) => net.destination,
-            Err(_) => [10, 9, 8, 7].into(),
+            Some(net) if source => net.source,
+            Some(net) => net.destination,
+            None => [10, 9, 8, 7].into(),
         };
         let prefix = |control: &mut Control<'_>| {
             let mut address = own(control.byte() % 2 == 0);
@@ -72,12 +75,8 @@ impl Filter {
             (address, bits % (all + 1))
         };
         let ports = |control: &mut Control<'_>| {
-            let (source, destination) = reading
-                .upper
-                .as_ref()
-                .ok()
-                .and_then(|upper| upper.ports())
-                .unwrap_or((80, 443));
+            let source = reading.ports.0.unwrap_or(80);
+            let destination = reading.ports.1.unwrap_or(443);
             let near = control.pick([source, destination]);
             let first = near.saturating_add_signed(control.pick([0, 0, 1, -1, -300, 2000]));
             (
@@ -87,9 +86,16 @@ impl Filter {
         };
         let own_protocol = reading.network.as_ref().map_or(6, |net| net.protocol);
         let nine = [6, 17, 1, 58, 132, 0, 255, own_protocol, own_protocol];
+        let own_extensions = reading
+            .network
+            .as_ref()
+            .map_or(&[][..], |net| &net.extensions);
 
         Self {
-            protocols: control.list(|control| control.pick(nine)),
+            protocols: control.list(|control| match (control.pick(nine), own_extensions) {
+                (255, [.., extension]) => *extension,
+                (protocol, _) => protocol,
+            }),
             host: control.list(prefix),
             source: control.list(prefix),
             destination: control.list(prefix),
@@ -172,20 +178,30 @@ impl Filter {
             .all(|list| list.is_empty())
     }
 
-    fn want_ports(&self, ports: Option<(u16, u16)>) -> bool {
-        let has = |list: &[(u16, u16)], port: u16| {
+    fn ask_for_ports(&self) -> bool {
+        ![&self.port, &self.source_port, &self.destination_port]
+            .iter()
+            .all(|list| list.is_empty())
+    }
+
+    fn want_ports(&self, (source, destination): (Option<u16>, Option<u16>)) -> bool {
+        let has = |list: &[(u16, u16)], port: Option<u16>| {
             list.iter()
-                .any(|(first, last)| (*first..=*last).contains(&port))
-        };
-        let Some((source, destination)) = ports else {
-            return [&self.port, &self.source_port, &self.destination_port]
-                .iter()
-                .all(|list| list.is_empty());
+                .any(|(first, last)| port.is_some_and(|port| (*first..=*last).contains(&port)))
         };
 
         (self.port.is_empty() || has(&self.port, source) || has(&self.port, destination))
             && (self.source_port.is_empty() || has(&self.source_port, source))
             && (self.destination_port.is_empty() || has(&self.destination_port, destination))
+    }
+
+    fn want_protocol(&self, net: &Net) -> bool {
+        self.protocols.is_empty()
+            || !net.is_upper_known()
+            || self
+                .protocols
+                .iter()
+                .any(|protocol| *protocol == net.protocol || net.extensions.contains(protocol))
     }
 
     fn want_devices(&self, around: &Around) -> bool {
@@ -207,28 +223,37 @@ impl Filter {
 
     /// What is to be counted, and whether the sinks get the packet.
     pub(super) fn decide(&self, reading: &Reading, around: &Around) -> (&'static str, bool) {
-        let word = |malformed: Malformed| match malformed {
-            Malformed::Truncated => "truncated",
-            Malformed::Invalid => "invalid",
+        let word = match reading.malformed {
+            Some(Malformed::Truncated) => "truncated",
+            Some(Malformed::Invalid | Malformed::TooManyExtensions) => "invalid",
+            None => "emitted",
         };
-        let rest = |ports| {
-            self.want_ports(ports) && self.want_devices(around) && self.bpf_takes != Some(false)
+        let rest = self.want_devices(around) && self.bpf_takes != Some(false);
+        let Some(net) = &reading.network else {
+            return match self.ask_for_addresses() || !self.want_devices(around) {
+                true => ("not_matched", false),
+                false => (word, !self.ask_for_ports() && rest),
+            };
         };
-        let net = match &reading.network {
-            Err(malformed) => return (word(*malformed), !self.ask_for_addresses() && rest(None)),
-            Ok(net) => net,
-        };
-        if !(self.protocols.is_empty() || self.protocols.contains(&net.protocol))
+        let ports_may_be_any = !net.is_upper_known() && !net.is_later_fragment();
+        let has_cut_ports = [6, 17, 33, 132, 136].contains(&net.protocol)
+            && !net.is_later_fragment()
+            && reading.ports.1.is_none();
+        if !self.want_protocol(net)
             || !self.want_addresses(net.source, net.destination)
             || !self.want_devices(around)
         {
             return ("not_matched", false);
         }
-        match &reading.upper {
-            Err(malformed) => (word(*malformed), rest(None)),
-            Ok(upper) if !rest(upper.ports()) => ("not_matched", false),
-            Ok(upper) if upper.is_invalid() => ("invalid", true),
-            Ok(_) => ("emitted", true),
+        if !self.want_ports(reading.ports) && !ports_may_be_any {
+            return match has_cut_ports {
+                true => ("truncated", false),
+                false => ("not_matched", false),
+            };
+        }
+        match rest {
+            true => (word, true),
+            false => ("not_matched", false),
         }
     }
 }

@@ -43,4 +43,13 @@ proptest! {
         control[0] = 0;
         check(&[control, packet].concat());
     }
+
+    #[test]
+    fn bytes_that_are_nearly_a_packet_of_ipv6_are_chosen_counted_and_told_as_they_should_be(
+        mut control in vec(any::<u8>(), CONTROL),
+        packet in strategies::near_packet_v6(),
+    ) {
+        control[0] = 1;
+        check(&[control, packet].concat());
+    }
 }

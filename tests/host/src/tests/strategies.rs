@@ -133,6 +133,78 @@ pub(super) fn near_packet() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// As [`near_packet`], of IPv6: with extension headers of all kinds, in any number, and what the kernel takes for
+/// protocols, of lengths that are mostly right.
+pub(super) fn near_packet_v6() -> impl Strategy<Value = Vec<u8>> {
+    let version = prop_oneof![20 => Just(6), 1 => 0..16_u8];
+    let number = prop_oneof![
+        8 => Just(60),
+        4 => prop_oneof![Just(0), Just(43), Just(51)],
+        3 => Just(44),
+        1 => prop_oneof![Just(135), Just(139), Just(140), Just(59), Just(50)],
+    ];
+    let units = prop_oneof![12 => Just(0), 3 => 1..4_u8, 1 => any::<u8>()];
+    let extension = (number, units, any::<[u8; 6]>());
+    let count = prop_oneof![4 => 0..4_usize, 2 => 11..18_usize, 1 => 0..40_usize];
+    let chain = count.prop_flat_map(move |count| vec(extension.clone(), count));
+    let protocol = prop_oneof![4 => Just(6), 6 => Just(17), 2 => prop_oneof![Just(33), Just(132), Just(136), Just(58)],
+        1 => any::<u8>()];
+    let payload_length = prop_oneof![6 => Just(Ok(0)), 2 => (-30..9_isize).prop_map(Ok), 2 => Just(Err(0)),
+        1 => any::<u16>().prop_map(Err)];
+    let udp_length = prop_oneof![4 => (-3..9_isize).prop_map(Ok), 2 => Just(Err(0)), 1 => any::<u16>().prop_map(Err)];
+    let cut = prop_oneof![3 => Just(None), 1 => (0..200_usize).prop_map(Some)];
+    let header = (version, protocol, payload_length, udp_length);
+
+    (
+        header,
+        any::<[u8; 40]>(),
+        chain,
+        vec(any::<u8>(), 0..60),
+        cut,
+    )
+        .prop_map(
+            |((version, protocol, payload_length, udp_length), fixed, chain, mut payload, cut)| {
+                let mut packet = fixed.to_vec();
+                packet[0] = (version << 4) | (packet[0] & 15);
+                packet[6] = chain.first().map_or(protocol, |(number, ..)| *number);
+                let absolute = |real: usize, length| match length {
+                    Ok(more) => real.saturating_add_signed(more) as u16,
+                    Err(absolute) => absolute,
+                };
+                for (index, (number, units, mut rest)) in chain.iter().copied().enumerate() {
+                    let next = chain
+                        .get(index + 1)
+                        .map_or(protocol, |(number, ..)| *number);
+                    match (number, rest[1] % 4) {
+                        // Mostly a first fragment, or all of it.
+                        (44, 1..) => rest = [0, rest[1] & 1, rest[2], rest[3], rest[4], rest[5]],
+                        (0, 1..) => rest = [194, 4, 0, rest[3] & 1, 0, 0],
+                        _ => {}
+                    }
+                    packet.extend([next, units]);
+                    packet.extend(rest);
+                    let len = match number {
+                        44 => 8,
+                        51 => (usize::from(units) + 2) * 4,
+                        _ => (usize::from(units) + 1) * 8,
+                    };
+                    if units < 4 {
+                        packet.resize(packet.len() + len.saturating_sub(8), rest[5]);
+                    }
+                }
+                if protocol == 17 && payload.len() >= 8 {
+                    let length = absolute(payload.len(), udp_length);
+                    payload[4..6].copy_from_slice(&length.to_be_bytes());
+                }
+                packet.extend(payload);
+                let length = absolute(packet.len() - 40, payload_length);
+                packet[4..6].copy_from_slice(&length.to_be_bytes());
+                packet.truncate(cut.unwrap_or(usize::MAX));
+                packet
+            },
+        )
+}
+
 /// So that no comparison of such bytes is about nothing.
 #[test]
 fn bytes_that_are_nearly_a_packet_show_every_outcome_and_every_difference_from_etherparse() {

@@ -8,7 +8,11 @@ use proptest::prelude::*;
 
 use crate::{
     oracle::Fields,
-    packet::Transport,
+    packet::{
+        Network,
+        Ports,
+        Transport, //
+    },
     pieces::{
         classic,
         line::Line, //
@@ -80,6 +84,47 @@ fn nothing_of_the_longest_line_is_cut() {
         line(&segment([0xff; 8], [0xff; 20])),
         "source : 255.255.255.255:65535 | dest : 255.255.255.255:65535 | seq : 4294967295 \
          | ack_seq : 4294967295 | window : 65535 | csum : 0xffff | urg_ptr : 65535"
+    );
+}
+
+#[test]
+fn of_packets_without_a_whole_transport_header_those_have_a_line_that_may_be_delivered() {
+    let ipv4 = |fragment: u8, first: u8| {
+        let mut packet = [0; 28];
+        packet[0] = first;
+        packet[6] = fragment;
+        packet[9] = 6;
+        packet[20..24].copy_from_slice(&[0, 1, 0, 2]);
+        Network::parse_ipv4(&packet.as_slice()).unwrap()
+    };
+    let ipv6 = |next: u8, rest: &[u8]| {
+        let mut packet = [&[0; 40], rest].concat();
+        (packet[0], packet[6]) = (0x60, next);
+        Network::parse_ipv6(&packet.as_slice()).unwrap()
+    };
+
+    assert!(!classic::has_line(&ipv4(0, 0x45)));
+    assert!(classic::has_line(&ipv4(0x20, 0x45)));
+    assert!(!classic::has_line(&ipv4(0x20, 0x44)));
+    assert!(!classic::has_line(&ipv6(6, &[])));
+    assert!(classic::has_line(&ipv6(60, &[60, 0, 0, 0, 0, 0, 0, 0])));
+    assert!(classic::has_line(&ipv6(
+        60,
+        &[60, 0, 0, 0, 0, 0, 0, 0].repeat(20)
+    )));
+    assert!(classic::has_line(&ipv6(44, &[6, 0, 0, 1, 0, 0, 0, 0])));
+
+    // As that of any other fragment, with the ports.
+    let network = ipv4(0x20, 0x45);
+    let ports = Ports {
+        source: Some(1),
+        destination: Some(2),
+    };
+    let mut line = Line::new();
+    classic::write(&mut line, &network, &Transport::Ports(ports));
+    assert_eq!(
+        line.as_str(),
+        "source : 0.0.0.0:1 | dest : 0.0.0.0:2 | protocol : 6 | fragment : 0 | id : 0 | length : 8"
     );
 }
 

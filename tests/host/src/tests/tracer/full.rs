@@ -17,6 +17,7 @@ use crate::{
         tcp_options::TcpOptions,
         Malformed,
         Network,
+        Ports,
         Transport, //
     },
     pieces::{
@@ -45,23 +46,39 @@ const HEAD: &str = "hook=prerouting family=ipv4 in=eth0 netns=7 mark=0x2a uid=10
 
 /// The full line of an IPv4 packet, as the tracer makes it.
 fn line(around: &Surroundings<'_>, packet: &[u8]) -> String {
+    let network = Network::parse_ipv4(&packet);
+    let malformed = match &network {
+        Some(network) => network.glance().check(&packet).err(),
+        None => Some(Malformed::Truncated),
+    };
+    let transport = network.as_ref().map(|network| {
+        let ports = network.glance().ports(&packet);
+        match network.malformed {
+            None => network
+                .transport(&packet)
+                .unwrap_or(Transport::Ports(ports)),
+            Some(_) => Transport::Ports(ports),
+        }
+    });
+    let options = match (&network, &transport) {
+        (Some(network), Some(Transport::Tcp(tcp))) if tcp.data_offset > 5 => {
+            Some(TcpOptions::read(&packet, network, tcp))
+        }
+        _ => None,
+    };
     let mut line = Line::new();
-    match Network::parse_ipv4(&packet) {
-        Err(malformed) => full::write(&mut line, around, Headers::None(malformed)),
-        Ok(network) => match network.transport(&packet) {
-            Err(malformed) => full::write(&mut line, around, Headers::Network(&network, malformed)),
-            Ok(transport) => {
-                let options = match &transport {
-                    Transport::Tcp(tcp) if tcp.data_offset > 5 => {
-                        Some(TcpOptions::read(&packet, &network, tcp))
-                    }
-                    _ => None,
-                };
-                let headers = Headers::Transport(&network, &transport, options.as_ref());
-                full::write(&mut line, around, headers);
-            }
+    full::write(
+        &mut line,
+        around,
+        &Headers {
+            network: network.as_ref(),
+            transport: transport.as_ref(),
+            options: options.as_ref().and_then(|options| options.as_ref().ok()),
+            malformed: malformed.or(options
+                .as_ref()
+                .and_then(|options| options.as_ref().err().copied())),
         },
-    }
+    );
     line.as_str().to_owned()
 }
 
@@ -102,6 +119,21 @@ fn every_key_of_a_segment_is_there() {
 }
 
 #[test]
+fn a_port_that_is_not_there_has_no_key() {
+    let packet = with_options(&[]);
+    let network = Network::parse_ipv4(&packet.as_slice()).unwrap();
+    let ports = Ports {
+        source: Some(7),
+        destination: None,
+    };
+    let mut line = Line::new();
+    let transport = Transport::Ports(ports);
+    full::write(&mut line, &AROUND, &Headers::sound(&network, &transport));
+
+    assert!(line.as_str().ends_with(" proto=tcp sport=7"));
+}
+
+#[test]
 fn options_of_every_kind_are_told_and_nonsense_is_called_so() {
     assert_eq!(options(&[5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1]), "sack:1-2");
     assert_eq!(
@@ -127,8 +159,22 @@ fn a_packet_that_is_cut_or_makes_no_sense_is_called_so() {
     };
 
     assert_eq!(line(&AROUND, &packet[..19]), format!("{HEAD} TRUNCATED"));
-    assert_eq!(line(&AROUND, &[0x65; 40]), format!("{HEAD} INVALID"));
-    assert!(with_end(39).ends_with(" proto=tcp TRUNCATED"));
+    assert_eq!(
+        line(&AROUND, &[0x65; 40]),
+        format!(
+            "{HEAD} src=101.101.101.101 dst=101.101.101.101 ttl=101 tos=0x65 id=25957 df frag=11048+ \
+             proto=101 INVALID"
+        )
+    );
+    for len in 20..40 {
+        let ports = match len {
+            20 | 21 => "",
+            22 | 23 => " sport=1",
+            _ => " sport=1 dport=2",
+        };
+        let end = format!(" proto=tcp{ports} TRUNCATED");
+        assert!(with_end(len).ends_with(&end), "{}", with_end(len));
+    }
     assert!(with_end(42).ends_with(" csum_state=none TRUNCATED"));
     // What is behind the datagram is padding, no options.
     let mut padded = packet.clone();
@@ -215,7 +261,11 @@ proptest! {
     fn any_packet_makes_a_line_of_plain_characters(packet in vec(any::<u8>(), 0..120)) {
         let line = line(&AROUND, &packet);
         prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-        let malformed = Network::parse_ipv4(&packet.as_slice()).and_then(|network| network.transport(&packet.as_slice()));
-        prop_assert_eq!(malformed == Err(Malformed::Truncated), line.ends_with("TRUNCATED") && malformed.is_err());
+        let malformed = match Network::parse_ipv4(&packet.as_slice()) {
+            Some(network) => network.glance().check(&packet.as_slice()).err(),
+            None => Some(Malformed::Truncated),
+        };
+        prop_assert_eq!(malformed == Some(Malformed::Invalid), line.ends_with(" INVALID"));
+        prop_assert!(malformed != Some(Malformed::Truncated) || line.ends_with(" TRUNCATED"));
     }
 }
