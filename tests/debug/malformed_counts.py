@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """nf_tracer's counts, and those of rules of nft's right behind its hooks."""
 
-import ctypes
 import re
 from collections import Counter
 from pathlib import Path
 
 from malformed_network import NAMESPACES
-from netns import inside
+from nft import Nft
 from pace import Limit
 
 COUNTS = Path("/sys/module/nf_tracer/parameters/counts")
@@ -17,37 +16,24 @@ PRIORITY = -1000
 
 
 class Counters:
-    """Counters of nft's right behind nf_tracer's hooks, one for each hook and family of a namespace.
-
-    By the library, since to start the program takes seconds here.
-    """
+    """Counters of nft's right behind nf_tracer's hooks, one for each hook and family of a namespace."""
 
     def __init__(self, netns: str) -> None:
-        self._nft = ctypes.CDLL("libnftables.so.1")
-        self._nft.nft_ctx_new.restype = ctypes.c_void_p
-        self._nft.nft_ctx_get_output_buffer.restype = ctypes.c_char_p
-        with inside(netns):
-            self._context = ctypes.c_void_p(self._nft.nft_ctx_new(0))
-        self._nft.nft_ctx_buffer_output(self._context)
+        self._nft = Nft(netns)
         for family in ("ip", "ip6"):
             chains = "".join(
                 f"counter {hook} {{}}\n chain of_{hook} {{ type filter hook {hook} priority {PRIORITY + 1};"
                 f" counter name {hook}; }}\n"
                 for hook in HOOKS
             )
-            self._run(f"table {family} malformed {{\n{chains}}}")
+            self._nft.run(f"table {family} malformed {{\n{chains}}}")
 
     def read(self) -> Counter[str]:
         found: Counter[str] = Counter()
         for family, name in (("ip", "ipv4"), ("ip6", "ipv6")):
-            text = self._run(f"list counters table {family} malformed")
-            for hook, packets in re.findall(r"counter (\w+) \{\s+packets (\d+)", text):
-                found[f"{hook} {name}"] = int(packets)
+            counters = self._nft.counters(f"{family} malformed")
+            found.update({f"{hook} {name}": packets for hook, packets in counters.items()})
         return found
-
-    def _run(self, command: str) -> str:
-        assert self._nft.nft_run_cmd_from_buffer(self._context, command.encode()) == 0, command
-        return self._nft.nft_ctx_get_output_buffer(self._context).decode()
 
 
 def counts(sink: str) -> dict[str, Counter[str]]:

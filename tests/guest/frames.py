@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Ethernet frames with IPv4 in them, right or wrong in every detail, and random ones."""
+"""Ethernet frames with IPv4 or IPv6 in them, right or wrong in every detail, and random ones."""
 
 import random
 import struct
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-ETHERTYPE_IPV4 = 0x0800
-PROTO_TCP = 6
+ETHERTYPE_IPV4, ETHERTYPE_IPV6 = 0x0800, 0x86DD
+PROTO_TCP, PROTO_UDP = 6, 17
+# IPv6's extension headers.
+HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 43, 44, 51, 60
 # Of the two ends of the link between the tests' namespaces.
 HOST_MAC = "02:00:00:00:00:01"
 PEER_MAC = "02:00:00:00:00:02"
@@ -22,6 +24,7 @@ def ethernet(packet: bytes, ethertype: int = ETHERTYPE_IPV4, dest: str = HOST_MA
 
 
 def checksum(data: bytes) -> int:
+    data += b"\0" * (len(data) % 2)
     words = struct.unpack(f"!{len(data) // 2}H", data)
     total = sum(words)
     while total > 0xFFFF:
@@ -44,6 +47,57 @@ def tcp(
     """A TCP segment; `flags` are the nine, `rest` is what follows the first 20 bytes."""
     offset = doff << 12 | flags
     return struct.pack("!HHIIHHHH", *ports, seq, ack, offset, window, csum, urg) + rest
+
+
+def udp(data: bytes, ports: tuple[int, int] = (40000, 80), *, length: int | None = None) -> bytes:
+    """A UDP datagram without a checksum; the length is right if none is given."""
+    return struct.pack("!HHHH", *ports, 8 + len(data) if length is None else length, 0) + data
+
+
+def with_checksum(protocol: int, segment: bytes, source: str, dest: str, *, length: int | None = None) -> bytes:
+    """TCP or UDP with a checksum that is right, for as many bytes as the length is, if one is given."""
+    ends = ip_address(source).packed + ip_address(dest).packed
+    length = len(segment) if length is None else length
+    # A jumbogram's length has more than 16 bits.
+    pseudo = ends + struct.pack("!II" if ":" in source else "!HH", length, protocol)
+    at = 16 if protocol == PROTO_TCP else 6
+    zeroed = segment[:at] + b"\0\0" + segment[at + 2 :]
+    value = checksum(pseudo + zeroed[:length]) or 0xFFFF
+    return segment[:at] + struct.pack("!H", value) + segment[at + 2 :]
+
+
+def extension(kind: int = DESTINATION, units: int = 0) -> tuple[int, bytes]:
+    """An extension header with an option that is to be skipped, but for its first byte: see ipv6()."""
+    return kind, bytes([units, 0x1E, 4 + units * 8]) + bytes(4 + units * 8)
+
+
+def fragment(offset: int, *, more: bool, ident: int) -> tuple[int, bytes]:
+    """A fragment header, `offset` in bytes."""
+    return FRAGMENT, struct.pack("!BHI", 0, offset | more, ident)
+
+
+def chained(headers: list[tuple[int, bytes]], protocol: int, rest: bytes) -> tuple[int, bytes]:
+    """Extension headers, each with the number of the next in front, and the number of the first."""
+    for kind, header in reversed(headers):
+        protocol, rest = kind, bytes([protocol]) + header + rest
+    return protocol, rest
+
+
+def ipv6(
+    payload: bytes,
+    source: str,
+    dest: str,
+    *,
+    protocol: int = PROTO_TCP,
+    extensions: list[tuple[int, bytes]] | None = None,
+    version: int = 6,
+    payload_len: int | None = None,
+) -> bytes:
+    """An IPv6 packet; what is not given is as it should be."""
+    following, rest = chained(extensions or [], protocol, payload)
+    length = len(rest) if payload_len is None else payload_len
+    header = struct.pack("!IHBB", version << 28, length & 0xFFFF, following, 64)
+    return header + IPv6Address(source).packed + IPv6Address(dest).packed + rest
 
 
 def ipv4(
