@@ -55,10 +55,10 @@ class Packet(NamedTuple):
     def outcome(self) -> str:
         """What the module should make of it. The name is the one in its summary."""
         there = self.frame_len - _ETHERNET_HEADER
-        if self.version != 4 or self.header_len < 20 or 0 < self.total_len < self.header_len:
-            return "invalid"
         if self.protocol != _PROTO_TCP:
             return "not_matched"
+        if self.version != 4 or self.header_len < 20 or 0 < self.total_len < self.header_len:
+            return "invalid"
         if self.fragment_offset:
             return "fragment"
         # 0 is what segmentation offload writes for a length that the field cannot hold.
@@ -85,7 +85,19 @@ def decode(capture: Path) -> list[Packet]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = (line.split("\t") for line in done.stdout.splitlines())
-    return [_packet(row) for row in rows if int(row[5] or "0", 16) == 0x0800]
+    packets = [_packet(row) for row in rows if int(row[5] or "0", 16) == 0x0800]
+    unread = {packet.frame for packet in packets if packet.protocol is None}
+    protocols = _protocols(capture, unread) if unread else {}
+    return [packet._replace(protocol=protocols.get(packet.frame, packet.protocol)) for packet in packets]
+
+
+def _protocols(capture: Path, frames: set[int]) -> dict[int, int]:
+    """The protocol as it stands in these frames: tshark does not read on in a header that contradicts itself."""
+    from scapy.utils import RawPcapNgReader
+
+    at = _ETHERNET_HEADER + 9
+    read = enumerate(RawPcapNgReader(str(capture)), 1)
+    return {number: frame[at] for number, (frame, _) in read if number in frames and len(frame) > at}
 
 
 def _packet(row: list[str]) -> Packet:
