@@ -57,13 +57,16 @@ class Packet(NamedTuple):
         there = self.frame_len - _ETHERNET_HEADER
         if self.protocol != _PROTO_TCP:
             return "not_matched"
-        if self.version != 4 or self.header_len < 20 or 0 < self.total_len < self.header_len:
+        if self._contradicts_itself():
             return "invalid"
         if self.fragment_offset:
             return "fragment"
         # 0 is what segmentation offload writes for a length that the field cannot hold.
         length = min(self.total_len, there) if self.total_len else there
         return "emitted" if length - self.header_len >= _TCP_HEADER else "truncated"
+
+    def _contradicts_itself(self) -> bool:
+        return self.version != 4 or self.header_len < 20 or 0 < self.total_len < self.header_len
 
     def has_fragment_line(self) -> bool:
         """Whether it is a fragment without a whole TCP header."""
@@ -74,7 +77,7 @@ class Packet(NamedTuple):
         """Whether a host at this address takes it in: what ip_rcv() drops gets to no hook."""
         there = self.frame_len - _ETHERNET_HEADER
         fits = self.total_len <= there if self.total_len else there > _LARGEST_TOTAL_LEN
-        sane = self.checksum_good and self.outcome() != "invalid" and fits
+        sane = self.checksum_good and not self._contradicts_itself() and fits
         return self.dest_mac in (mac, _BROADCAST_MAC) and sane
 
 
@@ -86,18 +89,28 @@ def decode(capture: Path) -> list[Packet]:
     assert done.returncode == 0, done.stderr
     rows = (line.split("\t") for line in done.stdout.splitlines())
     packets = [_packet(row) for row in rows if int(row[5] or "0", 16) == 0x0800]
-    unread = {packet.frame for packet in packets if packet.protocol is None}
-    protocols = _protocols(capture, unread) if unread else {}
-    return [packet._replace(protocol=protocols.get(packet.frame, packet.protocol)) for packet in packets]
+    # What tshark does not read on in: headers that contradict themselves or are cut.
+    odd = {packet.frame for packet in packets if packet.protocol is None or packet.has_fragment_line()}
+    frames = _frames(capture, odd) if odd else {}
+    return [_with_bytes(packet, frames[packet.frame]) if packet.frame in odd else packet for packet in packets]
 
 
-def _protocols(capture: Path, frames: set[int]) -> dict[int, int]:
-    """The protocol as it stands in these frames: tshark does not read on in a header that contradicts itself."""
+def _frames(capture: Path, numbers: set[int]) -> dict[int, bytes]:
     from scapy.utils import RawPcapNgReader
 
-    at = _ETHERNET_HEADER + 9
-    read = enumerate(RawPcapNgReader(str(capture)), 1)
-    return {number: frame[at] for number, (frame, _) in read if number in frames and len(frame) > at}
+    return {number: frame for number, (frame, _) in enumerate(RawPcapNgReader(str(capture)), 1) if number in numbers}
+
+
+def _with_bytes(packet: Packet, frame: bytes) -> Packet:
+    """The packet with its protocol and, of a first fragment, its ports, as they stand there."""
+    datagram = frame[_ETHERNET_HEADER:]
+    if packet.protocol is None:
+        return packet._replace(protocol=datagram[9] if len(datagram) > 9 else None)
+    if packet.fragment_offset:
+        return packet
+    header = datagram[packet.header_len : packet.total_len or None][:4]
+    source, dest = (int.from_bytes(header[at : at + 2]) if len(header) >= at + 2 else None for at in (0, 2))
+    return packet._replace(ports=(source, dest))
 
 
 def _packet(row: list[str]) -> Packet:
@@ -122,7 +135,7 @@ def _packet(row: list[str]) -> Packet:
         total_len=int(total_len.replace(":", "") or "0", 16),
         fragment_offset=int(offset or 0),
         more_fragments=more in ("1", "True"),
-        ports=(int(fields[1]) if fields[1] else None, int(fields[3]) if fields[3] else None),
+        ports=(None, None),
         protocol=int(protocol) if protocol else None,
         checksum_good=checksum == _CHECKSUM_GOOD,
         source=fields[0],

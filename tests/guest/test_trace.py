@@ -218,7 +218,7 @@ def test_what_makes_no_sense_is_marked(network: Network) -> None:
     assert [event["malformed"] for event in found] == ["no", "truncated", "invalid"]
     # All that could be read is there.
     assert [(event["protocol"], event["daddr"]) for event in found] == [("tcp", network.peer_address)] * 3
-    assert found[0]["sport"] == found[2]["sport"] != found[1]["sport"] == "0"
+    assert len({event["sport"] for event in found}) == 1
 
 
 def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_rate() -> None:
