@@ -11,6 +11,7 @@ from pathlib import Path
 
 from failures import fail
 from helpers import clear_leaks
+from holding import hold
 from misbehaviour import misbehave
 from netns import bring_up_loopback
 from races import leak, race, register, share
@@ -18,6 +19,7 @@ from reading import read
 
 SCENES = {
     "fail": fail,
+    "hold": hold,
     "leak": leak,
     "misbehave": misbehave,
     "race": race,

@@ -85,3 +85,9 @@ def test_what_fails_is_refused_and_leaves_nothing_behind() -> None:
     assert match, done.stdout
     print(match[0])
     assert all(int(number) > 50 for number in match.groups()), match[0]
+
+
+def test_packets_are_held_while_what_they_refer_to_goes() -> None:
+    done = run("hold", str(ROUNDS or 20), modules=MODULES)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert "holding: all is said" in done.stdout

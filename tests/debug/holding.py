@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Has packets held while all that they refer to goes away. Runs in the debug kernel."""
+
+import contextlib
+import os
+import random
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import frames
+from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, working
+from helpers import load, look_for_leaks, unload
+from netns import bring_up_loopback, inside, ip
+
+# Of delayer: Linux's numbers of hook points.
+_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = range(5)
+_UDP = socket.IPPROTO_UDP
+_LONG = 600_000
+_LEFT, _HERE, _RIGHT = "10.9.1.2", "10.9.1.1", "10.9.2.2"
+
+
+@contextlib.contextmanager
+def delayer(modules: Path, **parameters: object) -> Iterator[None]:
+    text = " ".join(f"{name}={value}" for name, value in parameters.items())
+    error = load(modules / "real/tests/modules/delayer.ko", text)
+    assert error == 0, os.strerror(error)
+    try:
+        yield
+    finally:
+        unload("delayer")
+
+
+def bound(address: str, netns: str | None = None) -> socket.socket:
+    with inside(netns) if netns else contextlib.nullcontext():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, 0))
+    sock.settimeout(5)
+    return sock
+
+
+def socket_is_closed(modules: Path) -> None:
+    """The stack has found a packet's socket before its time, and holds no reference to it."""
+    with delayer(modules, hook=_INPUT, protocol=_UDP, delay=500):
+        for _ in range(20):
+            with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
+                receiver.connect(sender.getsockname())
+                sender.sendto(b"x", receiver.getsockname())
+        time.sleep(1.5)
+
+
+def route_is_replaced(modules: Path) -> None:
+    """The route of a packet that was received belongs to nobody but the RCU reader."""
+    with delayer(modules, hook=_FORWARD, protocol=_UDP, delay=500), bound(_LEFT, "left") as sender:
+        for _ in range(10):
+            sender.sendto(b"x", (_RIGHT, 9))
+        ip("route del 10.9.2.0/24\nroute add 10.9.2.0/24 dev right0")
+        time.sleep(1.5)
+
+
+def route_is_gone(modules: Path) -> None:
+    """A packet that cannot be held goes on with the route that it has."""
+    error = load(modules / "tests/debug/modules/vanishing.ko")
+    assert error == 0, os.strerror(error)
+    with (
+        delayer(modules, hook=_FORWARD, protocol=_UDP, delay=_LONG),
+        bound(_LEFT, "left") as sender,
+        bound(_RIGHT, "right") as receiver,
+    ):
+        for number in range(10):
+            sender.sendto(bytes([number]), receiver.getsockname())
+        assert [receiver.recv(1)[0] for _ in range(10)] == list(range(10))
+    unload("vanishing")
+
+
+def namespace_goes_without_its_device(modules: Path) -> None:
+    """The device that a packet came in by is moved out of the packet's namespace, which is freed."""
+    error = load(modules / "tests/debug/modules/vanishing.ko")
+    assert error == 0, os.strerror(error)
+    with delayer(modules, hook=_PREROUTING, protocol=_UDP, delay=2000, everywhere=1):
+        ip("netns add doomed\nlink set plain0 netns doomed")
+        ip(f"link set plain0 address {frames.HOST_MAC} up\naddr add 10.8.0.1/24 dev plain0", netns="doomed")
+        with inside("doomed"):
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        with sock:
+            sock.bind(("plain0", 0))
+            datagram = struct.pack("!HHHH", 9, 9, 8, 0)
+            packet = frames.ipv4(datagram, "10.8.0.2", "10.8.0.1", protocol=_UDP)
+            sock.send(frames.ethernet(packet))
+        ip("netns del doomed")
+        start = time.monotonic()
+        while not Path("/sys/class/net/plain0").exists():
+            assert time.monotonic() < start + 60, "the namespace does not go"
+            time.sleep(0.1)
+        time.sleep(3)
+    unload("vanishing")
+
+
+def module_goes(modules: Path) -> None:
+    """What is left is sent on in the context of a process, where bottom halves are on."""
+    with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
+        receiver.connect(sender.getsockname())
+        for hook in (_PREROUTING, _INPUT):
+            with delayer(modules, hook=hook, protocol=_UDP, delay=_LONG):
+                for number in range(10):
+                    sender.sendto(bytes([number]), receiver.getsockname())
+                time.sleep(0.2)
+            assert [receiver.recv(1)[0] for _ in range(10)] == list(range(10))
+
+
+def everything_goes(modules: Path, seconds: float) -> None:
+    """Packets of all kinds are held and sent on, while namespaces, devices and the module come and go."""
+    with (
+        forwarding() as send,
+        working(
+            *(send_datagrams, partial(send_datagrams, pause=0.001), send),
+            *(make_namespaces, make_devices, partial(send_frames, pause=0.001)),
+        ),
+    ):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with delayer(
+                modules,
+                hook=random.choice((_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING)),
+                protocol=random.choice((socket.IPPROTO_ICMP, _UDP)),
+                delay=random.choice((0, 1, 10, 100, _LONG)),
+                everywhere=1,
+            ):
+                time.sleep(random.uniform(0, 2))
+
+
+def hold(modules: Path, seconds: str) -> None:
+    bring_up_loopback()
+    with forwarding():
+        for scene in (
+            socket_is_closed,
+            route_is_replaced,
+            route_is_gone,
+            namespace_goes_without_its_device,
+            module_goes,
+        ):
+            print(f"holding: {scene.__name__}", flush=True)
+            scene(modules)
+    everything_goes(modules, float(seconds))
+    look_for_leaks()
+    print("holding: all is said")
