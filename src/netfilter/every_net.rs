@@ -422,10 +422,11 @@ impl<T: Handler> EveryNet<T> {
         // There may be room where what is old was.
         let is_left = guard.retry();
         guard.namespaces.iter_mut().for_each(Namespace::tell);
-        drop(guard);
+        // With the table locked, which the module's end waits for before it waits for the work.
         if is_left {
             self.hooks.namespaces().retry_later();
         }
+        drop(guard);
         if !gone.is_empty() {
             synchronize_rcu_expedited();
         }
