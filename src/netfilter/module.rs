@@ -219,8 +219,8 @@ impl Drop for Owner {
 ///
 /// Takes what [`module!`](kernel::prelude::module) takes, but for `type`: that is a
 /// [`HookModule`](super::HookModule) here. See [the example](super#examples).
-// The type that owns what is registered is made by no one but the kernel's `module!`, as nothing outside
-// can name it: a second one could be leaked.
+// A second owner of what is registered could be leaked. There is one for each module: the code that the
+// kernel's `module!` makes is the first to ask for it, as nothing else of the module runs before.
 macro_rules! module_netfilter_hooks {
     (type: $type:ty, name: $name:literal, $($info:tt)*) => {
         const __LOG_PREFIX: &[u8] = ::core::concat!($name, "\0").as_bytes();
@@ -250,8 +250,15 @@ macro_rules! module_netfilter_hooks {
 
             impl ::kernel::Module for HookedModule {
                 fn init(module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
-                    // SAFETY: It is dropped with the module, or below if there is none. Only the code
-                    // that `module!` makes can call this: the type is known to nobody else.
+                    use ::kernel::sync::atomic::{Atomic, Full};
+
+                    // Whoever finds a way to name this type may call this, and leak the result.
+                    static IS_MADE: Atomic<bool> = Atomic::new(false);
+                    if IS_MADE.xchg(true, Full) {
+                        return Err(::kernel::error::code::EBUSY);
+                    }
+                    // SAFETY: This is the first call, which is that of the code that `module!` makes: it
+                    // drops the result with the module, and it is dropped below if there is none.
                     let owner = unsafe { $crate::netfilter::Owner::new() }?;
 
                     Ok(Self {

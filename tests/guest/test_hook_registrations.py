@@ -46,3 +46,9 @@ def test_a_handler_is_refused_what_would_wait_for_itself(network: Network) -> No
         ping("127.0.0.1")
         lines = [line for line in breaker.lines() if line.startswith("in a handler ")]
     assert lines == ["in a handler 0 not refused"] * 3
+
+
+def test_a_module_that_names_its_own_type_is_made_once() -> None:
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="Device or resource busy"):
+            run("insmod", str(MODULES / "impostor.ko"))
