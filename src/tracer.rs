@@ -277,7 +277,7 @@ impl Tracer {
         }
         // The kernel's own loggers read the packet themselves.
         if config.syslog.is_some() {
-            self.log(config, state, || log_nf_log(config, packet, state));
+            self.log(config, state, || log_nf_log(config, packet));
         }
         if config.nflog.is_some() {
             let outcome = send_to_nflog(config, packet, state);
@@ -398,7 +398,7 @@ impl Tracer {
             && self.allows(config, state)
         {
             match (settings.format, headers.network, headers.transport) {
-                (Format::NfLog, _, _) => _ = log_nf_log(config, packet, state),
+                (Format::NfLog, _, _) => _ = log_nf_log(config, packet),
                 (Format::Classic, Some(network), Some(transport)) => {
                     log_classic(network, transport);
                 }
@@ -601,8 +601,8 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) {
 }
 
 #[inline(never)]
-fn log_nf_log(config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Outcome {
-    give(&config.syslog, packet, state, c"nf_tracer: ")
+fn log_nf_log(config: &Config, packet: &Packet<'_>) -> Outcome {
+    give(&config.syslog, packet, c"nf_tracer: ")
 }
 
 /// The prefix names the hook, which a capture does not have elsewhere.
@@ -616,13 +616,13 @@ fn send_to_nflog(config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Out
         Hook::PostRouting => c"nf_tracer: postrouting",
         Hook::Ingress | Hook::Egress => c"nf_tracer",
     };
-    give(&config.nflog, packet, state, prefix)
+    give(&config.nflog, packet, prefix)
 }
 
 /// Gives a packet to one of the kernel's own loggers.
-fn give(logger: &Option<Logger>, packet: &Packet<'_>, state: &State<'_>, prefix: &CStr) -> Outcome {
+fn give(logger: &Option<Logger>, packet: &Packet<'_>, prefix: &CStr) -> Outcome {
     match logger {
-        Some(logger) if logger.log(packet, state, prefix) => Outcome::Emitted,
+        Some(logger) if logger.log(packet, prefix) => Outcome::Emitted,
         _ => Outcome::Lost,
     }
 }

@@ -5,9 +5,7 @@
 //! C source: [`net/netfilter/nf_log.c`](srctree/net/netfilter/nf_log.c)
 
 use super::{
-    Family,
-    Packet,
-    State, //
+    Packet, //
 };
 use crate::bindings;
 use kernel::{
@@ -69,11 +67,16 @@ impl Logger {
     /// As for nft, there is no line from other namespaces than the initial one unless
     /// `net.netfilter.nf_log_all_netns` says so; `false` says that there is none. Whether somebody
     /// listens to an NFLOG group, and has room for the packet, that logger tells nobody.
-    pub fn log(&self, packet: &Packet<'_>, state: &State<'_>, prefix: &CStr) -> bool {
-        if !matches!(state.family(), Family::Ipv4 | Family::Ipv6) {
+    pub fn log(&self, packet: &Packet<'_>, prefix: &CStr) -> bool {
+        // The packet's own: the loggers look at its device where the state has one.
+        let state = packet.state();
+        if !matches!(
+            u32::from(state.pf),
+            bindings::NFPROTO_IPV4 | bindings::NFPROTO_IPV6
+        ) {
             return false;
         }
-        let (skb, state, prefix) = (packet.as_ptr(), state.as_raw(), prefix.as_char_ptr());
+        let (skb, prefix) = (packet.as_ptr(), prefix.as_char_ptr());
 
         match self.0 {
             // SAFETY: All are valid for the call by their types' invariants, and so are the loggers.

@@ -93,12 +93,6 @@ impl<'a> State<'a> {
     pub fn is_initial_net(&self) -> bool {
         core::ptr::eq(self.raw.net, &raw const bindings::init_net)
     }
-
-    /// The state for C.
-    #[inline]
-    pub(super) fn as_raw(&self) -> &'a bindings::nf_hook_state {
-        self.raw
-    }
 }
 
 /// A network device, for the time of one call of a handler.

@@ -360,7 +360,7 @@ impl Logger {
         Ok(Self(Some(group)))
     }
 
-    pub(crate) fn log(&self, _: &Packet<'_>, _: &State<'_>, _: &CStr) -> bool {
+    pub(crate) fn log(&self, _: &Packet<'_>, _: &CStr) -> bool {
         output::add(|output| match self.0 {
             None => output.syslog += 1,
             Some(group) => output.nflog.push(group),
