@@ -247,6 +247,13 @@ static bool hold_route(struct sk_buff *skb)
 	return true;
 }
 
+/* A VRF device's prerouting is there for its rules only: it frees what passes. */
+bool rust_helper_nf_hook_goes_on(const struct nf_hook_state *state)
+{
+	return state->okfn && !(state->hook == NF_INET_PRE_ROUTING && state->in &&
+				netif_is_l3_master(state->in));
+}
+
 bool rust_helper_nf_held_take(const struct nf_held *held)
 {
 	const struct nf_hook_state *state = &held->state;
@@ -254,7 +261,7 @@ bool rust_helper_nf_held_take(const struct nf_held *held)
 	struct sock *sk = state->sk;
 	bool prefetched = skb_sk_is_prefetched(skb);
 
-	if (!state->okfn)
+	if (!rust_helper_nf_hook_goes_on(state))
 		return false;
 	/* Only nf_queue.c knows how to hold a bridge's ports. */
 	if (state->pf == NFPROTO_BRIDGE || nf_bridge_info_exists(skb))
@@ -310,9 +317,19 @@ void rust_helper_nf_held_release(const struct nf_held *held)
 
 static DEFINE_PER_CPU(bool, reinjecting);
 
+/* As a hook is, which not every kernel counts. */
+static bool is_rcu_reader(void)
+{
+	return rcu_preempt_depth() || (preempt_count() & PREEMPT_MASK);
+}
+
+/*
+ * Who calls a hook may hold a lock that the packet's way wants, as tcp_v4_rcv() holds
+ * the socket's when it sends: nothing is sent on from there.
+ */
 bool rust_helper_nf_reinject_begin(void)
 {
-	if (in_hardirq() || irqs_disabled())
+	if (in_hardirq() || irqs_disabled() || is_rcu_reader())
 		return false;
 	local_bh_disable();
 	if (__this_cpu_read(reinjecting)) {

@@ -76,6 +76,8 @@ void rust_helper_skb_clear_hash(struct sk_buff *skb);
  */
 int rust_helper_nf_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
 
+/* Whether there is something to go on to from a hook of this state. */
+bool rust_helper_nf_hook_goes_on(const struct nf_hook_state *state);
 /* Goes on behind the hook point, which takes the packet; in a hook's call, or as below. */
 int rust_helper_nf_hook_continue(const struct nf_hook_state *state,
 				 struct sk_buff *skb);
@@ -103,7 +105,8 @@ bool rust_helper_nf_held_is_live(const struct nf_held *held);
 
 /*
  * A section in which a packet may go on: without bottom halves, under RCU. Returns
- * false in interrupts, with interrupts off, and inside such a section.
+ * false in interrupts, with interrupts off, in hooks and other readers under RCU, as far
+ * as the kernel can tell, and inside such a section.
  */
 bool rust_helper_nf_reinject_begin(void);
 void rust_helper_nf_reinject_end(void);

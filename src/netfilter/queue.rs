@@ -166,7 +166,7 @@ impl<T> Held<T> {
 struct Section(());
 
 impl Section {
-    /// `EBUSY` in interrupts, with interrupts off, and inside another section.
+    /// `EBUSY` in interrupts, with interrupts off, under RCU, and inside another section.
     fn enter() -> Result<Self> {
         // SAFETY: May be called anywhere.
         if unsafe { bindings::nf_reinject_begin() } {
@@ -200,8 +200,8 @@ impl<'a> Packet<'a> {
     ///
     /// Gives the packet back, as it was, if the queue is full or closed; if its route, its socket, a device
     /// or the namespace is just going away; if others have a new connection of connection tracking's in
-    /// common with it; for what a bridge forwards, whose ports a hook cannot hold; and at a device, whose
-    /// hooks have no continuation. For any context of a handler.
+    /// common with it; for what a bridge forwards, whose ports a hook cannot hold; and where nothing goes on,
+    /// as for [`Packet::stop`]. For any context of a handler.
     pub fn steal<T: Tag>(self, queue: &PacketQueue<T>, tag: T) -> Result<Verdict<'a>, Self> {
         // SAFETY: A packet by value is the one of the hook's call that this is in. It is the hook's until it
         // answers, and then it is the queue's.
@@ -244,8 +244,10 @@ impl<T: Tag> PacketQueue<T> {
     ///
     /// `decide` is called under RCU and without bottom halves: it must not sleep.
     ///
-    /// `EBUSY` in interrupts, with interrupts off, and in what was called by a packet that was just sent
-    /// on, by this queue or another one; nothing was done then.
+    /// `EBUSY` in interrupts, with interrupts off, and in a handler, whose caller may hold the lock of the
+    /// very socket that a packet is for; nothing was done then. A kernel with neither `PREEMPT_COUNT` nor
+    /// `PREEMPT_RCU` can tell a handler only where a packet that is sent on calls it: there it is up to the
+    /// caller.
     pub fn process(&self, decide: impl FnMut(&Packet<'_>, T) -> Fate) -> Result {
         self.each(Section::enter, decide)
     }

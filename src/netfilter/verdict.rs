@@ -12,7 +12,10 @@ use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
     error::{
-        code::ENOBUFS,
+        code::{
+            ENOBUFS,
+            EPERM, //
+        },
         Error, //
     },
     ffi::{
@@ -163,10 +166,11 @@ impl<'a> Packet<'a> {
     /// What becomes of the packet then is what a local sender is told, as if all hooks had accepted.
     ///
     /// Gives the packet back where there is nothing to go on to: a device's hooks have no
-    /// continuation that a hook could call.
+    /// continuation that a hook could call, and that of a VRF device's prerouting frees the packet.
     #[inline]
     pub fn stop(self) -> Result<Verdict<'a>, Self> {
-        if self.state().okfn.is_none() {
+        // SAFETY: The state and its devices are valid by the packet's type invariant.
+        if !unsafe { bindings::nf_hook_goes_on(self.state()) } {
             return Err(self);
         }
         Ok(Verdict {
@@ -193,7 +197,16 @@ pub(super) fn continued(result: c_int) -> c_uint {
 }
 
 /// An error number where a verdict has room for it.
+///
+/// Those from 512 on are between parts of the kernel, and a sender is not to get them: of `EIOCBQUEUED`,
+/// `sock_sendmsg()` makes a `BUG()`. It gets what it would get without one.
 #[inline]
 pub(super) fn errno(error: Error) -> c_uint {
-    error.to_errno().unsigned_abs() << 16
+    const FIRST_INTERNAL: c_uint = 512;
+    let number = match error.to_errno().unsigned_abs() {
+        FIRST_INTERNAL.. => EPERM.to_errno().unsigned_abs(),
+        number => number,
+    };
+
+    number << 16
 }
