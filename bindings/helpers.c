@@ -317,19 +317,9 @@ void rust_helper_nf_held_release(const struct nf_held *held)
 
 static DEFINE_PER_CPU(bool, reinjecting);
 
-/* As a hook is, which not every kernel counts. */
-static bool is_rcu_reader(void)
-{
-	return rcu_preempt_depth() || (preempt_count() & PREEMPT_MASK);
-}
-
-/*
- * Who calls a hook may hold a lock that the packet's way wants, as tcp_v4_rcv() holds
- * the socket's when it sends: nothing is sent on from there.
- */
 bool rust_helper_nf_reinject_begin(void)
 {
-	if (in_hardirq() || irqs_disabled() || is_rcu_reader())
+	if (in_hardirq() || irqs_disabled())
 		return false;
 	local_bh_disable();
 	if (__this_cpu_read(reinjecting)) {

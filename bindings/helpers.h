@@ -105,8 +105,7 @@ bool rust_helper_nf_held_is_live(const struct nf_held *held);
 
 /*
  * A section in which a packet may go on: without bottom halves, under RCU. Returns
- * false in interrupts, with interrupts off, in hooks and other readers under RCU, as far
- * as the kernel can tell, and inside such a section.
+ * false in interrupts, with interrupts off, and inside such a section.
  */
 bool rust_helper_nf_reinject_begin(void);
 void rust_helper_nf_reinject_end(void);

@@ -166,7 +166,7 @@ impl<T> Held<T> {
 struct Section(());
 
 impl Section {
-    /// `EBUSY` in interrupts, with interrupts off, under RCU, and inside another section.
+    /// `EBUSY` in interrupts, with interrupts off, and inside another section.
     fn enter() -> Result<Self> {
         // SAFETY: May be called anywhere.
         if unsafe { bindings::nf_reinject_begin() } {
@@ -244,10 +244,14 @@ impl<T: Tag> PacketQueue<T> {
     ///
     /// `decide` is called under RCU and without bottom halves: it must not sleep.
     ///
-    /// `EBUSY` in interrupts, with interrupts off, and in a handler, whose caller may hold the lock of the
-    /// very socket that a packet is for; nothing was done then. A kernel with neither `PREEMPT_COUNT` nor
-    /// `PREEMPT_RCU` can tell a handler only where a packet that is sent on calls it: there it is up to the
-    /// caller.
+    /// `EBUSY` in interrupts, with interrupts off, and in what was called by a packet that was just sent
+    /// on, by this queue or another one; nothing was done then.
+    ///
+    /// # Context
+    ///
+    /// Not in a handler if `decide` has packets sent on: its caller may hold a lock that their way wants, as
+    /// `tcp_v4_rcv()` holds the socket's when it answers. In softirqs nothing tells a handler from a timer,
+    /// so this is not checked.
     pub fn process(&self, decide: impl FnMut(&Packet<'_>, T) -> Fate) -> Result {
         self.each(Section::enter, decide)
     }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holds each UDP packet that this host sends, and tries to send on all that are held whenever any packet is
-//! about to leave.
+//! Holds each UDP packet that this host sends, and sends on all that are held whenever any packet is about to
+//! leave: those that are just being sent on as well.
 //!
-//! Shows: a queue says so where it cannot be worked on, as in handlers: who calls them may hold a lock that the
-//! packet that goes on wants, and one that goes on might have the next one go on until the stack is full. What
-//! is held goes on when the module goes.
+//! Shows: a queue that is worked on by handlers, where one packet that goes on might have the next one go on, and
+//! so on until the stack is full; and that it says so where it cannot be worked on.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -30,7 +29,7 @@ module_netfilter_hooks! {
     type: Nester,
     name: "nester",
     authors: ["The nf_tracer authors"],
-    description: "Tries to send packets on from within a handler",
+    description: "Sends packets on from within those that are being sent on",
     license: "GPL",
 }
 
