@@ -22,11 +22,23 @@ module_netfilter_hooks! {
     license: "GPL",
 }
 
+struct Pass;
+
+impl Handler for Pass {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+        packet.accept()
+    }
+}
+
 struct Impostor<M>(PhantomData<fn() -> M>);
 
 impl<M: kernel::Module> HookModule for Impostor<M> {
-    fn init(module: &'static ThisModule, _hooks: &ModuleHooks) -> Result<Self> {
+    fn init(module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::FILTER)];
+
         core::mem::forget(M::init(module)?);
+        // The second of its selves to come here would be the one that is leaked.
+        hooks.register(Net::init(), &POINTS, Ok(Pass))?;
         Ok(Self(PhantomData))
     }
 }
