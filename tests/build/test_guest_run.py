@@ -32,6 +32,8 @@ def test_{}() -> None:
             pass
 """
 DIES = "def test_{}() -> None:\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+TAKES_TIME = "def test_{}() -> None:\n    time.sleep(0.05)\n"
+IN_ORDER = "pytestmark = pytest.mark.in_order\n"
 SKIPS = "def test_{}() -> None:\n    pytest.skip()\n"
 
 
@@ -93,6 +95,25 @@ def test_guests_that_die_each_time_are_given_up_and_what_is_not_run_has_failed(
     outcomes, last_line = run(runner, tmp_path, 1, [DIES] * (runner.MOST_DEATHS + 1) + [PASSES] * 2)
     assert set(outcomes.values()) == {"failed"}
     assert last_line == f"0 passed, {runner.MOST_DEATHS + 3} failed"
+
+
+def test_guests_that_meet_within_a_file_share_its_tests(runner: types.ModuleType, tmp_path: Path) -> None:
+    outcomes, last_line = run(runner, tmp_path, 3, *[[TAKES_TIME] * 5] * 4)
+    assert set(outcomes.values()) == {"passed"}, outcomes
+    assert last_line == "20 passed, 0 failed"
+
+
+def test_tests_that_need_their_order_are_run_in_one_guest(runner: types.ModuleType, tmp_path: Path) -> None:
+    run(runner, tmp_path, 3, [IN_ORDER] + [TAKES_TIME] * 6)
+    records = runner.Records(tmp_path / "records").all()
+    assert [record["test"][-1] for record in records] == list("123456")
+    assert len({record["runner"] for record in records}) == 1
+
+
+def test_what_a_guest_that_died_had_claimed_is_run_by_the_next(runner: types.ModuleType, tmp_path: Path) -> None:
+    outcomes, last_line = run(runner, tmp_path, 1, [IN_ORDER, PASSES, DIES, PASSES], [PASSES])
+    assert outcomes == {"1": "passed", "2": "failed", "3": "passed", "4": "passed"}
+    assert last_line == "3 passed, 1 failed"
 
 
 def test_what_cannot_be_collected_has_failed(runner: types.ModuleType, tmp_path: Path) -> None:

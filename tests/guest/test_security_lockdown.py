@@ -14,6 +14,8 @@ from hookmod import ping
 from netns import run
 from test_security_access import PERF_SAMPLE_RAW, bound, come, perf_open
 
+pytestmark = pytest.mark.in_order
+
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _ENFORCE = Path("/sys/module/module/parameters/sig_enforce")
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """A plugin for pytest: each test leaves a record in a folder from before it runs, and several pytests share the tests.
 
-The folder is NF_TRACER_RECORDS. A test is run by whoever makes its record first; in it stands who that was, the number
-NF_TRACER_RUNNER. Those with odd ones begin with the last file: two meet where half of the work is done. Who died has
-left the record of the test that it died in, without an outcome. tests/guest/run reads all this.
+The folder is NF_TRACER_RECORDS. A test is run by whoever claims it first, by a file that holds its number
+NF_TRACER_RUNNER: a test by itself, or a whole file of tests that are marked in_order. Those with odd numbers begin with
+the last file: two meet where half of the work is done. Who died has left the record of the test that it died in,
+without an outcome, and claims. tests/guest/run reads all this, and takes back the claims.
 """
 
 import hashlib
@@ -19,6 +20,11 @@ _FOLDER = Path(os.environ["NF_TRACER_RECORDS"])
 _RUNNER = int(os.environ["NF_TRACER_RUNNER"])
 _outcomes: dict[str, str] = {}
 _failures: dict[str, str] = {}
+_claimed: set[str] = set()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "in_order: this file's tests run in one guest, one after the other")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,36 +47,50 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _failures[report.nodeid] = report.longreprtext
 
 
+def _file(key: str, suffix: str) -> Path:
+    return _FOLDER / (hashlib.sha256(key.encode()).hexdigest()[:16] + suffix)
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    """Claims a test, where it has not been claimed."""
+    key = str(item.path) if item.get_closest_marker("in_order") else item.nodeid
+    if key not in _claimed:
+        try:
+            with _file(key, ".claim").open("x") as claim:
+                claim.write(str(_RUNNER))
+        except FileExistsError:
+            return False
+        _claimed.add(key)
+    return not _file(item.nodeid, ".json").exists()
+
+
 def _run(item: pytest.Item, following: pytest.Item | None) -> None:
-    """Runs a test and keeps its record, unless there is one."""
-    name = hashlib.sha256(item.nodeid.encode()).hexdigest()[:16] + ".json"
-    try:
-        with (_FOLDER / name).open("x") as record:
-            json.dump({"test": item.nodeid, "runner": _RUNNER}, record)
-    except FileExistsError:
-        return
+    """Runs a test and keeps its record."""
+    record = {"test": item.nodeid, "runner": _RUNNER}
+    file = _file(item.nodeid, ".json")
+    file.write_text(json.dumps(record))
     began = time.monotonic()
     _outcomes[item.nodeid] = "passed"
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-    (_FOLDER / name).write_text(
-        json.dumps(
-            {
-                "test": item.nodeid,
-                "runner": _RUNNER,
-                "outcome": _outcomes[item.nodeid],
-                "failure": _failures.get(item.nodeid),
-                "seconds": round(time.monotonic() - began, 1),
-            }
-        )
-    )
+    record |= {
+        "outcome": _outcomes[item.nodeid],
+        "failure": _failures.get(item.nodeid),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    file.write_text(json.dumps(record))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.testsfailed or session.config.option.collectonly:
         return None
-    for item, following in itertools.zip_longest(session.items, session.items[1:]):
+    # One is claimed ahead: pytest keeps the fixtures that the next test has in common with this one.
+    ours = filter(_is_ours, session.items)
+    item = next(ours, None)
+    while item is not None:
+        following = next(ours, None)
         _run(item, following)
+        item = following
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
