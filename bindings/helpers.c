@@ -7,6 +7,7 @@
 #include <linux/cpumask.h>
 #include <linux/filter.h>
 #include <linux/kmod.h>
+#include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
@@ -22,6 +23,7 @@
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_extend.h>
 #include <net/netfilter/nf_log.h>
 #include <net/sock.h>
 
@@ -219,18 +221,64 @@ static bool nf_bridge_info_exists(const struct sk_buff *skb)
 }
 #endif
 
-/* As nf_ct_drop_unconfirmed(): who has such a connection may change it without a lock. */
-static bool shares_unconfirmed_connection(const struct sk_buff *skb)
-{
 #if IS_ENABLED(CONFIG_NF_CONNTRACK)
-	struct nf_conn *ct = (struct nf_conn *)skb_nfct(skb);
-
-	return ct && !nf_ct_is_confirmed(ct) &&
-	       refcount_read(&ct->ct_general.use) > 1;
-#else
-	return false;
-#endif
+/* By a symbol of the module's: there is no other way to a module that may be absent. */
+static bool hold_module(bool *is_held, const char *symbol)
+{
+	if (!*is_held)
+		*is_held = __symbol_get(symbol);
+	return *is_held;
 }
+
+static bool is_bound_elsewhere(const struct nf_conn *ct)
+{
+#ifdef CONFIG_NF_CONNTRACK_TIMEOUT
+	if (nf_ct_ext_exist(ct, NF_CT_EXT_TIMEOUT))
+		return true;
+#endif
+	return nf_ct_ext_exist(ct, NF_CT_EXT_HELPER);
+}
+
+/*
+ * A new connection is in no table: nobody finds it who changes or removes connections
+ * before something that they refer to goes, other than by nf_queue_nf_hook_drop(), which
+ * only the one handler of queues is told of. And who has one, as nf_ct_drop_unconfirmed()
+ * has it, may change it without a lock.
+ */
+static bool hold_connection(const struct sk_buff *skb, struct nf_held_modules *modules)
+{
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
+	bool is_new;
+
+	if (!ct)
+		return true;
+	is_new = !nf_ct_is_confirmed(ct);
+	if (is_new && (refcount_read(&ct->ct_general.use) > 1 || is_bound_elsewhere(ct)))
+		return false;
+	/* In a list of nf_nat's. */
+	if (is_new && ct->status & IPS_NAT_DONE_MASK &&
+	    !hold_module(&modules->nat, "nf_nat_packet"))
+		return false;
+	return hold_module(&modules->conntrack, "nf_ct_delete");
+}
+
+void rust_helper_nf_held_put_modules(const struct nf_held_modules *modules)
+{
+	if (modules->nat)
+		__symbol_put("nf_nat_packet");
+	if (modules->conntrack)
+		__symbol_put("nf_ct_delete");
+}
+#else
+static bool hold_connection(const struct sk_buff *skb, struct nf_held_modules *modules)
+{
+	return true;
+}
+
+void rust_helper_nf_held_put_modules(const struct nf_held_modules *modules)
+{
+}
+#endif
 
 /* Takes the route over from the RCU readers, and leaves it where that fails. */
 static bool hold_route(struct sk_buff *skb)
@@ -254,7 +302,8 @@ bool rust_helper_nf_hook_goes_on(const struct nf_hook_state *state)
 				netif_is_l3_master(state->in));
 }
 
-bool rust_helper_nf_held_take(const struct nf_held *held)
+bool rust_helper_nf_held_take(const struct nf_held *held,
+			      struct nf_held_modules *modules)
 {
 	const struct nf_hook_state *state = &held->state;
 	struct sk_buff *skb = held->skb;
@@ -266,7 +315,7 @@ bool rust_helper_nf_held_take(const struct nf_held *held)
 	/* Only nf_queue.c knows how to hold a bridge's ports. */
 	if (state->pf == NFPROTO_BRIDGE || nf_bridge_info_exists(skb))
 		return false;
-	if (shares_unconfirmed_connection(skb))
+	if (!hold_connection(skb, modules))
 		return false;
 	if (prefetched) {
 		/* No hook point knows of both: each would have to be undone for the other. */
@@ -315,26 +364,15 @@ void rust_helper_nf_held_release(const struct nf_held *held)
 		sock_gen_put(state->sk);
 }
 
-static DEFINE_PER_CPU(bool, reinjecting);
-
-bool rust_helper_nf_reinject_begin(void)
+void rust_helper_nf_reinject_begin(void)
 {
-	if (in_hardirq() || irqs_disabled())
-		return false;
 	local_bh_disable();
-	if (__this_cpu_read(reinjecting)) {
-		local_bh_enable();
-		return false;
-	}
-	__this_cpu_write(reinjecting, true);
 	rcu_read_lock();
-	return true;
 }
 
 void rust_helper_nf_reinject_end(void)
 {
 	rcu_read_unlock();
-	__this_cpu_write(reinjecting, false);
 	local_bh_enable();
 }
 
@@ -427,6 +465,16 @@ void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &info, "%s", prefix);
+}
+
+void rust_helper_work_init(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+void rust_helper_work_schedule(struct work_struct *work)
+{
+	schedule_work(work);
 }
 
 void rust_helper_delayed_work_init(struct delayed_work *work, work_func_t func)

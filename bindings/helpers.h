@@ -89,25 +89,32 @@ struct nf_held {
 	struct nf_hook_state state;
 };
 
+/* Of connection tracking's modules, those that cannot be unloaded while packets are held. */
+struct nf_held_modules {
+	bool conntrack;
+	bool nat;
+};
+
 /*
  * Holds devices, sockets and the route, or returns false and leaves the packet as it
  * was. To be called in the hook's call. Holds no namespace: it is valid for as long as
  * nf_held_is_live() was true after its packet was put where a notifier of network
  * devices looks. To be given back with nf_held_release() after the packet has gone.
+ * Takes a reference to those modules that the packet needs and that are not marked yet,
+ * and marks them; nf_held_put_modules() gives all these back, after the last packet.
  */
-bool rust_helper_nf_held_take(const struct nf_held *held);
+bool rust_helper_nf_held_take(const struct nf_held *held,
+			      struct nf_held_modules *modules);
 void rust_helper_nf_held_release(const struct nf_held *held);
+void rust_helper_nf_held_put_modules(const struct nf_held_modules *modules);
 /*
  * Whether the devices are up, and the namespace is not being taken down. If not, there
  * has been no event NETDEV_DOWN or NETDEV_UNREGISTER yet, or it is going on.
  */
 bool rust_helper_nf_held_is_live(const struct nf_held *held);
 
-/*
- * A section in which a packet may go on: without bottom halves, under RCU. Returns
- * false in interrupts, with interrupts off, and inside such a section.
- */
-bool rust_helper_nf_reinject_begin(void);
+/* A section in which a packet may go on: without bottom halves, under RCU. Process context. */
+void rust_helper_nf_reinject_begin(void);
 void rust_helper_nf_reinject_end(void);
 
 /* As bpf_prog_create(), but from instructions as they are, which are copied. */
@@ -143,6 +150,8 @@ bool rust_helper_may_wait_for_rcu(void);
 void rust_helper_synchronize_rcu_expedited(void);
 
 /* Work that may sleep, in so many jiffies. Scheduled again before that, it stays as it was. */
+void rust_helper_work_init(struct work_struct *work, work_func_t func);
+void rust_helper_work_schedule(struct work_struct *work);
 void rust_helper_delayed_work_init(struct delayed_work *work, work_func_t func);
 void rust_helper_delayed_work_schedule(struct delayed_work *work,
 				       unsigned long delay);

@@ -5,8 +5,12 @@
 //! C source: [`net/core/dev.c`](srctree/net/core/dev.c)
 
 use super::{
-    handler::HookOps,
+    handler::{
+        distinct,
+        HookOps, //
+    },
     module::Revoke,
+    pernet::NetPtr,
     DevicePoint,
     Handler,
     Net, //
@@ -27,14 +31,12 @@ use kernel::{
         c_ulong,
         c_void, //
     },
+    new_mutex,
     prelude::*,
     str::CStrExt,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        rcu, //
+        rcu,
+        Mutex, //
     },
     types::Opaque, //
 };
@@ -50,17 +52,19 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Once initialised, and unless `is_revoked`, `notifier` is registered in `net`. While `device` is not null, a reference to it
-/// is held and each entry of `ops` is registered there, with `priv` pointing to `handler`. `device`
-/// is guarded by the RTNL.
+/// Once initialised, and while there is a `net`, `notifier` is registered there. While `device` is not null,
+/// there is a `net`, whose address is `raw_net`, a reference to the device is held and each entry of `ops` is
+/// registered there, with `priv` pointing to `handler`. `device` is guarded by the RTNL.
 #[pin_data(PinnedDrop)]
 pub struct DeviceRegistration<T: Handler> {
-    net: Net,
+    /// Locked before the RTNL.
+    #[pin]
+    net: Mutex<Option<Net>>,
+    raw_net: NetPtr,
     #[pin]
     notifier: Opaque<bindings::notifier_block>,
     device: UnsafeCell<*mut bindings::net_device>,
     ops: KVec<HookOps>,
-    is_revoked: Atomic<bool>,
     #[pin]
     handler: T,
     #[pin]
@@ -110,35 +114,37 @@ impl<T: Handler> DeviceRegistration<T> {
         points: &'a [DevicePoint],
         handler: impl PinInit<T, Error> + 'a,
     ) -> impl PinInit<Self, Error> + 'a {
+        let raw_net = NetPtr::of(&net);
+
         try_pin_init!(&this in Self {
-            net,
+            net <- new_mutex!(Some(net)),
+            raw_net,
             notifier: Opaque::new(bindings::notifier_block {
                 notifier_call: Some(device_event::<T>),
                 ..Default::default()
             }),
             device: UnsafeCell::new(null_mut()),
             handler <- handler,
-            ops: HookOps::for_points(
-                points.iter().map(|point| point.to_ops()),
+            ops: HookOps::list(
+                distinct(points).map(|point| point.to_ops()),
                 // SAFETY: `this` is the memory that is being initialised, so a field has an address.
                 unsafe { &raw const (*this.as_ptr()).handler },
             )?,
-            is_revoked: Atomic::new(false),
             _pin: PhantomPinned,
             // INVARIANT: The last step, and one that undoes itself if it fails.
             _: {
                 // SAFETY: `notifier` is pinned, lives until `drop` has unregistered it, and all
                 // fields are initialised, as events of devices that there are come at once. They
-                // find no device in `device`, and do nothing.
+                // find no device in `device`, and do nothing. The namespace is held.
                 to_result(unsafe {
-                    bindings::register_netdevice_notifier_net(net.as_ptr(), notifier.get())
+                    bindings::register_netdevice_notifier_net(raw_net.as_ptr(), notifier.get())
                 })?;
                 // SAFETY: All fields are initialised.
                 let attached = unsafe { this.as_ref() }.attach(name);
                 if attached.is_err() {
                     // SAFETY: It was registered above.
                     unsafe {
-                        bindings::unregister_netdevice_notifier_net(net.as_ptr(), notifier.get());
+                        bindings::unregister_netdevice_notifier_net(raw_net.as_ptr(), notifier.get());
                     }
                     rcu::synchronize_rcu();
                 }
@@ -156,8 +162,9 @@ impl<T: Handler> DeviceRegistration<T> {
     fn attach(&self, name: &CStr) -> Result {
         let _rtnl = Rtnl::lock();
         // Under the RTNL a device that has a name is not being unregistered.
-        // SAFETY: The namespace is valid by the type invariant of `Net`; the name ends in a zero.
-        let device = unsafe { bindings::dev_get_by_name(self.net.as_ptr(), name.as_char_ptr()) };
+        // SAFETY: The namespace is valid, as it is held; the name ends in a zero.
+        let device =
+            unsafe { bindings::dev_get_by_name(self.raw_net.as_ptr(), name.as_char_ptr()) };
         let device = NonNull::new(device).ok_or(ENODEV)?.as_ptr();
 
         for (index, entry) in self.ops.iter().enumerate() {
@@ -166,7 +173,7 @@ impl<T: Handler> DeviceRegistration<T> {
             // it is registered, and so does the device, by the reference just taken.
             let error = unsafe {
                 (*entry).dev = device;
-                bindings::nf_register_net_hook(self.net.as_ptr(), entry)
+                bindings::nf_register_net_hook(self.raw_net.as_ptr(), entry)
             };
             if let Err(error) = to_result(error) {
                 let done = self.ops.get(..index).unwrap_or_default();
@@ -209,34 +216,40 @@ impl<T: Handler> DeviceRegistration<T> {
     unsafe fn unregister(&self, ops: &[HookOps]) {
         for entry in ops {
             // SAFETY: By this function's requirement.
-            unsafe { bindings::nf_unregister_net_hook(self.net.as_ptr(), entry.as_mut_ptr()) };
+            unsafe { bindings::nf_unregister_net_hook(self.raw_net.as_ptr(), entry.as_mut_ptr()) };
         }
     }
-}
 
-impl<T: Handler> Revoke for DeviceRegistration<T> {
-    fn revoke(&self) {
-        // INVARIANT: The notifier is unregistered just below, by nobody else.
-        if self.is_revoked.xchg(true, Relaxed) {
-            return;
-        }
+    /// Ends it, without waiting for running calls. Says whether that was still to be done.
+    ///
+    /// Whoever comes second waits for the first.
+    fn end(&self) -> bool {
+        let mut place = self.net.lock();
+        // INVARIANT: The device is let go and the notifier unregistered below, with the lock held.
+        let Some(net) = place.take() else {
+            return false;
+        };
         {
             let _rtnl = Rtnl::lock();
             // SAFETY: The RTNL is held.
             unsafe { self.detach() };
         }
         // SAFETY: By the type invariant it is registered.
-        unsafe {
-            bindings::unregister_netdevice_notifier_net(self.net.as_ptr(), self.notifier.get());
-        }
+        unsafe { bindings::unregister_netdevice_notifier_net(net.as_ptr(), self.notifier.get()) };
+        true
+    }
+}
+
+impl<T: Handler> Revoke for DeviceRegistration<T> {
+    fn revoke(&self) {
+        self.end();
     }
 }
 
 #[pinned_drop]
 impl<T: Handler> PinnedDrop for DeviceRegistration<T> {
     fn drop(self: Pin<&mut Self>) {
-        if !self.is_revoked.load(Relaxed) {
-            self.revoke();
+        if self.end() {
             // Unregistering hooks does not wait for those that are running.
             rcu::synchronize_rcu();
         }

@@ -5,7 +5,10 @@
 //! C source: [`net/netfilter/core.c`](srctree/net/netfilter/core.c)
 
 use super::{
-    handler::HookOps,
+    handler::{
+        distinct,
+        HookOps, //
+    },
     module::Revoke,
     pernet::{
         NetPtr,
@@ -168,14 +171,14 @@ impl Entry {
     fn new<T: Handler>(point: Point, handler: *const T) -> Result<Self> {
         Ok(Self {
             point,
-            ops: HookOps::for_points([point.to_ops()].into_iter(), handler)?,
+            ops: HookOps::list([point.to_ops()].into_iter(), handler)?,
         })
     }
 
     fn list<T: Handler>(points: &[Point], handler: *const T) -> Result<KVec<Self>> {
         let mut list = KVec::with_capacity(points.len(), GFP_KERNEL)?;
 
-        for point in points {
+        for point in distinct(points) {
             list.push(Self::new(*point, handler)?, GFP_KERNEL)?;
         }
         Ok(list)
@@ -358,7 +361,7 @@ impl<T: Handler> EveryNet<T> {
 
         // All memory first.
         let mut added = KVec::new();
-        for point in points.iter().filter(|point| !is_old(point)) {
+        for point in distinct(points).filter(|point| !is_old(point)) {
             added.push(Entry::new(*point, &raw const self.handler)?, GFP_KERNEL)?;
         }
         let mut kept = KVec::with_capacity(entries.len() + added.len(), GFP_KERNEL)?;

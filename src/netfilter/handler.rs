@@ -36,6 +36,18 @@ pub trait Handler: Send + Sync + 'static {
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a>;
 }
 
+/// Each of `points` once: C would call a handler twice at a point that is named twice.
+pub(super) fn distinct<P: PartialEq>(points: &[P]) -> impl Iterator<Item = &P> + Clone {
+    let is_first =
+        |(index, point): &(usize, &P)| !points.iter().take(*index).any(|it| it == *point);
+
+    points
+        .iter()
+        .enumerate()
+        .filter(is_first)
+        .map(|(_, point)| point)
+}
+
 /// C's `struct nf_hook_ops`: one entry of a hook point's list.
 #[repr(transparent)]
 pub(super) struct HookOps(Opaque<bindings::nf_hook_ops>);
@@ -48,11 +60,11 @@ unsafe impl Sync for HookOps {}
 
 impl HookOps {
     /// One entry for each of `points`, for calls of `handler`, which is not looked at yet.
-    pub(super) fn for_points<T: Handler>(
-        points: impl ExactSizeIterator<Item = Result<bindings::nf_hook_ops>>,
+    pub(super) fn list<T: Handler>(
+        points: impl Iterator<Item = Result<bindings::nf_hook_ops>>,
         handler: *const T,
     ) -> Result<KVec<Self>> {
-        let mut ops = KVec::with_capacity(points.len(), GFP_KERNEL)?;
+        let mut ops = KVec::new();
 
         for point in points {
             let entry = bindings::nf_hook_ops {

@@ -47,7 +47,7 @@ pub trait Revoke: Send + Sync {
     ///
     /// Calls that have begun in an RCU read-side critical section may still be running when it returns:
     /// whoever revokes waits for a grace period before it drops its reference. Does nothing if it was
-    /// done before.
+    /// done before, and waits where somebody else is doing it.
     fn revoke(&self);
 }
 
@@ -136,9 +136,8 @@ impl ModuleHooks {
             .position(|entry| core::ptr::addr_eq(Arc::as_ptr(entry), address));
         let entry = found.and_then(|index| list.entries.remove(index).ok());
 
-        // With the lock held, so that somebody else who does the same does not return before.
-        registration.revoke();
         drop(list);
+        registration.revoke();
         rcu::synchronize_rcu();
         drop(entry);
         Ok(())

@@ -7,7 +7,10 @@
 //!
 //! C source: [`net/core/net_namespace.c`](srctree/net/core/net_namespace.c)
 
-use super::RegistrationError;
+use super::{
+    Net,
+    RegistrationError, //
+};
 use crate::bindings;
 use core::ptr::{
     from_ref,
@@ -37,7 +40,8 @@ use kernel::{
 /// How long after a failure it is tried again.
 const RETRY_MS: u32 = 5_000;
 
-/// A namespace between C's calls of `init` and `pre_exit` for it.
+/// A namespace that is valid for another reason than that it is held here: mostly, between C's calls of
+/// `init` and `pre_exit` for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct NetPtr(*mut bindings::net);
 
@@ -45,6 +49,11 @@ pub(super) struct NetPtr(*mut bindings::net);
 unsafe impl Send for NetPtr {}
 
 impl NetPtr {
+    /// One that is valid for as long as `net` is held.
+    pub(super) fn of(net: &Net) -> Self {
+        Self(net.as_ptr())
+    }
+
     pub(super) fn as_ptr(self) -> *mut bindings::net {
         self.0
     }

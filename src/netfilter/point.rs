@@ -348,7 +348,7 @@ impl fmt::Display for Point {
 }
 
 /// Where a handler is called on a device.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DevicePoint {
     /// On its way in or out.
     pub hook: DeviceHook,

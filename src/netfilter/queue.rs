@@ -4,20 +4,25 @@
 //!
 //! As a queue to user space does, a [`PacketQueue`] holds what a packet and its hook's state refer to,
 //! and frees the packets of a device that goes down and of a namespace that goes away. The owner never
-//! has a packet of his own: he says of each what is to become of it.
+//! has a packet of his own: he says of each what is to become of it, and a work item sees to that. It
+//! holds no lock that the packet's further way could want.
 //!
 //! C sources: [`net/netfilter/nf_queue.c`](srctree/net/netfilter/nf_queue.c),
 //! [`net/netfilter/nfnetlink_queue.c`](srctree/net/netfilter/nfnetlink_queue.c)
 
 use super::{
     module::Revoke,
+    replaceable::synchronize_rcu_expedited,
     verdict::Answer,
     DropReason,
     Packet,
     Verdict, //
 };
 use crate::bindings;
-use core::marker::PhantomPinned;
+use core::{
+    marker::PhantomPinned,
+    ptr::null_mut, //
+};
 use kernel::{
     error::to_result,
     ffi::{
@@ -25,6 +30,7 @@ use kernel::{
         c_ulong,
         c_void, //
     },
+    new_mutex,
     new_spinlock_irq,
     prelude::*,
     rbtree::{
@@ -33,11 +39,8 @@ use kernel::{
     },
     sync::{
         rcu,
+        Mutex,
         SpinLockIrq, //
-    },
-    time::{
-        delay::fsleep,
-        Delta, //
     },
     types::Opaque, //
 };
@@ -69,43 +72,59 @@ pub enum Fate {
 /// neither waits for it. A socket whose last reference is a packet here, and with it the socket's
 /// namespace, goes when the packet does, as with any packet on its way.
 ///
+/// From the first packet on that is part of a connection of connection tracking's, `nf_conntrack` cannot be
+/// unloaded before the queue is gone, nor `nf_nat` from the first one on whose new connection it knows of.
+///
 /// There is room for as many packets as was said in the beginning, and no memory is taken afterwards.
 ///
 /// What is left at the module's end is sent on. From then on packets are given back by [`Packet::steal`].
 ///
 /// # Invariants
 ///
-/// Once initialised, and unless `is_closed`, `notifier` is registered. Each packet in `packets`, with the references that [`bindings::nf_held_take`] takes, is ours, and
-/// was live when it was put there, with the lock held.
+/// Once initialised, and while `is_open`, `notifier` is registered. `work` is not queued any more once it is
+/// not. Each packet in `packets`, with the references that [`bindings::nf_held_take`] takes, is
+/// ours, and was live when it was put there, with the lock held. Who takes one out is under RCU until it is
+/// back or gone.
 #[pin_data(PinnedDrop)]
 pub struct PacketQueue<T: Tag> {
     #[pin]
     notifier: Opaque<bindings::notifier_block>,
+    /// Does with packets that leave what was decided.
+    #[pin]
+    work: Opaque<bindings::work_struct>,
     #[pin]
     packets: SpinLockIrq<Packets<T>>,
+    #[pin]
+    is_open: Mutex<bool>,
     #[pin]
     _pin: PhantomPinned,
 }
 
-// SAFETY: The notifier is guarded by locks of C; the other fields may be sent.
+// SAFETY: The notifier and the work are guarded by locks of C; the other fields may be sent.
 unsafe impl<T: Tag> Send for PacketQueue<T> {}
 
 // SAFETY: As above: shared access reaches the packets only under their lock.
 unsafe impl<T: Tag> Sync for PacketQueue<T> {}
 
 struct Packets<T> {
-    /// By their numbers, of which each is given once.
+    /// Those that are to be decided on, by their numbers, of which each is given once.
     held: RBTree<u64, Held<T>>,
+    /// Those whose fate is not [`Fate::Keep`].
+    leaving: RBTree<u64, Held<T>>,
     /// As much as there is still.
     room: KVec<Room<T>>,
     next: u64,
+    /// How many somebody has taken out at this moment.
+    out: usize,
+    /// Modules of connection tracking's that we have a reference to.
+    modules: bindings::nf_held_modules,
     is_closed: bool,
 }
 
 /// Memory for a packet in a queue.
 type Room<T> = RBTreeNodeReservation<u64, Held<T>>;
 
-/// A packet that is being decided on.
+/// A packet that is out of the queue.
 struct Taken<T> {
     number: u64,
     held: Held<T>,
@@ -117,6 +136,7 @@ struct Taken<T> {
 struct Held<T> {
     raw: bindings::nf_held,
     tag: T,
+    fate: Fate,
 }
 
 // SAFETY: Neither a packet nor what it refers to belongs to a thread.
@@ -126,71 +146,54 @@ impl<T> Held<T> {
     /// Whether nothing that the packet refers to is going away.
     fn is_live(&self) -> bool {
         // SAFETY: Devices and namespace are valid: either the call of the packet's hook goes on, or the
-        // packet is in a queue, or was taken out of one in this section.
+        // packet is in a queue, or was taken out of one under RCU.
         unsafe { bindings::nf_held_is_live(&self.raw) }
     }
 
-    /// Lets the packet go on.
+    /// What becomes of the packet, which is freed where it cannot stay nor go on.
+    fn settled(&self, fate: Fate) -> Fate {
+        match fate {
+            Fate::Keep | Fate::Reinject if !self.is_live() => Fate::Free(DropReason::DEV_READY),
+            other => other,
+        }
+    }
+
+    /// Has its fate become of the packet.
     ///
     /// # Safety
     ///
     /// It must be ours, and was taken out of the queue in `section`. It is not ours any more.
-    unsafe fn reinject(&self, _section: &Section) {
-        // SAFETY: By this function's requirement; a packet is held only if there is a continuation. Without
-        // bottom halves and under RCU is how it is called by the core.
-        unsafe {
-            bindings::nf_hook_continue(&self.raw.state, self.raw.skb);
-            bindings::nf_held_release(&self.raw);
+    unsafe fn leave(self, _section: &Section) {
+        match self.settled(self.fate) {
+            // SAFETY: By this function's requirement.
+            Fate::Free(reason) => unsafe {
+                bindings::sk_skb_reason_drop(null_mut(), self.raw.skb, reason.0);
+            },
+            // SAFETY: By this function's requirement; a packet is held only if there is a continuation. Without
+            // bottom halves and under RCU is how it is called by the core.
+            Fate::Keep | Fate::Reinject => unsafe {
+                bindings::nf_hook_continue(&self.raw.state, self.raw.skb);
+            },
         }
-    }
-
-    /// Frees the packet.
-    ///
-    /// # Safety
-    ///
-    /// As [`Self::reinject`].
-    unsafe fn free(&self, reason: DropReason, _section: &Section) {
-        // SAFETY: By this function's requirement.
-        unsafe {
-            bindings::sk_skb_reason_drop(core::ptr::null_mut(), self.raw.skb, reason.0);
-            bindings::nf_held_release(&self.raw);
-        }
+        // SAFETY: The packet has gone, and the references are ours.
+        unsafe { bindings::nf_held_release(&self.raw) };
     }
 }
 
-/// A time in which a packet that has been taken out of a queue is decided on.
-///
-/// Under RCU, so that a namespace does not go away before it has ended: see `device_event`. There are not
-/// two inside each other: packets that go on come to handlers, who might have others go on, and so on until
-/// the stack is full.
+/// A time in which a packet may go on its way: in process context, without bottom halves and under RCU.
 struct Section(());
 
 impl Section {
-    /// `EBUSY` in interrupts, with interrupts off, and inside another section.
-    fn enter() -> Result<Self> {
-        // SAFETY: May be called anywhere.
-        if unsafe { bindings::nf_reinject_begin() } {
-            Ok(Self(()))
-        } else {
-            Err(EBUSY)
-        }
-    }
-
-    /// May sleep, so that it is inside no other section. With `PREEMPT_RT` another thread's may be
-    /// under way on this CPU.
-    fn wait() -> Self {
-        loop {
-            if let Ok(section) = Self::enter() {
-                return section;
-            }
-            fsleep(Delta::from_millis(1));
-        }
+    fn enter() -> Self {
+        // SAFETY: Called in process context, by who holds no lock that a packet's way could want.
+        unsafe { bindings::nf_reinject_begin() };
+        Self(())
     }
 }
 
 impl Drop for Section {
     fn drop(&mut self) {
-        // SAFETY: It was begun when `self` was made, on this CPU.
+        // SAFETY: It was begun when `self` was made, by this thread.
         unsafe { bindings::nf_reinject_end() };
     }
 }
@@ -199,9 +202,10 @@ impl<'a> Packet<'a> {
     /// Takes the packet from the stack and puts it in a queue. The verdict says so.
     ///
     /// Gives the packet back, as it was, if the queue is full or closed; if its route, its socket, a device
-    /// or the namespace is just going away; if others have a new connection of connection tracking's in
-    /// common with it; for what a bridge forwards, whose ports a hook cannot hold; and where nothing goes on,
-    /// as for [`Packet::stop`]. For any context of a handler.
+    /// or the namespace is just going away; if it is the first of a connection of connection tracking's that
+    /// others have in common with it, or to which a helper or a timeout policy belongs; for what a bridge
+    /// forwards, whose ports a hook cannot hold; and where nothing goes on, as for [`Packet::stop`]. For any
+    /// context of a handler.
     pub fn steal<T: Tag>(self, queue: &PacketQueue<T>, tag: T) -> Result<Verdict<'a>, Self> {
         // SAFETY: A packet by value is the one of the hook's call that this is in. It is the hook's until it
         // answers, and then it is the queue's.
@@ -226,7 +230,12 @@ impl<T: Tag> PacketQueue<T> {
                 notifier_call: Some(device_event::<T>),
                 ..Default::default()
             }),
+            work <- Opaque::ffi_init(|slot| {
+                // SAFETY: The slot is pinned memory for it, and the function that it is to call.
+                unsafe { bindings::work_init(slot, Some(dispatch::<T>)) };
+            }),
             packets <- new_spinlock_irq!(Packets::new(capacity)?, "PacketQueue"),
+            is_open <- new_mutex!(true),
             _pin: PhantomPinned,
             // INVARIANT: The last step, and one that undoes itself if it fails.
             _: {
@@ -237,37 +246,22 @@ impl<T: Tag> PacketQueue<T> {
         })
     }
 
-    /// Has `decide` say of each packet what becomes of it, from the oldest on, and has it become of it.
+    /// Has `decide` say of each packet that is to be decided on what becomes of it, from the oldest on.
     ///
     /// Those that come in the meantime are left for the next time. Calls on several CPUs at once each get
-    /// other packets. For any context but interrupts.
-    ///
-    /// `decide` is called under RCU and without bottom halves: it must not sleep.
-    ///
-    /// `EBUSY` in interrupts, with interrupts off, and in what was called by a packet that was just sent
-    /// on, by this queue or another one; nothing was done then.
+    /// other packets. What leaves does so soon afterwards, in its order, from a work item.
     ///
     /// # Context
     ///
-    /// Not in a handler if `decide` has packets sent on: its caller may hold a lock that their way wants, as
-    /// `tcp_v4_rcv()` holds the socket's when it answers. In softirqs nothing tells a handler from a timer,
-    /// so this is not checked.
-    pub fn process(&self, decide: impl FnMut(&Packet<'_>, T) -> Fate) -> Result {
-        self.each(Section::enter, decide)
-    }
-
-    fn each(
-        &self,
-        enter: impl Fn() -> Result<Section>,
-        mut decide: impl FnMut(&Packet<'_>, T) -> Fate,
-    ) -> Result {
+    /// Any but NMI, handlers included. `decide` is called under RCU: it must not sleep.
+    pub fn process(&self, mut decide: impl FnMut(&Packet<'_>, T) -> Fate) {
         let end = self.packets.lock().next;
         let mut first = 0;
 
         loop {
-            let section = enter()?;
+            let _rcu = rcu::read_lock();
             let Some(taken) = self.packets.lock().take(first, end) else {
-                return Ok(());
+                return;
             };
             let held = taken.held;
             first = taken.number + 1;
@@ -276,16 +270,46 @@ impl<T: Tag> PacketQueue<T> {
             // is held, and a packet at a hook has its network header set.
             let packet = unsafe { Packet::from_raw(held.raw.skb, &held.raw.state) };
             let fate = decide(&packet, held.tag);
-            let fate = self.packets.lock().put_back(taken, fate);
 
-            // SAFETY: It was taken out in this section, and is not in the queue if it is to leave.
-            unsafe {
-                match fate {
-                    Fate::Keep => {}
-                    Fate::Reinject => held.reinject(&section),
-                    Fate::Free(reason) => held.free(reason, &section),
-                }
+            if self.packets.lock().put_back(taken, fate) {
+                // INVARIANT: It is open: who closes it waits for us.
+                // SAFETY: It was initialised, and is cancelled before it goes.
+                unsafe { bindings::work_schedule(self.work.get()) };
             }
+        }
+    }
+
+    /// Has their fates become of the packets that leave, up to those that have not come yet. May sleep.
+    ///
+    /// By whoever holds no lock that a packet's way could want. The RTNL is none.
+    fn dispatch(&self) {
+        let end = self.packets.lock().next;
+
+        loop {
+            let section = Section::enter();
+            let Some(leaving) = self.packets.lock().take_leaving(end) else {
+                return;
+            };
+            // SAFETY: It was taken out in this section.
+            unsafe { leaving.leave(&section) };
+            self.packets.lock().out -= 1;
+        }
+    }
+
+    /// Has all packets leave whose devices or namespace go. May sleep. None of them is anywhere afterwards.
+    fn flush(&self) {
+        self.process(|_, _| Fate::Keep);
+        // They come back, to leave now,
+        self.wait_for_those_out();
+        self.dispatch();
+        // or the work has had them leave.
+        self.wait_for_those_out();
+    }
+
+    /// Waits until packets that are out at this moment are back or gone. May sleep.
+    fn wait_for_those_out(&self) {
+        if self.packets.lock().out != 0 {
+            synchronize_rcu_expedited();
         }
     }
 
@@ -303,7 +327,11 @@ impl<T: Tag> PacketQueue<T> {
             dev: unsafe { bindings::skb_dev(skb) },
             state: *packet.state(),
         };
-        let held = Held { raw, tag };
+        let held = Held {
+            raw,
+            tag,
+            fate: Fate::Keep,
+        };
         let mut packets = self.packets.lock();
 
         // A device or namespace that begins to go after this sends an event, which waits for the lock.
@@ -314,7 +342,7 @@ impl<T: Tag> PacketQueue<T> {
             return false;
         };
         // SAFETY: By this function's requirement.
-        if !unsafe { bindings::nf_held_take(&held.raw) } {
+        if !unsafe { bindings::nf_held_take(&held.raw, &mut packets.modules) } {
             packets.give_back(room);
             return false;
         }
@@ -325,18 +353,28 @@ impl<T: Tag> PacketQueue<T> {
         true
     }
 
-    /// Sends on all packets that are left, and takes none any more. May sleep. Says whether it was open.
+    /// Sends on all packets that are left, and takes none any more. May sleep.
     ///
-    /// Others may still be deciding on packets that they have taken out, and send them on.
-    fn close(&self) -> bool {
-        if core::mem::replace(&mut self.packets.lock().is_closed, true) {
-            return false;
+    /// Whoever comes second waits for the first.
+    fn close(&self) {
+        let mut is_open = self.is_open.lock();
+        if !*is_open {
+            return;
         }
-        // The only error is that of `enter`.
-        let _ = self.each(|| Ok(Section::wait()), |_, _| Fate::Reinject);
-        // SAFETY: By the type invariant it is registered.
-        unsafe { bindings::unregister_netdevice_notifier(self.notifier.get()) };
-        true
+        self.packets.lock().is_closed = true;
+        self.process(|_, _| Fate::Reinject);
+        // Who has one out puts it back, to leave, and queues the work for it. None comes after these.
+        rcu::synchronize_rcu();
+        // INVARIANT: Nobody queues the work from here on.
+        *is_open = false;
+        // SAFETY: Both were initialised; by the type invariant the notifier is registered.
+        unsafe {
+            bindings::cancel_work_sync(self.work.get());
+            bindings::unregister_netdevice_notifier(self.notifier.get());
+        }
+        self.dispatch();
+        // SAFETY: No packet is left.
+        unsafe { bindings::nf_held_put_modules(&self.packets.lock().modules) };
     }
 }
 
@@ -355,42 +393,51 @@ impl<T: Copy> Packets<T> {
         }
         Ok(Self {
             held: RBTree::new(),
+            leaving: RBTree::new(),
             room,
             next: 0,
+            out: 0,
+            modules: bindings::nf_held_modules::default(),
             is_closed: false,
         })
     }
 
-    /// Takes out the first packet whose number is `first` or higher, but lower than `end`.
+    /// Takes out the first packet that is to be decided on whose number is `first` or higher, but lower than
+    /// `end`.
     fn take(&mut self, first: u64, end: u64) -> Option<Taken<T>> {
-        let (number, held) = {
-            let cursor = self.held.cursor_lower_bound(&first)?;
-            let (number, held) = cursor.current();
-            (*number, *held)
-        };
-        if number >= end {
-            return None;
-        }
+        let (number, held) = first_between(&self.held, first, end)?;
         let room = self.held.remove_node(&number)?.into_reservation();
 
+        self.out += 1;
         Some(Taken { number, held, room })
     }
 
-    /// Puts a packet back that is to stay, or gives up its room. Says what becomes of it.
-    fn put_back(&mut self, taken: Taken<T>, fate: Fate) -> Fate {
+    /// Takes out the first packet that leaves whose number is lower than `end`.
+    fn take_leaving(&mut self, end: u64) -> Option<Held<T>> {
+        let (number, held) = first_between(&self.leaving, 0, end)?;
+        let room = self.leaving.remove_node(&number)?.into_reservation();
+
+        self.give_back(room);
+        self.out += 1;
+        Some(held)
+    }
+
+    /// Puts a packet back with its fate. Says whether it leaves.
+    fn put_back(&mut self, taken: Taken<T>, fate: Fate) -> bool {
         let Taken { number, held, room } = taken;
         // The event of a device or namespace that is going may have found it missing.
-        let fate = match fate {
-            Fate::Keep if !held.is_live() => Fate::Free(DropReason::DEV_READY),
+        let fate = match held.settled(fate) {
             Fate::Keep if self.is_closed => Fate::Reinject,
             other => other,
         };
-        if fate == Fate::Keep {
-            self.held.insert(room.into_node(number, held));
-        } else {
-            self.give_back(room);
-        }
-        fate
+        let list = match fate {
+            Fate::Keep => &mut self.held,
+            _ => &mut self.leaving,
+        };
+
+        list.insert(room.into_node(number, Held { fate, ..held }));
+        self.out -= 1;
+        fate != Fate::Keep
     }
 
     fn give_back(&mut self, room: Room<T>) {
@@ -399,19 +446,42 @@ impl<T: Copy> Packets<T> {
     }
 }
 
+/// The first packet of a list whose number is `first` or higher, but lower than `end`.
+fn first_between<T: Copy>(
+    list: &RBTree<u64, Held<T>>,
+    first: u64,
+    end: u64,
+) -> Option<(u64, Held<T>)> {
+    let cursor = list.cursor_lower_bound(&first)?;
+    let (number, held) = cursor.current();
+
+    (*number < end).then_some((*number, *held))
+}
+
 #[pinned_drop]
 impl<T: Tag> PinnedDrop for PacketQueue<T> {
     fn drop(self: Pin<&mut Self>) {
-        if self.close() {
-            rcu::synchronize_rcu();
-        }
+        self.close();
     }
+}
+
+/// Called when packets leave.
+///
+/// # Safety
+///
+/// To be used only as the function of a [`PacketQueue`]'s work.
+unsafe extern "C" fn dispatch<T: Tag>(work: *mut bindings::work_struct) {
+    // SAFETY: By this function's requirement it is the field of a queue, which is not dropped before this
+    // has been cancelled.
+    let queue = unsafe { &*kernel::container_of!(Opaque::cast_from(work), PacketQueue<T>, work) };
+
+    queue.dispatch();
 }
 
 /// Called when something happens to a device of any namespace, with the RTNL held.
 ///
 /// The last device that a namespace takes down is its loopback device, before anything of the namespace is
-/// freed, and then C waits for readers under RCU: for those who had taken a packet out when this came.
+/// freed.
 ///
 /// # Safety
 ///
@@ -429,8 +499,7 @@ unsafe extern "C" fn device_event<T: Tag>(
     if event == bindings::netdev_cmd_NETDEV_DOWN as c_ulong
         || event == bindings::netdev_cmd_NETDEV_UNREGISTER as c_ulong
     {
-        // Those that are not live any more do not stay.
-        let _ = queue.each(|| Ok(Section::wait()), |_, _| Fate::Keep);
+        queue.flush();
     }
     bindings::NOTIFY_DONE as c_int
 }

@@ -5,8 +5,12 @@
 //! C source: [`net/netfilter/core.c`](srctree/net/netfilter/core.c)
 
 use super::{
-    handler::HookOps,
+    handler::{
+        distinct,
+        HookOps, //
+    },
     module::Revoke,
+    pernet::NetPtr,
     Handler,
     Net,
     Point, //
@@ -16,13 +20,11 @@ use core::marker::PhantomPinned;
 use kernel::{
     error::to_result,
     ffi::c_uint,
+    new_mutex,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        rcu, //
+        rcu,
+        Mutex, //
     }, //
 };
 
@@ -34,7 +36,7 @@ use kernel::{
 /// All points go in together or not at all. The handler may run before it is known to be registered, and
 /// runs no more once the registration is ended: that takes it out of all its points and waits for the
 /// calls that are still running, once for all of them. Then the handler is dropped with the last
-/// reference. The namespace is held until then.
+/// reference. The namespace is held until the registration is ended.
 ///
 /// Both may sleep. From atomic context they are as wrong as any sleeping function, and a kernel with
 /// `CONFIG_DEBUG_ATOMIC_SLEEP` says so. A handler is registered twice by two registrations only, and
@@ -42,13 +44,13 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Once initialised, and unless `is_revoked`, each entry of `ops` is registered in `net` with `priv`
+/// Once initialised, and while there is a `net`, each entry of `ops` is registered there with `priv`
 /// pointing to `handler`.
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Handler> {
-    net: Net,
+    #[pin]
+    net: Mutex<Option<Net>>,
     ops: KVec<HookOps>,
-    is_revoked: Atomic<bool>,
     #[pin]
     handler: T,
     #[pin]
@@ -74,25 +76,26 @@ impl<T: Handler> Registration<T> {
         points: &'a [Point],
         handler: impl PinInit<T, Error> + 'a,
     ) -> impl PinInit<Self, Error> + 'a {
+        let raw_net = NetPtr::of(&net);
+
         try_pin_init!(&this in Self {
-            net,
+            net <- new_mutex!(Some(net)),
             handler <- handler,
-            ops: HookOps::for_points(
-                points.iter().map(|point| point.to_ops()),
+            ops: HookOps::list(
+                distinct(points).map(|point| point.to_ops()),
                 // SAFETY: `this` is the memory that is being initialised, so a field has an address.
                 unsafe { &raw const (*this.as_ptr()).handler },
             )?,
-            is_revoked: Atomic::new(false),
             _pin: PhantomPinned,
             // INVARIANT: The last step, and one that undoes itself if it fails: nothing is left
             // registered then.
             _: {
                 // SAFETY: All other fields are initialised, as the callback may run at once. `ops`
                 // lives on the heap, and `handler` is pinned, so both stay where they are until
-                // `drop` has taken the hooks out and has waited.
+                // `drop` has taken the hooks out and has waited. The namespace is held.
                 let registered = to_result(unsafe {
                     bindings::nf_register_net_hooks(
-                        net.as_ptr(),
+                        raw_net.as_ptr(),
                         HookOps::as_ptr(ops),
                         ops.len() as c_uint,
                     )
@@ -112,15 +115,18 @@ impl<T: Handler> Registration<T> {
     }
 
     /// Takes all entries out, without waiting for running calls. Says whether they were in.
+    ///
+    /// Whoever comes second waits for the first.
     fn take_out(&self) -> bool {
-        // INVARIANT: The entries are taken out just below, by nobody else.
-        if self.is_revoked.xchg(true, Relaxed) {
+        let mut place = self.net.lock();
+        // INVARIANT: The entries are taken out just below, with the lock held.
+        let Some(net) = place.take() else {
             return false;
-        }
+        };
         // SAFETY: By the type invariant these entries are registered in this namespace.
         unsafe {
             bindings::nf_unregister_net_hooks(
-                self.net.as_ptr(),
+                net.as_ptr(),
                 HookOps::as_ptr(&self.ops),
                 self.ops.len() as c_uint,
             );

@@ -15,15 +15,16 @@ def test_registrations_of_every_kind_come_and_go_under_traffic_and_lists() -> No
     wanted, changes = ROUNDS or 50, ROUNDS or 100
     done = run("register", str(wanted), str(changes))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    match = re.search(r"registrar: (\d+) rounds: here (\d+), everywhere (\d+), at_device (\d+)", done.stdout)
+    kinds = ("here", "everywhere", "at_device", "refused")
+    match = re.search(r"registrar: (\d+) rounds: " + ", ".join(rf"{kind} (\d+)" for kind in kinds), done.stdout)
     assert match, done.stdout
     rounds, *seen = (int(number) for number in match.groups())
     print(match[0])
     assert rounds == wanted
-    # Each kind was called; the device is there for a part of the time only.
-    here, everywhere, at_device = seen
+    # Each kind was called; the device is there for a part of the time only, and what is refused for an instant.
+    here, everywhere, at_device, refused = seen
     assert min(here, everywhere) > wanted, match[0]
-    assert at_device > 0, match[0]
+    assert min(at_device, refused) > 0, match[0]
 
     match = re.search(r"^(\d+) changes, (\d+) lists with the tracer in them$", done.stdout, re.MULTILINE)
     assert match, done.stdout

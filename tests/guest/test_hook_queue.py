@@ -3,13 +3,15 @@
 
 import contextlib
 import socket
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Network
-from hookmod import drop_reasons, loaded, ping
+from hookmod import drop_reasons, loaded, ping, rules
 from netns import inside, ip, run
 from pace import patience
 from recording import wait_until
@@ -176,7 +178,7 @@ def test_a_packet_that_goes_on_has_no_other_one_go_on(network: Network) -> None:
     # Else the stack would be full after some tens of them.
     with inside(network.peer):
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, loaded("nester") as module:
+    with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, loaded("nester"):
         receiver.bind((network.peer_address, 0))
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
@@ -188,6 +190,44 @@ def test_a_packet_that_goes_on_has_no_other_one_go_on(network: Network) -> None:
         assert ping(network.peer_address, count=1)[0] == 1
         receiver.settimeout(patience(2))
         assert [int.from_bytes(receiver.recv(2)) for _ in range(500)] == list(range(500))
-        module.unload()
-        lines = module.lines()
-    assert lines == ["with interrupts off: Err(EBUSY)", "refused 500"]
+
+
+@pytest.mark.usefixtures("network")
+def test_a_packet_goes_on_from_a_handler_whose_caller_has_its_socket_locked() -> None:
+    # The kernel answers a segment with the socket locked; what is held at that moment belongs to the same socket.
+    amount = 300_000
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        loaded("nester", protocol=socket.IPPROTO_TCP),
+        subprocess.Popen(["ping", "-q", "-i", "0.005", "-w", "60", "127.0.0.1"]) as others,
+        socket.create_connection(server.getsockname(), timeout=patience(30)) as left,
+        server.accept()[0] as right,
+    ):
+        sender = threading.Thread(target=left.sendall, args=[bytes(amount)])
+        sender.start()
+        received = 0
+        while received < amount and (part := right.recv(1 << 16)):
+            received += len(part)
+        sender.join()
+        others.terminate()
+    assert received == amount
+
+
+def _unload(module: str) -> None:
+    """Unloads a module, and before it those that use it."""
+    for holder in Path(f"/sys/module/{module}/holders").iterdir():
+        _unload(holder.name)
+    run("rmmod", module)
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(("kind", "module"), [("nat", "nf_nat"), ("filter", "nf_conntrack")])
+def test_what_a_connection_needs_stays_for_as_long_as_its_packet_is_held(kind: str, module: str) -> None:
+    table = f"table ip tracked {{ chain output {{ type {kind} hook output priority -100; ct state new accept; }}; }}"
+    with loaded("delayer", delay=_LONG) as delayer:
+        with rules(table):
+            assert ping("127.0.0.1", count=1, wait=0.3)[0] == 0
+        with pytest.raises(AssertionError, match=f"Module {module} is in use"):
+            _unload(module)
+        delayer.unload()
+    _unload(module)

@@ -2,11 +2,14 @@
 """The end of what a module has registered, whatever its safe code did with it."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import Network
 from hookmod import MODULES, loaded, ping
-from netns import run
+from netns import ip, run
+from recording import wait_until
 from test_loading import steady_traffic
 
 
@@ -28,6 +31,21 @@ def test_what_safe_code_leaks_ends_with_the_module(network: Network) -> None:
                 assert ping("127.0.0.1")[0] == 3
                 (seen,) = (int(line.split()[1]) for line in breaker.lines() if line.startswith("seen "))
                 assert seen >= 36
+
+
+def test_what_safe_code_leaks_holds_no_namespace_after_the_module() -> None:
+    run("ip", "netns", "add", "doomed")
+    ip("link add held0 type veth peer name held1 netns doomed")
+    ip("link set lo up", netns="doomed")
+    with subprocess.Popen(["ip", "netns", "exec", "doomed", "sleep", "600"]) as there:
+        own = Path("/proc/self/ns/net").stat().st_ino
+        wait_until(lambda: Path(f"/proc/{there.pid}/ns/net").stat().st_ino != own, "the process is there", 5)
+        with loaded("breaker", pid=there.pid):
+            # Two points each there and everywhere, and the two of the device.
+            assert len(re.findall(r"\[breaker\]", run("nft", "list", "hooks", netns="doomed"))) == 6
+        there.terminate()
+    run("ip", "netns", "del", "doomed")
+    wait_until(lambda: not Path("/sys/class/net/held0").exists(), "the namespace is gone", 10)
 
 
 def test_what_was_registered_ends_if_init_fails_afterwards(network: Network) -> None:

@@ -2,7 +2,7 @@
 //! A packet of a queue that gets an answer like that of a hook.
 
 fn answer(queue: &PacketQueue<()>) {
-    let _ = queue.process(|packet, ()| {
+    queue.process(|packet, ()| {
         let _ = packet.drop();
         Fate::Keep
     });

@@ -2,7 +2,7 @@
 //! A packet that is in a queue, and is put into another one.
 
 fn put_into(from: &PacketQueue<()>, to: &PacketQueue<()>) {
-    let _ = from.process(|packet, ()| {
+    from.process(|packet, ()| {
         let _ = packet.steal(to, ());
         Fate::Keep
     });

@@ -4,7 +4,7 @@
 fn keep(queue: &PacketQueue<()>) -> usize {
     let mut kept: Option<&Packet<'_>> = None;
 
-    let _ = queue.process(|packet, ()| {
+    queue.process(|packet, ()| {
         kept = Some(packet);
         Fate::Keep
     });

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tries to do harm with safe code: leaks all that it registers, and changes it from inside a handler.
+//! Tries to do harm with safe code: names points twice, leaks all that it registers, and changes it from inside
+//! a handler.
 //!
-//! Shows: what is registered ends with the module all the same, also with one whose init fails, and a
-//! handler is refused what would have it wait for itself.
+//! Shows: a handler is called once at each point, what is registered ends with the module all the same, also with
+//! one whose init fails, no namespace is held any longer, and a handler is refused what would have it wait for
+//! itself.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -34,23 +36,26 @@ module_netfilter_hooks! {
             default: false,
             description: "Fail after all is registered",
         },
+        pid: i32 {
+            default: 0,
+            description: "In the network namespace of this process instead of the initial one",
+        },
     },
 }
 
-const POINTS: [Point; 2] = [
+const POINTS: [Point; 3] = [
     Point::ipv4(InetHook::LocalIn, Priority::FIRST),
     Point::ipv4(InetHook::LocalOut, Priority::FIRST),
+    Point::ipv4(InetHook::LocalIn, Priority::FIRST),
 ];
-const DEVICE_POINTS: [DevicePoint; 2] = [
-    DevicePoint {
-        hook: DeviceHook::Ingress,
-        priority: Priority::FIRST,
-    },
-    DevicePoint {
-        hook: DeviceHook::Egress,
-        priority: Priority::FIRST,
-    },
-];
+const INGRESS: DevicePoint = DevicePoint {
+    hook: DeviceHook::Ingress,
+    priority: Priority::FIRST,
+};
+const EGRESS: DevicePoint = DevicePoint {
+    hook: DeviceHook::Egress,
+    priority: Priority::FIRST,
+};
 
 /// What a static keeps is never dropped.
 static HOOKS: SetOnce<ModuleHooks> = SetOnce::new();
@@ -123,11 +128,16 @@ struct Breaker;
 
 impl HookModule for Breaker {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        let here = hooks.register(Net::init(), &POINTS, Leaked::new())?;
-        let everywhere = hooks.register_in_nets(Nets::All, &POINTS, Leaked::new())?;
-        let at_device =
-            hooks.register_at_device(Net::init(), c"lo", &DEVICE_POINTS, Leaked::new())?;
+        let net = || match module_parameters::pid.value() {
+            0 => Ok(Net::init()),
+            pid => Net::of_process(pid),
+        };
+        let at_device = [INGRESS, EGRESS, INGRESS];
+        let here = hooks.register(net()?, &POINTS, Leaked::new())?;
+        let everywhere = hooks.register_in_nets(Nets::All, &[], Leaked::new())?;
+        let at_device = hooks.register_at_device(net()?, c"lo", &at_device, Leaked::new())?;
 
+        everywhere.change(Nets::All, &POINTS)?;
         core::mem::forget(here.clone());
         core::mem::forget(everywhere.clone());
         let _: &mut Arc<_> = KBox::leak(KBox::new(at_device, GFP_KERNEL)?);

@@ -107,8 +107,7 @@ impl HrTimerCallback for Releaser {
         this: ArcBorrow<'_, Self>,
         mut timer: HrTimerCallbackContext<'_, Self>,
     ) -> HrTimerRestart {
-        // If not now, in a millisecond.
-        let _ = this.queue.process(|_, since| {
+        this.queue.process(|_, since| {
             if since.elapsed() >= this.delay {
                 this.fate
             } else {

@@ -91,7 +91,7 @@ impl Handler for User {
             return packet.drop();
         }
         // What is held goes on with the next packet, or at the module's end.
-        let _ = self.queue.process(|_, ()| Fate::Reinject);
+        self.queue.process(|_, ()| Fate::Reinject);
         let answer = match self.answer {
             1 => packet.steal(&self.queue, ()),
             2 => packet.queue(7, Unheard::Drop),

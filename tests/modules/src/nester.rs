@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holds each UDP packet that this host sends, and sends on all that are held whenever any packet is about to
-//! leave: those that are just being sent on as well.
+//! Holds each packet of a protocol that this host sends, and sends on all that are held whenever any packet is
+//! about to leave: those that are just being sent on as well, and those that are sent with a socket locked.
 //!
-//! Shows: a queue that is worked on by handlers, where one packet that goes on might have the next one go on, and
-//! so on until the stack is full; and that it says so where it cannot be worked on.
+//! Shows: a queue that is worked on by handlers, and with interrupts off.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -15,10 +14,6 @@ use kernel::{
     new_spinlock_irq,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
         Arc,
         SpinLockIrq, //
     }, //
@@ -31,12 +26,17 @@ module_netfilter_hooks! {
     authors: ["The nf_tracer authors"],
     description: "Sends packets on from within those that are being sent on",
     license: "GPL",
+    params: {
+        protocol: u8 {
+            default: 17,
+            description: "Which packets",
+        },
+    },
 }
-
-static REFUSED: Atomic<u64> = Atomic::new(0);
 
 struct Nest {
     queue: Arc<PacketQueue<()>>,
+    protocol: u8,
 }
 
 impl Handler for Nest {
@@ -44,12 +44,10 @@ impl Handler for Nest {
         const PROTOCOL: usize = 9;
 
         if state.hook() == Hook::PostRouting {
-            if self.queue.process(|_, ()| Fate::Reinject) == Err(EBUSY) {
-                REFUSED.add(1, Relaxed);
-            }
+            self.queue.process(|_, ()| Fate::Reinject);
             return packet.accept();
         }
-        if packet.copy(PROTOCOL) != Some([17]) {
+        if packet.copy(PROTOCOL) != Some([self.protocol]) {
             return packet.accept();
         }
         packet.steal(&self.queue, ()).unwrap_or_else(Packet::accept)
@@ -76,17 +74,14 @@ impl HookModule for Nester {
             GFP_KERNEL,
         )?;
         let guard = lock.lock.lock();
-        let result = queue.process(|_, ()| Fate::Keep);
 
+        queue.process(|_, ()| Fate::Keep);
         drop(guard);
-        pr_info!("with interrupts off: {result:?}\n");
-        hooks.register(Net::init(), &POINTS, Ok(Nest { queue }))?;
+        let nest = Nest {
+            queue,
+            protocol: module_parameters::protocol.value(),
+        };
+        hooks.register(Net::init(), &POINTS, Ok(nest))?;
         Ok(Self)
-    }
-}
-
-impl Drop for Nester {
-    fn drop(&mut self) {
-        pr_info!("refused {}\n", REFUSED.load(Relaxed));
     }
 }

@@ -3,15 +3,18 @@
 //! Registers and unregisters handlers of every kind, again and again, while packets pass.
 //!
 //! Shows: registering at run time, in one namespace, in all of them and at a device that may go at
-//! any moment. Each registration is dropped while a packet is inside its handler, which reads its own
-//! memory for a while: in the debug kernel, one that is freed too early is told of.
+//! any moment, and where it fails at the last point. Each registration is dropped while a packet is inside its
+//! handler, which reads its own memory for a while: in the debug kernel, one that is freed too early is told of.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
 #[path = "../../../src/netfilter/mod.rs"]
 pub mod netfilter;
 
-use core::hint::black_box;
+use core::{
+    hint::black_box,
+    ops::Range, //
+};
 use kernel::{
     prelude::*,
     sync::atomic::{
@@ -42,14 +45,16 @@ module_netfilter_hooks! {
 }
 
 /// How many packets each kind of registration was called with.
-static SEEN: [Atomic<u64>; 3] = [const { Atomic::new(0) }; 3];
+static SEEN: [Atomic<u64>; 4] = [const { Atomic::new(0) }; 4];
 
 fn seen(kind: usize) -> u64 {
     SEEN.get(kind).map_or(0, |seen| seen.load(Relaxed))
 }
 
 /// How long the first packet of each registration stays in the handler.
-const STAY: Delta = Delta::from_millis(1);
+const STAY: Delta = Delta::from_millis(5);
+/// How many hooks a hook point takes, as C's `MAX_HOOK_COUNT`.
+const MAX_HOOKS: i32 = 1024;
 
 /// Reads memory of its own, in its first call for a while.
 struct Reader {
@@ -92,6 +97,19 @@ impl Handler for Reader {
     }
 }
 
+/// A hook point that has no room left, at which nothing is called.
+const FULL: InetHook = InetHook::Forward;
+
+/// Points of one hook point, with these priorities.
+fn many(hook: InetHook, priorities: Range<i32>) -> Result<KVec<Point>> {
+    let mut points = KVec::new();
+
+    for priority in priorities {
+        points.push(Point::ipv4(hook, Priority::new(priority)), GFP_KERNEL)?;
+    }
+    Ok(points)
+}
+
 /// One registration of each kind, one after the other.
 fn register(hooks: &ModuleHooks) -> Result {
     const POINTS: [Point; 3] = [
@@ -109,6 +127,8 @@ fn register(hooks: &ModuleHooks) -> Result {
             priority: Priority::FIRST,
         },
     ];
+    // So many that packets come before the last one is refused.
+    const REFUSED: usize = 100;
     // Until a packet is inside; no more than 10 ms, since the device may be gone.
     let await_packet = |kind: usize, before: u64| {
         for _ in 0..100 {
@@ -119,6 +139,15 @@ fn register(hooks: &ModuleHooks) -> Result {
         }
     };
     let [here, everywhere, at_device] = [0, 1, 2].map(seen);
+
+    let at_sending = many(InetHook::LocalOut, 0..REFUSED as i32)?;
+    let mut points = KVec::new();
+    points.extend_from_slice(&at_sending, GFP_KERNEL)?;
+    points.push(Point::ipv4(FULL, Priority::LAST), GFP_KERNEL)?;
+    match hooks.register(Net::init(), &points, Reader::new(3)) {
+        Err(error) if error == E2BIG => {}
+        result => return result.and(Err(EINVAL)),
+    }
 
     let registration = hooks.register(Net::init(), &POINTS, Reader::new(0))?;
     await_packet(0, here);
@@ -149,12 +178,14 @@ struct Registrar;
 impl HookModule for Registrar {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         let rounds = module_parameters::rounds.value();
+        let full = hooks.register(Net::init(), &many(FULL, 0..MAX_HOOKS)?, Reader::new(3))?;
 
         for _ in 0..rounds {
             register(hooks)?;
         }
-        let [here, everywhere, at_device] = [0, 1, 2].map(seen);
-        pr_info!("{rounds} rounds: here {here}, everywhere {everywhere}, at_device {at_device}\n");
+        hooks.unregister(full)?;
+        let [here, everywhere, at_device, refused] = [0, 1, 2, 3].map(seen);
+        pr_info!("{rounds} rounds: here {here}, everywhere {everywhere}, at_device {at_device}, refused {refused}\n");
         Ok(Self)
     }
 }
