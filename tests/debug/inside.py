@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from differing import differ
 from failures import fail
 from helpers import clear_leaks
 from holding import hold
@@ -18,6 +19,7 @@ from races import leak, race, register, share
 from reading import read
 
 SCENES = {
+    "differ": differ,
     "fail": fail,
     "hold": hold,
     "leak": leak,

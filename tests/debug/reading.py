@@ -33,7 +33,7 @@ def _read_all() -> None:
         text = file.read_text() if os.access(file, os.R_OK) else ""
         if text:
             with file.open("rb", buffering=0) as opened:
-                opened.seek(len(text) - 20)
+                opened.seek(max(0, len(text) - 20))
                 while opened.read(1):
                     pass
         print(f"{file.name} by {os.getuid()}: {len(text)} bytes to {text[-24:]!r}", flush=True)

@@ -68,6 +68,7 @@ static netdev_tx_t hand_back(struct sk_buff *skb, struct net_device *dev)
 
 static const struct net_device_ops device_ops = {
 	.ndo_start_xmit = hand_back,
+	.ndo_set_mac_address = eth_mac_addr,
 };
 
 static void set_up(struct net_device *dev)
