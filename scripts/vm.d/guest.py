@@ -39,6 +39,13 @@ def watchdog_args() -> list[str]:
     ]
 
 
+def root_disk() -> list[str]:
+    """QEMU's options for the disk that has the build environment. Several guests read it at once."""
+    image = os.environ["NF_TRACER_ROOT_IMAGE"]
+    drive = f"file={image},format=raw,if=none,id=root,readonly=on,cache=unsafe"
+    return ["-drive", drive, "-device", "virtio-blk-pci,drive=root,serial=root"]
+
+
 # virtme-ng's default model, with the random numbers that a guest without devices lacks:
 # its random pool takes minutes to fill otherwise.
 TCG_CPU = ["-cpu", "qemu64,+rdrand"]
@@ -124,7 +131,7 @@ class Guest:
                     # The script is the init above; this asks for the ports that go with it.
                     *("--script-sh", ":", "--show-boot-console"),
                     *(f"--kopt={arg}" for arg in kernel_args),
-                    *("--qemu-opts", *machine, *qemu, "-device", "virtio-serial-pci"),
+                    *("--qemu-opts", *machine, *root_disk(), *qemu, "-device", "virtio-serial-pci"),
                     *("-chardev", f"file,id=vmstderr,path=/proc/self/fd/{stderr}"),
                     *("-device", "virtserialport,name=vm.stderr,chardev=vmstderr"),
                 ],
