@@ -7,9 +7,11 @@
 #include <linux/cpumask.h>
 #include <linux/filter.h>
 #include <linux/kmod.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_arp.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
@@ -21,6 +23,8 @@
 #include <net/checksum.h>
 #include <net/dst.h>
 #include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_extend.h>
@@ -200,6 +204,37 @@ void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 	rust_helper_skb_write(skb, offset, &sum, sizeof(sum));
 }
 
+int rust_helper_skb_make_writable(struct sk_buff *skb, u32 len)
+{
+	if (skb_shared(skb))
+		return -EBUSY;
+	return skb_ensure_writable(skb, len);
+}
+
+int rust_helper_skb_transport_header_at(const struct sk_buff *skb, bool *is_tcp)
+{
+	int start = skb_network_offset(skb);
+	unsigned short fragment_offset = 0;
+	unsigned int offset = 0;
+	struct iphdr header;
+	int protocol;
+
+	if (skb_copy_bits(skb, start, &header, sizeof(header)))
+		return -1;
+	if (header.version == 4) {
+		offset = header.ihl * 4;
+		protocol = header.protocol;
+		fragment_offset = ntohs(header.frag_off) & IP_OFFSET;
+	} else {
+		protocol = ipv6_find_hdr(skb, &offset, -1, &fragment_offset, NULL);
+		if (protocol < 0)
+			return -1;
+		offset -= start;
+	}
+	*is_tcp = protocol == IPPROTO_TCP && !fragment_offset;
+	return offset;
+}
+
 void rust_helper_skb_clear_hash(struct sk_buff *skb)
 {
 	skb_clear_hash(skb);
@@ -255,8 +290,8 @@ static bool hold_connection(const struct sk_buff *skb, struct nf_held_modules *m
 	is_new = !nf_ct_is_confirmed(ct);
 	if (is_new && (refcount_read(&ct->ct_general.use) > 1 || is_bound_elsewhere(ct)))
 		return false;
-	/* In a list of nf_nat's. */
-	if (is_new && ct->status & IPS_NAT_DONE_MASK &&
+	/* In a list of nf_nat's, which is all that has one that was deleted. */
+	if (ct->status & IPS_NAT_DONE_MASK &&
 	    !hold_module(&modules->nat, "nf_nat_packet"))
 		return false;
 	return hold_module(&modules->conntrack, "nf_ct_delete");
@@ -313,7 +348,11 @@ bool rust_helper_nf_held_take(const struct nf_held *held,
 	if (!rust_helper_nf_hook_goes_on(state))
 		return false;
 	/* Only nf_queue.c knows how to hold a bridge's ports. */
-	if (state->pf == NFPROTO_BRIDGE || nf_bridge_info_exists(skb))
+	if (state->pf == NFPROTO_BRIDGE || nf_bridge_info_exists(skb) ||
+	    (state->pf == NFPROTO_ARP && state->hook == NF_ARP_FORWARD))
+		return false;
+	/* A module's: it is unloaded once its hooks are gone, and only nf_queue.c is told. */
+	if (is_vmalloc_or_module_addr(state->okfn))
 		return false;
 	if (!hold_connection(skb, modules))
 		return false;
@@ -418,6 +457,11 @@ int rust_helper_nf_logger_load(enum nf_log_type type)
 						     "nfnetlink_log") == 0)
 		err = nf_logger_find_get(NFPROTO_INET, type);
 	return err;
+}
+
+bool rust_helper_nf_may_log(void)
+{
+	return !in_hardirq() && !irqs_disabled();
 }
 
 bool rust_helper_nf_log_syslog(const struct sk_buff *skb,

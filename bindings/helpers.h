@@ -69,6 +69,14 @@ enum nf_checksum {
 void rust_helper_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 				  u32 to, u32 what);
 
+/* As skb_ensure_writable(), or -EBUSY for one that others have a reference to. */
+int rust_helper_skb_make_writable(struct sk_buff *skb, u32 len);
+/*
+ * Where the transport header is, from the network header, which is one of IPv4 or
+ * IPv6, and whether it is TCP's. -1 where none is found.
+ */
+int rust_helper_skb_transport_header_at(const struct sk_buff *skb, bool *is_tcp);
+
 void rust_helper_skb_clear_hash(struct sk_buff *skb);
 /*
  * Routes a packet at NF_INET_LOCAL_OUT of IPv4 or IPv6 again. After an error it may
@@ -133,6 +141,8 @@ u32 rust_helper_bpf_prog_run_at(const struct bpf_prog *prog, struct sk_buff *skb
  */
 int rust_helper_nf_logger_load(enum nf_log_type type);
 
+/* Whether the loggers may be called: they take locks with bottom halves off. */
+bool rust_helper_nf_may_log(void);
 /*
  * Log a packet, for within a hook's call. The first says whether there is a line; what
  * NFLOG does, it does not say.

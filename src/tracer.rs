@@ -129,7 +129,7 @@ impl Hooks {
             to.write_fmt(fmt!("{line}\n"))?;
         }
         let mut left_out = [None; LEFT_OUT];
-        let total = self.0.left_out(&mut left_out);
+        let total = self.0.left_out(&mut left_out).map_err(|_| fmt::Error)?;
 
         for (inode, error) in left_out.into_iter().flatten() {
             let error = error.to_errno();

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
 
-use super::Packet;
+use super::{
+    replaceable::check_context,
+    Packet, //
+};
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
@@ -39,8 +42,10 @@ unsafe impl Sync for Program {}
 impl Program {
     /// Has the kernel check and compile a program. May sleep.
     ///
-    /// `EINVAL` for what is no program of 1 to 4096 instructions that always ends, and `ENOMEM`.
+    /// `EINVAL` for what is no program of 1 to 4096 instructions that always ends, `ENOMEM`, and `EDEADLK` in a
+    /// handler.
     pub fn new(instructions: &[Instruction]) -> Result<Self> {
+        check_context()?;
         let mut program = core::ptr::null_mut();
         let len = u16::try_from(instructions.len()).map_err(|_| EINVAL)?;
         // SAFETY: There are as many instructions as said, and they are copied.

@@ -9,7 +9,10 @@ use super::{
         distinct,
         HookOps, //
     },
-    module::Revoke,
+    module::{
+        Ending,
+        Revoke, //
+    },
     pernet::NetPtr,
     DevicePoint,
     Handler,
@@ -31,13 +34,9 @@ use kernel::{
         c_ulong,
         c_void, //
     },
-    new_mutex,
     prelude::*,
     str::CStrExt,
-    sync::{
-        rcu,
-        Mutex, //
-    },
+    sync::rcu,
     types::Opaque, //
 };
 
@@ -52,14 +51,13 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Once initialised, and while there is a `net`, `notifier` is registered there. While `device` is not null,
-/// there is a `net`, whose address is `raw_net`, a reference to the device is held and each entry of `ops` is
+/// Once initialised, and until `net` has ended, `notifier` is registered there. While `device` is not null,
+/// `net` has not ended, its address is `raw_net`, a reference to the device is held and each entry of `ops` is
 /// registered there, with `priv` pointing to `handler`. `device` is guarded by the RTNL.
 #[pin_data(PinnedDrop)]
 pub struct DeviceRegistration<T: Handler> {
-    /// Locked before the RTNL.
     #[pin]
-    net: Mutex<Option<Net>>,
+    net: Ending<Net>,
     raw_net: NetPtr,
     #[pin]
     notifier: Opaque<bindings::notifier_block>,
@@ -117,7 +115,7 @@ impl<T: Handler> DeviceRegistration<T> {
         let raw_net = NetPtr::of(&net);
 
         try_pin_init!(&this in Self {
-            net <- new_mutex!(Some(net)),
+            net <- Ending::new(net),
             raw_net,
             notifier: Opaque::new(bindings::notifier_block {
                 notifier_call: Some(device_event::<T>),
@@ -221,22 +219,18 @@ impl<T: Handler> DeviceRegistration<T> {
     }
 
     /// Ends it, without waiting for running calls. Says whether that was still to be done.
-    ///
-    /// Whoever comes second waits for the first.
     fn end(&self) -> bool {
-        let mut place = self.net.lock();
-        // INVARIANT: The device is let go and the notifier unregistered below, with the lock held.
-        let Some(net) = place.take() else {
-            return false;
-        };
-        {
-            let _rtnl = Rtnl::lock();
+        // INVARIANT: The device is let go and the notifier unregistered before it has ended.
+        self.net.end(|net| {
+            let rtnl = Rtnl::lock();
             // SAFETY: The RTNL is held.
             unsafe { self.detach() };
-        }
-        // SAFETY: By the type invariant it is registered.
-        unsafe { bindings::unregister_netdevice_notifier_net(net.as_ptr(), self.notifier.get()) };
-        true
+            drop(rtnl);
+            // SAFETY: By the type invariant it is registered.
+            unsafe {
+                bindings::unregister_netdevice_notifier_net(net.as_ptr(), self.notifier.get());
+            }
+        })
     }
 }
 

@@ -437,12 +437,13 @@ impl<T: Handler> EveryNet<T> {
     }
 
     /// Writes those namespaces to `to` that are left out, by inode number, with the reason, as far as there
-    /// is room. Gives the number of all. May sleep.
-    pub fn left_out(&self, to: &mut [Option<(u32, Error)>]) -> usize {
+    /// is room. Gives the number of all. May sleep. `EDEADLK` in a handler.
+    pub fn left_out(&self, to: &mut [Option<(u32, Error)>]) -> Result<usize> {
+        check_context()?;
         let table = self.table.lock();
         let mut places = to.iter_mut();
 
-        table
+        let number = table
             .namespaces
             .iter()
             .filter_map(|namespace| namespace.left_out.map(|it| (namespace.inode, it.error)))
@@ -451,7 +452,8 @@ impl<T: Handler> EveryNet<T> {
                     *place = Some(*left_out);
                 }
             })
-            .count()
+            .count();
+        Ok(number)
     }
 
     /// The handler that is being called.
@@ -517,7 +519,7 @@ impl<T: Handler> Pernet for EveryNet<T> {
             unsafe { namespace.take_out(&table.entries, |_| false) };
         }
         // INVARIANT: Nothing is registered any more, and nothing will be.
-        table.namespaces.clear();
+        table.namespaces = KVVec::new();
         table.is_ended = true;
     }
 

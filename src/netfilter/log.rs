@@ -5,6 +5,7 @@
 //! C source: [`net/netfilter/nf_log.c`](srctree/net/netfilter/nf_log.c)
 
 use super::{
+    replaceable::check_context,
     Packet, //
 };
 use crate::bindings;
@@ -39,7 +40,7 @@ impl Logger {
     /// The one that writes lines to the kernel's log, at level info, with all fields that nft's
     /// `log flags all` gives. May sleep.
     ///
-    /// Loads `nf_log_syslog` where that is not loaded. `ENOENT` if it cannot be.
+    /// Loads `nf_log_syslog` where that is not loaded. `ENOENT` if it cannot be, `EDEADLK` in a handler.
     pub fn syslog() -> Result<Self> {
         Self::hold(Kind::Syslog)
     }
@@ -47,12 +48,13 @@ impl Logger {
     /// NFLOG: the one that sends packets as they are to the program that listens to `group`, in the
     /// packet's namespace. May sleep.
     ///
-    /// Loads `nfnetlink_log` where that is not loaded. `ENOENT` if it cannot be.
+    /// Loads `nfnetlink_log` where that is not loaded. `ENOENT` if it cannot be, `EDEADLK` in a handler.
     pub fn nflog(group: u16) -> Result<Self> {
         Self::hold(Kind::Nflog { group })
     }
 
     fn hold(kind: Kind) -> Result<Self> {
+        check_context()?;
         // INVARIANT: The references are taken here.
         // SAFETY: Called in process context.
         to_result(unsafe { bindings::nf_logger_load(kind.as_raw()) })?;
@@ -65,9 +67,14 @@ impl Logger {
     /// for them there is no line.
     ///
     /// As for nft, there is no line from other namespaces than the initial one unless
-    /// `net.netfilter.nf_log_all_netns` says so; `false` says that there is none. Whether somebody
+    /// `net.netfilter.nf_log_all_netns` says so; nor is there one in interrupts or with interrupts off, where a
+    /// queue's packets may be [decided on](super::PacketQueue::process); `false` says that there is none. Whether somebody
     /// listens to an NFLOG group, and has room for the packet, that logger tells nobody.
     pub fn log(&self, packet: &Packet<'_>, prefix: &CStr) -> bool {
+        // SAFETY: May be called anywhere.
+        if !unsafe { bindings::nf_may_log() } {
+            return false;
+        }
         // The packet's own: the loggers look at its device where the state has one.
         let state = packet.state();
         if !matches!(

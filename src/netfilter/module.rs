@@ -26,6 +26,11 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
         rcu,
         Arc,
         Mutex, //
@@ -49,6 +54,41 @@ pub trait Revoke: Send + Sync {
     /// whoever revokes waits for a grace period before it drops its reference. Does nothing if it was
     /// done before, and waits where somebody else is doing it.
     fn revoke(&self);
+}
+
+/// Something that is ended once, with what that takes.
+#[pin_data]
+pub(super) struct Ending<T> {
+    #[pin]
+    left: Mutex<Option<T>>,
+    is_over: Atomic<bool>,
+}
+
+impl<T: Unpin> Ending<T> {
+    pub(super) fn new(left: T) -> impl PinInit<Self> {
+        pin_init!(Self {
+            left <- new_mutex!(Some(left)),
+            is_over: Atomic::new(false),
+        })
+    }
+
+    /// Has `end` end it. Says whether that was still to be done.
+    ///
+    /// May sleep, and waits for somebody else who is at it. Where it is over, for any context: the last reference
+    /// may be dropped anywhere.
+    pub(super) fn end(&self, end: impl FnOnce(T)) -> bool {
+        if self.is_over.load(Acquire) {
+            return false;
+        }
+        let mut left = self.left.lock();
+        let Some(value) = left.take() else {
+            return false;
+        };
+
+        end(value);
+        self.is_over.store(true, Release);
+        true
+    }
 }
 
 /// What a module has registered. All of it ends with the module, wherever references to it are kept.
@@ -128,6 +168,10 @@ impl ModuleHooks {
     /// `EDEADLK` in a handler, which would wait for itself: nothing is ended then.
     pub fn unregister<R: Revoke>(&self, registration: Arc<R>) -> Result {
         check_context()?;
+        // It is listed until then: the module's end finds it, and waits for this.
+        registration.revoke();
+        rcu::synchronize_rcu();
+
         let address = Arc::as_ptr(&registration);
         let mut list = self.0.list.lock();
         let found = list
@@ -137,8 +181,6 @@ impl ModuleHooks {
         let entry = found.and_then(|index| list.entries.remove(index).ok());
 
         drop(list);
-        registration.revoke();
-        rcu::synchronize_rcu();
         drop(entry);
         Ok(())
     }

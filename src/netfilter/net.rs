@@ -4,13 +4,14 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
+use super::replaceable::check_context;
 use crate::bindings;
 use kernel::{
     error::from_err_ptr,
     prelude::*, //
 };
 
-/// A network namespace that is held, so that it does not go away.
+/// A network namespace that is held, so that it does not go away before this is dropped.
 ///
 /// # Invariants
 ///
@@ -33,8 +34,9 @@ impl Net {
 
     /// The namespace of the process with this id, as the current process numbers them.
     ///
-    /// `ESRCH` if there is none. Process context.
+    /// `ESRCH` if there is none, `EDEADLK` in a handler: somebody may have the process locked.
     pub fn of_process(pid: i32) -> Result<Self> {
+        check_context()?;
         // SAFETY: The function may be called with any number. It gives a reference, or an error.
         let net = unsafe { from_err_ptr(bindings::get_net_ns_by_pid(pid)) }?;
 

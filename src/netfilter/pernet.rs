@@ -123,6 +123,7 @@ struct List {
     /// A page and more if there are many: not to be one piece of memory.
     nets: KVVec<NetPtr>,
     members: KVec<Arc<dyn Pernet>>,
+    is_closed: bool,
 }
 
 impl Namespaces {
@@ -141,6 +142,7 @@ impl Namespaces {
             list <- new_mutex!(List {
                 nets: KVVec::new(),
                 members: KVec::new(),
+                is_closed: false,
             }),
         })
     }
@@ -151,7 +153,14 @@ impl Namespaces {
     pub(super) fn join(&self, member: Arc<dyn Pernet>) -> Result<(), RegistrationError> {
         self.register()?;
         let mut list = self.list.lock();
-        let List { nets, members } = &mut *list;
+        let List {
+            nets,
+            members,
+            is_closed: false,
+        } = &mut *list
+        else {
+            return Err(ESHUTDOWN.into());
+        };
 
         members.reserve(1, GFP_KERNEL)?;
         for (entered, net) in nets.iter().enumerate() {
@@ -189,14 +198,15 @@ impl Namespaces {
     pub(super) fn close(&self) {
         let mut stage = self.stage.lock();
 
-        // SAFETY: It was initialised, and nobody schedules it any more but itself.
-        unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
         if matches!(*stage, Stage::Registered) {
             // SAFETY: By the type invariant it is registered.
             unsafe { bindings::unregister_pernet_subsys(self.operations.get()) };
             NAMESPACES.store(null_mut(), Release);
         }
         *stage = Stage::Closed;
+        self.list.lock().is_closed = true;
+        // SAFETY: It was initialised, and nobody schedules it any more but itself.
+        unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
     }
 
     /// Has C call, if it does not yet.
@@ -245,7 +255,7 @@ unsafe extern "C" fn init_net(net: *mut bindings::net) -> c_int {
     from_result(|| {
         // SAFETY: C calls.
         let mut list = unsafe { namespaces() }.list.lock();
-        let List { nets, members } = &mut *list;
+        let List { nets, members, .. } = &mut *list;
 
         nets.push(net, GFP_KERNEL)?;
         for (entered, member) in members.iter().enumerate() {

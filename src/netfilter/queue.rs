@@ -11,7 +11,10 @@
 //! [`net/netfilter/nfnetlink_queue.c`](srctree/net/netfilter/nfnetlink_queue.c)
 
 use super::{
-    module::Revoke,
+    module::{
+        Ending,
+        Revoke, //
+    },
     replaceable::synchronize_rcu_expedited,
     verdict::Answer,
     DropReason,
@@ -30,7 +33,6 @@ use kernel::{
         c_ulong,
         c_void, //
     },
-    new_mutex,
     new_spinlock_irq,
     prelude::*,
     rbtree::{
@@ -39,7 +41,6 @@ use kernel::{
     },
     sync::{
         rcu,
-        Mutex,
         SpinLockIrq, //
     },
     types::Opaque, //
@@ -73,7 +74,7 @@ pub enum Fate {
 /// namespace, goes when the packet does, as with any packet on its way.
 ///
 /// From the first packet on that is part of a connection of connection tracking's, `nf_conntrack` cannot be
-/// unloaded before the queue is gone, nor `nf_nat` from the first one on whose new connection it knows of.
+/// unloaded before the queue is gone, nor `nf_nat` from the first one on whose connection it knows of.
 ///
 /// There is room for as many packets as was said in the beginning, and no memory is taken afterwards.
 ///
@@ -81,8 +82,8 @@ pub enum Fate {
 ///
 /// # Invariants
 ///
-/// Once initialised, and while `is_open`, `notifier` is registered. `work` is not queued any more once it is
-/// not. Each packet in `packets`, with the references that [`bindings::nf_held_take`] takes, is
+/// Once initialised, and until `open` has ended, `notifier` is registered. `work` is not queued any more
+/// then. Each packet in `packets`, with the references that [`bindings::nf_held_take`] takes, is
 /// ours, and was live when it was put there, with the lock held. Who takes one out is under RCU until it is
 /// back or gone.
 #[pin_data(PinnedDrop)]
@@ -95,7 +96,7 @@ pub struct PacketQueue<T: Tag> {
     #[pin]
     packets: SpinLockIrq<Packets<T>>,
     #[pin]
-    is_open: Mutex<bool>,
+    open: Ending<()>,
     #[pin]
     _pin: PhantomPinned,
 }
@@ -204,8 +205,8 @@ impl<'a> Packet<'a> {
     /// Gives the packet back, as it was, if the queue is full or closed; if its route, its socket, a device
     /// or the namespace is just going away; if it is the first of a connection of connection tracking's that
     /// others have in common with it, or to which a helper or a timeout policy belongs; for what a bridge
-    /// forwards, whose ports a hook cannot hold; and where nothing goes on, as for [`Packet::stop`]. For any
-    /// context of a handler.
+    /// forwards, whose ports a hook cannot hold; where the way on is a module's that may be unloaded, as for
+    /// what IPVS sends; and where nothing goes on, as for [`Packet::stop`]. For any context of a handler.
     pub fn steal<T: Tag>(self, queue: &PacketQueue<T>, tag: T) -> Result<Verdict<'a>, Self> {
         // SAFETY: A packet by value is the one of the hook's call that this is in. It is the hook's until it
         // answers, and then it is the queue's.
@@ -235,7 +236,7 @@ impl<T: Tag> PacketQueue<T> {
                 unsafe { bindings::work_init(slot, Some(dispatch::<T>)) };
             }),
             packets <- new_spinlock_irq!(Packets::new(capacity)?, "PacketQueue"),
-            is_open <- new_mutex!(true),
+            open <- Ending::new(()),
             _pin: PhantomPinned,
             // INVARIANT: The last step, and one that undoes itself if it fails.
             _: {
@@ -253,7 +254,8 @@ impl<T: Tag> PacketQueue<T> {
     ///
     /// # Context
     ///
-    /// Any but NMI, handlers included. `decide` is called under RCU: it must not sleep.
+    /// Wherever a `SpinLockIrq` may be taken, handlers and interrupts included; with `PREEMPT_RT`, which makes
+    /// it a lock that sleeps, not with interrupts off. `decide` is called under RCU: it must not sleep.
     pub fn process(&self, mut decide: impl FnMut(&Packet<'_>, T) -> Fate) {
         let end = self.packets.lock().next;
         let mut first = 0;
@@ -354,19 +356,16 @@ impl<T: Tag> PacketQueue<T> {
     }
 
     /// Sends on all packets that are left, and takes none any more. May sleep.
-    ///
-    /// Whoever comes second waits for the first.
     fn close(&self) {
-        let mut is_open = self.is_open.lock();
-        if !*is_open {
-            return;
-        }
+        self.open.end(|()| self.send_on_for_good());
+    }
+
+    fn send_on_for_good(&self) {
         self.packets.lock().is_closed = true;
         self.process(|_, _| Fate::Reinject);
         // Who has one out puts it back, to leave, and queues the work for it. None comes after these.
         rcu::synchronize_rcu();
-        // INVARIANT: Nobody queues the work from here on.
-        *is_open = false;
+        // INVARIANT: Nobody queues the work from here on, and it has ended when this is done.
         // SAFETY: Both were initialised; by the type invariant the notifier is registered.
         unsafe {
             bindings::cancel_work_sync(self.work.get());

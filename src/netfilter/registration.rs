@@ -9,7 +9,10 @@ use super::{
         distinct,
         HookOps, //
     },
-    module::Revoke,
+    module::{
+        Ending,
+        Revoke, //
+    },
     pernet::NetPtr,
     Handler,
     Net,
@@ -20,12 +23,8 @@ use core::marker::PhantomPinned;
 use kernel::{
     error::to_result,
     ffi::c_uint,
-    new_mutex,
     prelude::*,
-    sync::{
-        rcu,
-        Mutex, //
-    }, //
+    sync::rcu, //
 };
 
 /// A handler that is being called, at one point or at several of a network namespace.
@@ -44,12 +43,12 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Once initialised, and while there is a `net`, each entry of `ops` is registered there with `priv`
+/// Once initialised, and until `net` has ended, each entry of `ops` is registered there with `priv`
 /// pointing to `handler`.
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Handler> {
     #[pin]
-    net: Mutex<Option<Net>>,
+    net: Ending<Net>,
     ops: KVec<HookOps>,
     #[pin]
     handler: T,
@@ -79,7 +78,7 @@ impl<T: Handler> Registration<T> {
         let raw_net = NetPtr::of(&net);
 
         try_pin_init!(&this in Self {
-            net <- new_mutex!(Some(net)),
+            net <- Ending::new(net),
             handler <- handler,
             ops: HookOps::list(
                 distinct(points).map(|point| point.to_ops()),
@@ -115,23 +114,16 @@ impl<T: Handler> Registration<T> {
     }
 
     /// Takes all entries out, without waiting for running calls. Says whether they were in.
-    ///
-    /// Whoever comes second waits for the first.
     fn take_out(&self) -> bool {
-        let mut place = self.net.lock();
-        // INVARIANT: The entries are taken out just below, with the lock held.
-        let Some(net) = place.take() else {
-            return false;
-        };
+        // INVARIANT: The entries are taken out before it has ended.
         // SAFETY: By the type invariant these entries are registered in this namespace.
-        unsafe {
+        self.net.end(|net| unsafe {
             bindings::nf_unregister_net_hooks(
                 net.as_ptr(),
                 HookOps::as_ptr(&self.ops),
                 self.ops.len() as c_uint,
             );
-        }
-        true
+        })
     }
 }
 

@@ -69,10 +69,15 @@ impl<T: Send + Sync + 'static> Drop for Replaceable<T> {
     }
 }
 
+#[cfg(not(any(CONFIG_PREEMPT_COUNT, CONFIG_PREEMPT_RCU)))]
+compile_error!(
+    "this kernel has neither CONFIG_PREEMPT_COUNT nor CONFIG_PREEMPT_RCU: it cannot tell whether a handler runs"
+);
+
 /// Gives `EDEADLK` where nothing may wait for handlers, which is where handlers run.
 ///
-/// A kernel that has neither `CONFIG_PREEMPT_COUNT` nor `CONFIG_PREEMPT_RCU` cannot tell of a handler that
-/// is called for what a process sends.
+/// A kernel that has neither of the options below could not tell of a handler that is called for what a process
+/// sends.
 pub(super) fn check_context() -> Result {
     // SAFETY: May be called from any context.
     match unsafe { bindings::may_wait_for_rcu() } {

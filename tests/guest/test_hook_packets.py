@@ -12,9 +12,10 @@ from pathlib import Path
 import frames
 import pytest
 from conftest import Network
-from hookmod import loaded, rules
+from hookmod import loaded, ping, rules
 from netns import inside, run
 from pace import patience
+from test_hook_verdicts import arp_is_answered, hooked_device
 
 _TRACING = Path("/sys/kernel/tracing")
 # What the translator makes of the peer.
@@ -237,3 +238,53 @@ def test_the_hash_of_a_flow_is_forgotten_when_that_is_asked_for(network: Network
     assert len(hashes[0]) == len(hashes[1]) == 1
     assert hashes[0] != [0]
     assert hashes[1] == [0]
+
+
+def _may_be_written(*kept: range, length: int) -> str:
+    """What the scribbler says of a packet of this many bytes of which some are kept."""
+    return "".join("0" if any(offset in some for some in kept) else "1" for offset in range(length))
+
+
+_KEPT4 = range(1), range(2, 4), range(6, 8), range(9, 10)
+_KEPT6 = range(1), range(4, 7)
+
+
+@pytest.mark.usefixtures("network")
+def test_what_the_stack_has_checked_is_not_changed() -> None:
+    ipv6_dstopts = 59
+    run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=0")
+    with hooked_device(), loaded("scribbler") as module:
+        assert arp_is_answered()
+        # With the way recorded, in options of 40 bytes.
+        run("ping", "-R", "-c", "1", "10.78.0.1", netns="other")
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+            pass
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(bytes(20), ("127.0.0.1", 9))
+        run("ping", "-6", "-c", "1", "-s", "20", "::1")
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_IPV6, ipv6_dstopts, bytes([0, 0, 1, 4, 0, 0, 0, 0]))
+            sender.sendto(bytes(20), ("::1", 9))
+        module.unload()
+        lines = dict(line.split(": ", 1) for line in module.lines() if ": " in line)
+    run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=1")
+    assert lines.pop("sums at 10, 12, 32, 36") == "[true, true, false, true]"
+    # With TCP's options.
+    segment = lines.pop("Ipv4 6")
+    assert segment == _may_be_written(*_KEPT4, range(32, 33), length=len(segment))
+    assert lines == {
+        "Arp 0": _may_be_written(range(6), length=28),
+        "Ipv4 1": _may_be_written(*_KEPT4, range(20, 60), length=120),
+        "Ipv4 17": _may_be_written(*_KEPT4, length=48),
+        "Ipv6 58": _may_be_written(*_KEPT6, length=68),
+        "Ipv6 60": _may_be_written(*_KEPT6, range(40, 48), length=76),
+    }
+
+
+@pytest.mark.usefixtures("network")
+def test_before_the_stack_has_looked_at_a_packet_all_of_it_may_be_changed() -> None:
+    with hooked_device(), loaded("scribbler", device=1) as module:
+        assert ping("10.78.0.1", netns="other", count=1)[0] == 1
+        module.unload()
+        lines = module.lines()
+    assert lines == ["Netdev 1: " + "1" * 84]

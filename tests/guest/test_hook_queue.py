@@ -2,6 +2,7 @@
 """Packets that outlive the call of the handler: what they hold, and what they must not hold up."""
 
 import contextlib
+import re
 import socket
 import subprocess
 import threading
@@ -178,7 +179,7 @@ def test_a_packet_that_goes_on_has_no_other_one_go_on(network: Network) -> None:
     # Else the stack would be full after some tens of them.
     with inside(network.peer):
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, loaded("nester"):
+    with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, loaded("nester") as module:
         receiver.bind((network.peer_address, 0))
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
@@ -190,6 +191,10 @@ def test_a_packet_that_goes_on_has_no_other_one_go_on(network: Network) -> None:
         assert ping(network.peer_address, count=1)[0] == 1
         receiver.settimeout(patience(2))
         assert [int.from_bytes(receiver.recv(2)) for _ in range(500)] == list(range(500))
+        module.unload()
+        lines = module.lines()
+    # That is with interrupts off.
+    assert lines == ["logged 0"]
 
 
 @pytest.mark.usefixtures("network")
@@ -216,18 +221,59 @@ def test_a_packet_goes_on_from_a_handler_whose_caller_has_its_socket_locked() ->
 def _unload(module: str) -> None:
     """Unloads a module, and before it those that use it."""
     for holder in Path(f"/sys/module/{module}/holders").iterdir():
+        # nft frees rules in the background.
+        unused = Path(f"/sys/module/{holder.name}/refcnt")
+        wait_until(lambda unused=unused: unused.read_text() == "0\n", f"nobody uses {holder.name}", 5)
         _unload(holder.name)
     run("rmmod", module)
 
 
-@pytest.mark.usefixtures("network")
-@pytest.mark.parametrize(("kind", "module"), [("nat", "nf_nat"), ("filter", "nf_conntrack")])
-def test_what_a_connection_needs_stays_for_as_long_as_its_packet_is_held(kind: str, module: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "is_new", "module"), [("nat", True, "nf_nat"), ("nat", False, "nf_nat"), ("filter", True, "nf_conntrack")]
+)
+def test_what_a_connection_needs_stays_for_as_long_as_its_packet_is_held(
+    network: Network, kind: str, is_new: bool, module: str
+) -> None:
     table = f"table ip tracked {{ chain output {{ type {kind} hook output priority -100; ct state new accept; }}; }}"
-    with loaded("delayer", delay=_LONG) as delayer:
-        with rules(table):
-            assert ping("127.0.0.1", count=1, wait=0.3)[0] == 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, contextlib.ExitStack() as stack:
+        tracked = stack.enter_context(contextlib.ExitStack())
+        tracked.enter_context(rules(table))
+        sender.bind((network.address, 0))
+        if not is_new:
+            sender.sendto(b"first", (network.peer_address, 9))
+        delayer = stack.enter_context(loaded("delayer", delay=_LONG, protocol=_UDP))
+        sender.sendto(b"x", (network.peer_address, 9))
+        if not is_new:
+            run("conntrack", "-D", "-p", "udp", "-d", network.peer_address)
+        tracked.close()
         with pytest.raises(AssertionError, match=f"Module {module} is in use"):
             _unload(module)
         delayer.unload()
     _unload(module)
+
+
+@pytest.mark.usefixtures("network")
+def test_what_goes_on_into_a_module_that_may_be_unloaded_is_not_held() -> None:
+    for name, address in (("left", 2), ("right", 3)):
+        run("ip", "netns", "add", name)
+        ip(f"link add to-{name} type veth peer name eth0 netns {name}")
+        ip(f"addr add 10.77.0.{address}/24 dev eth0\nlink set eth0 up", netns=name)
+    ip(
+        """link add hooked0 type dummy
+        link add br0 type bridge
+        link set to-left master br0 up
+        link set to-right master br0 up
+        link set br0 up"""
+    )
+    run("modprobe", "br_netfilter")
+    try:
+        # Answer 1: into a queue.
+        with loaded("device_user", answer=1) as module:
+            assert ping("10.77.0.3", netns="left")[0] == 3
+            module.unload()
+            (line,) = (line for line in module.lines() if line.startswith("arp_forward: "))
+    finally:
+        ip("link del br0\nlink del hooked0\nnetns del left\nnetns del right")
+        run("rmmod", "br_netfilter")
+    answered, given_back, _ = (int(number) for number in re.findall(r"\d+", line))
+    assert (answered, given_back >= 2) == (0, True)

@@ -96,6 +96,10 @@ impl Leaked {
             hooks
                 .register(Net::init(), &[], Err::<Leaked, Error>(EINVAL))
                 .map(drop),
+            everywhere.left_out(&mut []).map(drop),
+            Net::of_process(1).map(drop),
+            Program::new(&[Instruction::new(0x06, 0, 0, 0)]).map(drop),
+            Logger::nflog(1).map(drop),
         ]
         .iter()
         .filter(|result| **result != Err(EDEADLK))

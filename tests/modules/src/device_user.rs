@@ -37,20 +37,20 @@ module_netfilter_hooks! {
     },
 }
 
-/// What was done at ingress, at egress and at ARP's hooks.
+/// What was done at ingress, at egress, at ARP's hooks, and at the one for what a bridge forwards.
 struct Tally {
     answered: Atomic<u64>,
     given_back: Atomic<u64>,
     taken: Atomic<u64>,
 }
 
-static TALLIES: [Tally; 3] = [const {
+static TALLIES: [Tally; 4] = [const {
     Tally {
         answered: Atomic::new(0),
         given_back: Atomic::new(0),
         taken: Atomic::new(0),
     }
-}; 3];
+}; 4];
 
 struct User {
     answer: u8,
@@ -80,10 +80,11 @@ impl User {
 
 impl Handler for User {
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
-        let [ingress, egress, arp] = &TALLIES;
+        let [ingress, egress, arp, arp_forward] = &TALLIES;
         let tally = match state.hook() {
             Hook::Ingress => ingress,
             Hook::Egress => egress,
+            Hook::Forward => arp_forward,
             _ => arp,
         };
         if state.family() == Family::Netdev && self.program.takes(&packet) {
@@ -115,8 +116,9 @@ struct DeviceUser;
 
 impl HookModule for DeviceUser {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const ARP: [Point; 2] = [
+        const ARP: [Point; 3] = [
             Point::arp(ArpHook::In, Priority::FILTER),
+            Point::arp(ArpHook::Forward, Priority::FILTER),
             Point::arp(ArpHook::Out, Priority::FILTER),
         ];
         const DEVICE: [DevicePoint; 2] = [
@@ -140,7 +142,10 @@ impl HookModule for DeviceUser {
 
 impl Drop for DeviceUser {
     fn drop(&mut self) {
-        for (name, tally) in ["ingress", "egress", "arp"].iter().zip(&TALLIES) {
+        for (name, tally) in ["ingress", "egress", "arp", "arp_forward"]
+            .iter()
+            .zip(&TALLIES)
+        {
             let [answered, given_back, taken] =
                 [&tally.answered, &tally.given_back, &tally.taken].map(|count| count.load(Relaxed));
 

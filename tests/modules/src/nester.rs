@@ -3,7 +3,7 @@
 //! Holds each packet of a protocol that this host sends, and sends on all that are held whenever any packet is
 //! about to leave: those that are just being sent on as well, and those that are sent with a socket locked.
 //!
-//! Shows: a queue that is worked on by handlers, and with interrupts off.
+//! Shows: a queue that is worked on by handlers, and with interrupts off, where loggers do not log.
 
 #[path = "../../../bindings/bindings.rs"]
 mod bindings;
@@ -14,6 +14,10 @@ use kernel::{
     new_spinlock_irq,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         SpinLockIrq, //
     }, //
@@ -37,14 +41,24 @@ module_netfilter_hooks! {
 struct Nest {
     queue: Arc<PacketQueue<()>>,
     protocol: u8,
+    logger: Logger,
+    lock: Pin<KBox<Lock>>,
 }
+
+static LOGGED: Atomic<u64> = Atomic::new(0);
 
 impl Handler for Nest {
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         if state.hook() == Hook::PostRouting {
-            self.queue.process(|_, ()| Fate::Reinject);
+            let interrupts_off = self.lock.lock.lock();
+
+            self.queue.process(|packet, ()| {
+                LOGGED.add(self.logger.log(packet, c"nester").into(), Relaxed);
+                Fate::Reinject
+            });
+            drop(interrupts_off);
             return packet.accept();
         }
         if packet.copy(PROTOCOL) != Some([self.protocol]) {
@@ -73,15 +87,19 @@ impl HookModule for Nester {
             pin_init!(Lock { lock <- new_spinlock_irq!(()) }),
             GFP_KERNEL,
         )?;
-        let guard = lock.lock.lock();
-
-        queue.process(|_, ()| Fate::Keep);
-        drop(guard);
         let nest = Nest {
             queue,
             protocol: module_parameters::protocol.value(),
+            logger: Logger::nflog(5)?,
+            lock,
         };
         hooks.register(Net::init(), &POINTS, Ok(nest))?;
         Ok(Self)
+    }
+}
+
+impl Drop for Nester {
+    fn drop(&mut self) {
+        pr_info!("logged {}\n", LOGGED.load(Relaxed));
     }
 }

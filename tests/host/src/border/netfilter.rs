@@ -283,8 +283,8 @@ impl ModuleHooks {
 }
 
 impl<T: Handler> EveryNet<T> {
-    pub(crate) fn left_out(&self, _: &mut [Option<(u32, Error)>]) -> usize {
-        0
+    pub(crate) fn left_out(&self, _: &mut [Option<(u32, Error)>]) -> Result<usize> {
+        Ok(0)
     }
 
     pub(crate) fn change(&self, _: Nets, _: &[Point]) -> Result<(), RegistrationError> {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tries to change each byte of the first packet of each protocol that comes to a hook point, and back, and says
+//! of each whether it was let: `IPV6 6: 0010...`, a digit for each byte from the network header on, 1 for those that
+//! may be written to.
+//!
+//! Shows: what the stack relies on is not changed behind its back.
+
+#[path = "../../../bindings/bindings.rs"]
+mod bindings;
+#[path = "../../../src/netfilter/mod.rs"]
+pub mod netfilter;
+
+use kernel::{
+    prelude::*,
+    str::BStr,
+    sync::atomic::{
+        Atomic,
+        Full, //
+    }, //
+};
+use netfilter::*;
+
+module_netfilter_hooks! {
+    type: Scribbler,
+    name: "scribbler",
+    authors: ["The nf_tracer authors"],
+    description: "Tries to change each byte of a packet",
+    license: "GPL",
+    params: {
+        device: bool {
+            default: false,
+            description: "At the ingress of hooked0",
+        },
+    },
+}
+
+/// As many bytes are looked at.
+const LEN: usize = 120;
+
+struct Writer {
+    /// By protocol.
+    has_seen: [Atomic<bool>; 256],
+}
+
+impl Writer {
+    fn new() -> Self {
+        Self {
+            has_seen: [const { Atomic::new(false) }; 256],
+        }
+    }
+
+    fn scribble(packet: &mut Packet<'_>, offset: usize) -> Result {
+        let [old] = packet.copy(offset).ok_or(EINVAL)?;
+
+        packet.write(offset, &[!old])?;
+        packet.write(offset, &[old])
+    }
+}
+
+impl Handler for Writer {
+    fn handle<'a>(&self, mut packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+        const TCP: u8 = 6;
+        let family = state.family();
+        let protocol = match packet.copy(0) {
+            Some([first]) if first >> 4 == 6 => packet.copy(6),
+            Some(_) => packet.copy(9),
+            None => None,
+        };
+        let protocol = match (family, protocol) {
+            (Family::Arp, _) => 0,
+            (_, Some([protocol])) => protocol,
+            (_, None) => return packet.accept(),
+        };
+        let is_first = self
+            .has_seen
+            .get(usize::from(protocol))
+            .is_some_and(|has_seen| !has_seen.xchg(true, Full));
+
+        if is_first {
+            let mut map = [b'0'; LEN];
+            let there = packet.len().min(LEN);
+
+            for (offset, digit) in map.iter_mut().enumerate().take(there) {
+                match Self::scribble(&mut packet, offset) {
+                    Ok(()) => *digit = b'1',
+                    Err(error) if error == EPERM => {}
+                    Err(_) => *digit = b'?',
+                }
+            }
+            let map = BStr::from_bytes(map.get(..there).unwrap_or_default());
+            pr_info!("{family:?} {protocol}: {map}\n");
+            // The sum is where it is in every segment's header of 20 bytes behind IPv4's.
+            if family == Family::Ipv4 && protocol == TCP {
+                let sums = [10, 12, 32, 36].map(|offset| {
+                    packet
+                        .update_checksum16(offset, [0; 2], [0; 2], Checksum::Transport)
+                        .is_ok()
+                });
+                pr_info!("sums at 10, 12, 32, 36: {sums:?}\n");
+            }
+        }
+        packet.accept()
+    }
+}
+
+struct Scribbler;
+
+impl HookModule for Scribbler {
+    fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
+        const POINTS: [Point; 3] = [
+            Point::ipv4(InetHook::LocalIn, Priority::FILTER),
+            Point::ipv6(InetHook::LocalIn, Priority::FILTER),
+            Point::arp(ArpHook::In, Priority::FILTER),
+        ];
+        const INGRESS: DevicePoint = DevicePoint {
+            hook: DeviceHook::Ingress,
+            priority: Priority::FILTER,
+        };
+
+        if module_parameters::device.value() {
+            hooks.register_at_device(Net::init(), c"hooked0", &[INGRESS], Ok(Writer::new()))?;
+        } else {
+            hooks.register(Net::init(), &POINTS, Ok(Writer::new()))?;
+        }
+        Ok(Self)
+    }
+}
