@@ -222,6 +222,8 @@ int rust_helper_skb_transport_header_at(const struct sk_buff *skb, bool *is_tcp)
 	if (skb_copy_bits(skb, start, &header, sizeof(header)))
 		return -1;
 	if (header.version == 4) {
+		if (header.ihl < 5)
+			return -1;
 		offset = header.ihl * 4;
 		protocol = header.protocol;
 		fragment_offset = ntohs(header.frag_off) & IP_OFFSET;
