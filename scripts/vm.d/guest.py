@@ -40,9 +40,9 @@ def watchdog_args() -> list[str]:
 
 
 def root_disk() -> list[str]:
-    """QEMU's options for the disk that has the build environment. Several guests read it at once."""
+    """QEMU's options for the disk that has the build environment. What a guest writes to it goes with the guest."""
     image = os.environ["NF_TRACER_ROOT_IMAGE"]
-    drive = f"file={image},format=raw,if=none,id=root,readonly=on,cache=unsafe"
+    drive = f"file={image},format=raw,if=none,id=root,snapshot=on"
     return ["-drive", drive, "-device", "virtio-blk-pci,drive=root,serial=root"]
 
 
