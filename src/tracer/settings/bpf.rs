@@ -100,7 +100,7 @@ fn fields(piece: &str, first: Option<Fields>) -> Result<Fields, Refused<'_>> {
     if reads_beside_packet(fields) {
         return Err(Refused::new(
             piece,
-            "reads no byte of the packet: of such, tcpdump makes those for inbound and ifindex only",
+            "reads no byte of the packet: for inbound and outbound there is hooks, for ifindex iface",
         ));
     }
     if first.is_some_and(|first| asks_for_link_layer(first, fields)) {
@@ -117,22 +117,17 @@ fn number<T: FromStr>(word: Option<&str>) -> Option<T> {
 }
 
 /// Whether an instruction loads something else than bytes behind the start of the packet, by C's
-/// `SKF_*_OFF`: some of that asks for a device or a socket, which not every packet has at the hooks.
-///
-/// Not what tcpdump makes of `inbound`, `outbound` and `ifindex`, which do without.
+/// `SKF_*_OFF`: a device or a socket not every packet has at the hooks, and what is there is not what a
+/// packet socket sees of it. What this host sends is not yet `outbound`, and leaves by no `ifindex` yet.
 fn reads_beside_packet((code, _, _, k): Fields) -> bool {
     /// C's `SKF_LL_OFF`, the lowest one.
     const LOWEST: u32 = -0x20_0000_i32 as u32;
-    /// C's `SKF_AD_OFF`, and behind it `SKF_AD_PKTTYPE` and `SKF_AD_IFINDEX`.
-    const ANCILLARY: u32 = -0x1000_i32 as u32;
-    const PACKET_TYPE: u32 = ANCILLARY + 4;
-    const IFINDEX: u32 = ANCILLARY + 8;
     let is_load = matches!(
         code,
         code::LD_W_ABS | code::LD_H_ABS | code::LD_B_ABS | code::LDX_B_MSH
     );
 
-    is_load && k >= LOWEST && (code == code::LDX_B_MSH || !matches!(k, PACKET_TYPE | IFINDEX))
+    is_load && k >= LOWEST
 }
 
 /// Whether a program that starts so is compiled for packets with a link-layer header: for Ethernet, or

@@ -425,7 +425,7 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
     let expression = "is an expression: bpf=\"$(tcpdump -y RAW -ddd EXPRESSION | tr '\\n' ,)\" makes a program of it";
     let printed = "is a program as -d or -dd prints it: it is wanted as -ddd does";
     let beside =
-        "reads no byte of the packet: of such, tcpdump makes those for inbound and ifindex only";
+        "reads no byte of the packet: for inbound and outbound there is hooks, for ifindex iface";
     let ethernet =
         "asks for an EtherType, which packets at the hooks do not have: compile it with -y RAW";
     for (text, token, why) in [
@@ -441,6 +441,17 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         ("2,48 0 0 4292870144,6 0 0 1", "48 0 0 4292870144", beside),
         ("2,177 0 0 4293918720,6 0 0 1", "177 0 0 4293918720", beside),
         ("2,177 0 0 4294963208,6 0 0 1", "177 0 0 4294963208", beside),
+        // inbound and ifindex 1, by tcpdump.
+        (
+            "4,40 0 0 4294963204,21 0 1 4,6 0 0 0,6 0 0 262144",
+            "40 0 0 4294963204",
+            beside,
+        ),
+        (
+            "4,32 0 0 4294963208,21 0 1 1,6 0 0 262144,6 0 0 0",
+            "32 0 0 4294963208",
+            beside,
+        ),
         // 'tcp port 80' on Ethernet, 'ip' on Linux' two headers of its own.
         (
             "20,40 0 0 12,21 0 6 34525,48 0 0 20",
@@ -454,9 +465,7 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         assert_eq!(found.to_string(), format!("'{token}' {why}"), "{text}");
     }
     for text in [
-        // inbound, ifindex 1, greater 100, and tcp[-1] = 2, by tcpdump.
-        "4,40 0 0 4294963204,21 0 1 4,6 0 0 0,6 0 0 262144",
-        "4,32 0 0 4294963208,21 0 1 1,6 0 0 262144,6 0 0 0",
+        // greater 100, and tcp[-1] = 2, by tcpdump.
         "4,128 0 0 0,53 0 1 100,6 0 0 262144,6 0 0 0",
         "3,80 0 0 4294967295,21 0 1 2,6 0 0 262144",
         // Half of an address, by hand; and the same two instructions, but later.
