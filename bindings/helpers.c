@@ -461,7 +461,8 @@ int rust_helper_nf_logger_load(enum nf_log_type type)
 	return err;
 }
 
-bool rust_helper_nf_may_log(void)
+/* The loggers take locks with bottom halves off. */
+static bool may_log(void)
 {
 	return !in_hardirq() && !irqs_disabled();
 }
@@ -476,7 +477,8 @@ bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 		.u.log.logflags = NF_LOG_DEFAULT_MASK | NF_LOG_MACDECODE,
 	};
 
-	if (!net_eq(state->net, &init_net) && !READ_ONCE(sysctl_nf_log_all_netns))
+	if (!may_log() ||
+	    (!net_eq(state->net, &init_net) && !READ_ONCE(sysctl_nf_log_all_netns)))
 		return false;
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &all_fields, "%s", prefix);
@@ -495,7 +497,7 @@ void rust_helper_synchronize_rcu_expedited(void)
 	synchronize_rcu_expedited();
 }
 
-void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
+bool rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 			      const struct nf_hook_state *state, const char *prefix)
 {
 	/*
@@ -509,8 +511,11 @@ void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 		.u.ulog.qthreshold = 1,
 	};
 
+	if (!may_log())
+		return false;
 	nf_log_packet(state->net, state->pf, state->hook, skb, state->in,
 		      state->out, &info, "%s", prefix);
+	return true;
 }
 
 void rust_helper_work_init(struct work_struct *work, work_func_t func)

@@ -141,16 +141,14 @@ u32 rust_helper_bpf_prog_run_at(const struct bpf_prog *prog, struct sk_buff *skb
  */
 int rust_helper_nf_logger_load(enum nf_log_type type);
 
-/* Whether the loggers may be called: they take locks with bottom halves off. */
-bool rust_helper_nf_may_log(void);
 /*
- * Log a packet, for within a hook's call. The first says whether there is a line; what
- * NFLOG does, it does not say.
+ * Log a packet, for within a hook's call. Whether there is a line, or NFLOG was
+ * told; what it does then, it does not say. Not with interrupts off.
  */
 bool rust_helper_nf_log_syslog(const struct sk_buff *skb,
 			       const struct nf_hook_state *state,
 			       const char *prefix);
-void rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
+bool rust_helper_nf_log_nflog(u16 group, const struct sk_buff *skb,
 			      const struct nf_hook_state *state, const char *prefix);
 
 /* Whether this is outside any hook, as far as the kernel can tell. */
@@ -159,9 +157,10 @@ bool rust_helper_may_wait_for_rcu(void);
 /* Waits as synchronize_rcu() does, but not as long. May sleep. */
 void rust_helper_synchronize_rcu_expedited(void);
 
-/* Work that may sleep, in so many jiffies. Scheduled again before that, it stays as it was. */
+/* Work that may sleep, soon. */
 void rust_helper_work_init(struct work_struct *work, work_func_t func);
 void rust_helper_work_schedule(struct work_struct *work);
+/* Work that may sleep, in so many jiffies. Scheduled again before that, it stays as it was. */
 void rust_helper_delayed_work_init(struct delayed_work *work, work_func_t func);
 void rust_helper_delayed_work_schedule(struct delayed_work *work,
 				       unsigned long delay);

@@ -68,13 +68,9 @@ impl Logger {
     ///
     /// As for nft, there is no line from other namespaces than the initial one unless
     /// `net.netfilter.nf_log_all_netns` says so; nor is there one in interrupts or with interrupts off, where a
-    /// queue's packets may be [decided on](super::PacketQueue::process); `false` says that there is none. Whether somebody
-    /// listens to an NFLOG group, and has room for the packet, that logger tells nobody.
+    /// queue's packets may be [decided on](super::PacketQueue::process). `false` says that there is none.
+    /// Whether somebody listens to an NFLOG group, and has room for the packet, that logger tells nobody.
     pub fn log(&self, packet: &Packet<'_>, prefix: &CStr) -> bool {
-        // SAFETY: May be called anywhere.
-        if !unsafe { bindings::nf_may_log() } {
-            return false;
-        }
         // The packet's own: the loggers look at its device where the state has one.
         let state = packet.state();
         if !matches!(
@@ -89,11 +85,8 @@ impl Logger {
             // SAFETY: All are valid for the call by their types' invariants, and so are the loggers.
             // The packet is only read.
             Kind::Syslog => unsafe { bindings::nf_log_syslog(skb, state, prefix) },
-            Kind::Nflog { group } => {
-                // SAFETY: As above.
-                unsafe { bindings::nf_log_nflog(group, skb, state, prefix) };
-                true
-            }
+            // SAFETY: As above.
+            Kind::Nflog { group } => unsafe { bindings::nf_log_nflog(group, skb, state, prefix) },
         }
     }
 }

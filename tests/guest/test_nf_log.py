@@ -171,6 +171,11 @@ def far(network: Network) -> Iterator[None]:
         )
         for setting in forwarding:
             setting.write_text("1")
+        # A device is up some time after it was set so.
+        for address in (_FAR, _FAR6):
+            wait_until(
+                lambda address=address: ping(address, count=1, netns=network.peer)[0] == 1, f"{address} is reached"
+            )
         yield
         for setting in forwarding:
             setting.write_text("0")
