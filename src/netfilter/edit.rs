@@ -157,20 +157,22 @@ impl Packet<'_> {
     /// - ARP: kinds and lengths of addresses,
     /// - TCP: the data offset.
     ///
-    /// `bytes` may cover those, with what stands there. Checksums, the route and the hash are the caller's to keep right: see
-    /// [`update_checksum16`](Self::update_checksum16), [`reroute`](Self::reroute),
+    /// `bytes` may cover those, with what stands there. Checksums, the route and the hash are the caller's to
+    /// keep right: see [`update_checksum16`](Self::update_checksum16), [`reroute`](Self::reroute),
     /// [`clear_hash`](Self::clear_hash).
     ///
     /// `EINVAL` if the packet ends before them, `EPERM` if a byte that is to stay would not, `EBUSY` if who
     /// sends the packet uses it again, as pktgen does, `ENOMEM` if what has to be copied first cannot be; the
     /// packet is as it was then.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result {
+        // No index beyond what a number can say, which may be a panic where a module checks for overflows.
+        let end = offset.checked_add(bytes.len()).ok_or(EINVAL)?;
         let checked = self.checked();
         let changes = |(index, new): (usize, &u8)| match checked.kept(index) {
             0 => false,
             kept => self.copy(index).is_none_or(|[old]| (old ^ new) & kept != 0),
         };
-        if (offset..).zip(bytes).any(changes) {
+        if (offset..end).zip(bytes).any(changes) {
             return Err(EPERM);
         }
         let start = self.make_writable(offset, bytes.len())?;

@@ -78,6 +78,12 @@ impl Handler for Writer {
             .is_some_and(|has_seen| !has_seen.xchg(true, Full));
 
         if is_first {
+            // Offsets that no packet has, up to the last one that there is.
+            for offset in [packet.len(), usize::MAX - 1, usize::MAX] {
+                if packet.write(offset, &[0; 2]).is_ok() {
+                    pr_err!("written at {offset}\n");
+                }
+            }
             let mut map = [b'0'; LEN];
             let there = packet.len().min(LEN);
 
