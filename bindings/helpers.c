@@ -75,6 +75,11 @@ struct sock *rust_helper_sk_to_full_sk(struct sock *sk)
 	return sk_to_full_sk(sk);
 }
 
+bool rust_helper_sk_is_kern(const struct sock *sk)
+{
+	return sk->sk_kern_sock;
+}
+
 u32 rust_helper_sk_uid(const struct sock *sk)
 {
 	return from_kuid_munged(&init_user_ns, sk_uid(sk));

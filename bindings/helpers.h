@@ -32,6 +32,7 @@ rust_helper_netdev_notifier_info_to_dev(const struct netdev_notifier_info *info)
 
 struct sock *rust_helper_sk_to_full_sk(struct sock *sk);
 /* As the initial user namespace has it. */
+bool rust_helper_sk_is_kern(const struct sock *sk);
 u32 rust_helper_sk_uid(const struct sock *sk);
 u64 rust_helper_sk_cookie(const struct sock *sk);
 

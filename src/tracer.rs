@@ -577,7 +577,6 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) {
     let mut line = Line::new();
     let name = |device: DeviceRef<'_>| device.name();
     let (input, output) = (state.input().map(name), state.output().map(name));
-    let socket = packet.socket();
     let around = Surroundings {
         hook: state.hook().name(),
         family: state.family().name(),
@@ -585,7 +584,7 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) {
         output: output.as_ref().map(|name| name.as_bytes()),
         netns: state.net_inode(),
         mark: packet.mark(),
-        uid: socket.map(|socket| socket.uid()),
+        uid: packet.socket().and_then(|socket| socket.uid()),
         len: packet.len(),
         segments: segments(packet, headers),
         checksum: match packet.checksum_state() {

@@ -295,13 +295,13 @@ impl<'a> Packet<'a> {
         unsafe { bindings::skb_tstamp(self.skb) }
     }
 
-    /// The socket that sends the packet, where the hook point knows one, or that the packet belongs to, if
-    /// the stack has found it already.
+    /// The socket that the packet belongs to: that it was sent by, or is for, if the stack has found it
+    /// already. Where it has none, that which the hook point knows: of what a tunnel has wrapped, the tunnel's.
     #[inline]
     pub fn socket(&self) -> Option<SocketRef<'_>> {
         // SAFETY: Both sockets are null or valid, for as long as the packet is, by the type invariant.
         unsafe {
-            SocketRef::from_raw(self.state.sk).or_else(|| SocketRef::from_raw((*self.skb).sk))
+            SocketRef::from_raw((*self.skb).sk).or_else(|| SocketRef::from_raw(self.state.sk))
         }
     }
 }

@@ -167,11 +167,13 @@ impl SocketRef<'_> {
         NonNull::new(full).map(|raw| Self(raw, PhantomData))
     }
 
-    /// The user id of the socket's owner, as the initial user namespace has it.
+    /// The user id of the socket's owner, as the initial user namespace has it. `None` for the kernel's own
+    /// sockets, which no user has made.
     #[inline]
-    pub fn uid(&self) -> u32 {
+    pub fn uid(&self) -> Option<u32> {
+        let sk = self.0.as_ptr();
         // SAFETY: The socket is valid by the type invariant.
-        unsafe { bindings::sk_uid(self.0.as_ptr()) }
+        unsafe { (!bindings::sk_is_kern(sk)).then(|| bindings::sk_uid(sk)) }
     }
 
     /// The socket's cookie, unique since boot, as `ss -e` and `SO_COOKIE` say it. `None` before

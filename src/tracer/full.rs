@@ -12,7 +12,7 @@
 //! | `in`, `out` | devices, where the hook knows them; bytes other than plain characters as `\xNN` |
 //! | `netns` | inode number of the network namespace |
 //! | `mark` | the packet's mark |
-//! | `uid` | owner of the socket that the packet has: the sender's, and from `LOCAL_IN` on, or before where the kernel looks early, the receiver's; 0 for the kernel's own, as those of tunnels |
+//! | `uid` | owner of the socket that the packet has: the sender's, also inside of a tunnel's, and from `LOCAL_IN` on, or before where the kernel looks early, the receiver's; none for the kernel's own |
 //! | `len` | bytes from the network header on |
 //! | `segments` | how many packets this one stands for, with segmentation offload only: as the kernel has counted them, or will |
 //! | `src`, `dst`, `ttl`, `hoplimit`, `tos`, `tc`, `flowlabel`, `id` | of the IP header |

@@ -2,6 +2,7 @@
 """The lines, against tshark's fields and against what the kernel's own logger prints."""
 
 import contextlib
+import errno
 import os
 import re
 import socket
@@ -17,7 +18,7 @@ import pytest
 from conftest import Network
 from hookmod import ping, rules
 from listeners import events, ftrace, trace_pipe
-from netns import inside, run
+from netns import inside, ip, run
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
@@ -208,6 +209,43 @@ def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners() -> None
     # The answer is sent before there is a socket of the connection: by a request of the listener's.
     answers = [match.groups() for match in found if match and match[3] == "SYN,ACK"]
     assert answers == [("1234", "7100", "SYN,ACK")]
+
+
+def test_what_the_kernel_sends_itself_has_no_owner(network: Network) -> None:
+    log = kmsg.KernelLog()
+    with parameters.loaded("proto=all rate=0 hooks=output format=full"):
+        assert ping(network.address, count=1, netns=network.peer)[0] == 1
+        with inside(network.peer), socket.socket() as client:
+            assert client.connect_ex((network.address, 9)) == errno.ECONNREFUSED
+    lines = [text for _, text in log.read() if "hook=output" in text]
+    log.close()
+    for words in ("type=echo-reply ", " flags=RST,ACK "):
+        (line,) = [line for line in lines if words in line]
+        assert " uid=" not in line
+
+
+def test_what_a_tunnel_wraps_is_still_its_senders(network: Network) -> None:
+    ip(
+        f"""link add tunnel type vxlan id 7 remote {network.peer_address} local {network.address} dstport 4789
+        addr add 10.79.0.1/24 dev tunnel
+        link set tunnel up
+        neigh add 10.79.0.2 lladdr {frames.PEER_MAC} dev tunnel nud permanent"""
+    )
+    chain = "type filter hook output priority 0; udp dport 4789 meta skuid 1234 counter name outer"
+    log = kmsg.KernelLog()
+    try:
+        with (
+            rules(f"table ip t {{ counter outer {{ }}; chain c {{ {chain}; }}; }}"),
+            parameters.loaded("proto=udp rate=0 hooks=output format=full dport=9,4789"),
+        ):
+            command = ["setpriv", "--reuid", "1234", "sh", "-c", "echo hello | nc -u -q0 10.79.0.2 9"]
+            subprocess.run(command, check=True)
+            assert "packets 1 " in run("nft", "list", "counter", "ip", "t", "outer")
+    finally:
+        ip("link del tunnel")
+    found = [re.search(r" uid=(\d+) .* dport=(\d+) ", text) for _, text in log.read() if "hook=output" in text]
+    log.close()
+    assert [match and match.groups() for match in found] == [("1234", "9"), ("1234", "4789")]
 
 
 class Told:

@@ -60,7 +60,7 @@ fn tell(packet: &Packet<'_>, state: &State<'_>) {
         output.0,
         output.1,
         state.net_inode(),
-        socket.map_or(-1, |socket| i64::from(socket.uid())),
+        socket.and_then(|socket| socket.uid()).map_or(-1, i64::from),
         socket
             .and_then(|socket| socket.cookie())
             .map_or(0, u64::from),

@@ -191,8 +191,8 @@ impl State<'_> {
 pub(crate) struct SocketRef(u32);
 
 impl SocketRef {
-    pub(crate) fn uid(&self) -> u32 {
-        self.0
+    pub(crate) fn uid(&self) -> Option<u32> {
+        Some(self.0)
     }
 }
 
