@@ -94,7 +94,7 @@ MODULE_PARM_DESC(sink,
 		 "log (default), trace for the tracepoint nf_tracer:packet, nflog:GROUP, or several with commas");
 PARAM(priority, NF_TRACER_PRIORITY);
 MODULE_PARM_DESC(priority,
-		 "among other hooks: a number, or first (default), raw, mangle, filter, last...");
+		 "among other hooks: a number, or first, raw, mangle, filter, last..., with an offset (default: first+1)");
 
 /* For uid 0 only, like nft's counters: it tells about traffic. */
 PARAM_MODE(counts, NF_TRACER_COUNTS, 0400);

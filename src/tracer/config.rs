@@ -93,7 +93,7 @@ impl Settings {
         hooks: Hooks::DEFAULT,
         families: Families::Ipv4,
         netns: Netns::Host,
-        priority: Place(i32::MIN),
+        priority: Place::DEFAULT,
         protocols: Protocols::TCP,
         host: None,
         source: None,

@@ -33,7 +33,7 @@ _VALUES = {
     "hooks": ("all", "input,output"),
     "family": ("inet", "ipv6"),
     "netns": ("all", "host"),
-    "priority": ("raw", "first"),
+    "priority": ("raw", "first+1"),
     "proto": ("all", "tcp"),
     **dict.fromkeys(("host", "src", "dst"), ("", "10.0.0.0/8,fe80::/10")),
     **dict.fromkeys(("port", "sport", "dport"), ("", "9-99,1000")),

@@ -11,7 +11,7 @@ import module
 
 FOLDER = Path("/sys/module", module.NAME, "parameters")
 # As linux/netfilter_ipv4.h has them.
-_PRIORITIES = {"first": -(2**31), "raw": -300}
+_PRIORITIES = {"first+1": 1 - 2**31, "raw": -300, "raw+5": -295}
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from traffic import fetch, iperf_server, web_server
 
 _ROUNDS = 50
 _POINTS = ("prerouting", "output")
-_FIRST = -(2**31)
+_FIRST = 1 - 2**31
 
 
 def _wait_for_packets(network: Network) -> None:

@@ -28,7 +28,7 @@ _DEFAULTS = {
     "burst": "2000",
     "format": "classic",
     "sink": "log",
-    "priority": "first",
+    "priority": "first+1",
 }
 _GOOD = [
     ("hooks", "output,input\n", "input,output"),
@@ -54,9 +54,10 @@ _GOOD = [
     ("format", "nf_log", "nf_log"),
     ("sink", "nflog:65535 , trace", "trace,nflog:65535"),
     ("sink", "nflog:7,log,nflog:7", "log,nflog:7"),
-    ("priority", "raw+5", "-295"),
+    ("priority", "raw + 5", "raw+5"),
+    ("priority", "-289", "-289"),
     ("priority", "-300", "raw"),
-    ("priority", "NF_IP_PRI_CONNTRACK + 1", "-199"),
+    ("priority", "NF_IP_PRI_CONNTRACK + 1", "conntrack+1"),
 ]
 _BAD = [
     *((name, "") for name in ("hooks", "family", "proto", "netns", "rate", "burst", "format", "sink", "priority")),

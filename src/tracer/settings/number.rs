@@ -61,6 +61,12 @@ impl Value for Burst {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub(crate) i32);
 
+impl Place {
+    /// The first but one. At the first, `br_netfilter` ends the second way through `NF_INET_PRE_ROUTING` of what a
+    /// bridge has received: behind it no packet is seen twice.
+    pub(crate) const DEFAULT: Self = Self(i32::MIN + 1);
+}
+
 /// The names of the IP families' priorities, C's `enum nf_ip_hook_priorities`. Of two with the same
 /// number the first one is written.
 const NAMES: [(&str, i32); 17] = [
@@ -82,6 +88,9 @@ const NAMES: [(&str, i32); 17] = [
     ("srcnat", 100),
     ("conntrack_confirm", i32::MAX),
 ];
+
+/// How far from a name it is still written, as nft does.
+const NEAR: u64 = 10;
 
 /// What stands before the names in C.
 const C_PREFIXES: [&str; 2] = ["nf_ip_pri_", "nf_ip6_pri_"];
@@ -135,8 +144,14 @@ impl Value for Place {
     }
 
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        match NAMES.iter().find(|(_, number)| *number == self.0) {
-            Some((name, _)) => to.write_str(name),
+        let offset = |number: i32| i64::from(self.0) - i64::from(number);
+        let near = NAMES
+            .iter()
+            .find(|(_, number)| offset(*number).unsigned_abs() <= NEAR);
+
+        match near {
+            Some((name, number)) if *number == self.0 => to.write_str(name),
+            Some((name, number)) => write!(to, "{name}{:+}", offset(*number)),
             None => write!(to, "{}", self.0),
         }
     }

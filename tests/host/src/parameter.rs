@@ -31,7 +31,7 @@ pub(crate) const PARAMETERS: [(&str, &str); 17] = [
     ("burst", "2000"),
     ("format", "classic"),
     ("sink", "log"),
-    ("priority", "first"),
+    ("priority", "first+1"),
 ];
 pub(crate) const COUNTS: u32 = 17;
 const PAGE: usize = 4096;

@@ -145,7 +145,7 @@ fn upper_case_and_the_names_that_netfilter_has_are_taken() {
     accepts::<Place>("NF_IP_PRI_FIRST", "first");
     accepts::<Place>("NF_IP6_PRI_NAT_DST", "nat_dst");
     accepts::<Place>("NF_IP_PRI_CONNTRACK_CONFIRM", "last");
-    accepts::<Place>("nf_ip_pri_raw-1", "-301");
+    accepts::<Place>("nf_ip_pri_raw-1", "raw-1");
     accepts::<Burst>("AUTO", "auto");
 }
 
@@ -171,6 +171,10 @@ fn what_is_in_force_without_a_word_is_what_the_documentation_says() {
         "prerouting,output"
     );
     assert_eq!(written(&|text| Protocols::TCP.write(text).unwrap()), "tcp");
+    assert_eq!(
+        written(&|text| Place::DEFAULT.write(text).unwrap()),
+        "first+1"
+    );
     assert!(Prefixes::EMPTY.is_empty() && Ports::EMPTY.is_empty() && Devices::EMPTY.is_empty());
     assert!(!list::<Ports>("0").unwrap().is_empty());
     assert!(bpf::ALLOWED.contains("tcpdump -y RAW -ddd"));
@@ -212,8 +216,13 @@ fn numbers_and_priorities_are_taken_within_their_bounds() {
     accepts::<Place>("-2147483648", "first");
     accepts::<Place>("last", "last");
     accepts::<Place>("2147483647", "last");
-    accepts::<Place>("raw+5", "-295");
-    accepts::<Place>("filter-1", "-1");
+    accepts::<Place>("raw+10", "raw+10");
+    accepts::<Place>("raw+11", "-289");
+    accepts::<Place>("filter-10", "filter-10");
+    accepts::<Place>("filter-11", "-11");
+    accepts::<Place>("-2147483647", "first+1");
+    accepts::<Place>("last-10", "last-10");
+    accepts::<Place>("2147483636", "2147483636");
     accepts::<Place>("nat_dst", "nat_dst");
     accepts::<Place>("dstnat", "nat_dst");
     accepts::<Place>("0", "filter");
@@ -232,9 +241,9 @@ fn numbers_and_priorities_are_taken_within_their_bounds() {
     for text in ["raw+", "raw+-5", "-", "", "raw 5", "5 + raw", "nf_ip_pri_"] {
         refuses::<Place>(text, &format!("'{text}' is no priority"));
     }
-    accepts::<Place>("raw + 5", "-295");
+    accepts::<Place>("raw + 5", "raw+5");
     accepts::<Place>("first+4294967295", "last");
-    accepts::<Place>("+5", "5");
+    accepts::<Place>("+5", "filter+5");
 }
 
 #[test]
