@@ -264,6 +264,9 @@ impl core::fmt::Display for RegistrationError {
     }
 }
 
+/// What a change of the hook points fails with.
+pub(crate) static CHANGE_FAILS: Mutex<Option<Error>> = Mutex::new(None);
+
 pub(crate) struct EveryNet<T>(Arc<T>);
 
 /// There is one module, and one hook of it.
@@ -288,7 +291,10 @@ impl<T: Handler> EveryNet<T> {
     }
 
     pub(crate) fn change(&self, _: Nets, _: &[Point]) -> Result<(), RegistrationError> {
-        Ok(())
+        CHANGE_FAILS
+            .lock()
+            .unwrap()
+            .map_or(Ok(()), |error| Err(error.into()))
     }
 
     pub(crate) fn handler(&self) -> &T {

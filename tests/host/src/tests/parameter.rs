@@ -6,13 +6,19 @@ use std::fs;
 
 use crate::{
     border::{
+        kernel::prelude::{
+            EINVAL,
+            ENOENT,
+            EOPNOTSUPP, //
+        },
         netfilter::{
             pass,
             Around,
             ChecksumState,
             Family,
             Hook,
-            ModuleHooks, //
+            ModuleHooks,
+            CHANGE_FAILS, //
         },
         output::take_output, //
     },
@@ -209,4 +215,50 @@ fn a_name_alone_and_a_value_for_what_is_read_only_are_refused_in_a_line() {
             "{lines:?}"
         );
     }
+}
+
+#[test]
+fn a_change_of_the_points_that_fails_is_told_once_and_changes_nothing() {
+    let _lock = filter::lock();
+    let points = ["hooks", "family", "netns", "priority"];
+    let value = |name| match name {
+        "hooks" | "netns" => "all",
+        "family" => "inet",
+        _ => "raw",
+    };
+
+    params::free();
+    params::start(&ModuleHooks).unwrap();
+    // What the kernel does not have is told where it is asked for.
+    for (error, told) in [(EINVAL, true), (ENOENT, false), (EOPNOTSUPP, false)] {
+        *CHANGE_FAILS.lock().unwrap() = Some(error);
+        for (name, default) in PARAMETERS {
+            take_output();
+            let result = match points.contains(&name) {
+                true => put(name, value(name).as_bytes()),
+                false => put(name, default.as_bytes()),
+            };
+            let lines = take_output().lines;
+            assert_eq!(
+                get_within(number(name), PAGE),
+                format!("{default}\n").as_bytes()
+            );
+            if points.contains(&name) {
+                assert_eq!(result.unwrap_err().to_errno(), error.to_errno(), "{name}");
+                let line = format!(
+                    "{name}: cannot be put in force: error {}\n",
+                    error.to_errno()
+                );
+                assert_eq!(lines, if told { vec![line] } else { vec![] });
+            } else {
+                result.unwrap();
+                assert_eq!(lines, [""; 0], "{name}");
+            }
+        }
+    }
+    *CHANGE_FAILS.lock().unwrap() = None;
+    for name in points {
+        put(name, value(name).as_bytes()).unwrap();
+    }
+    params::stop();
 }

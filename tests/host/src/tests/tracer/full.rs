@@ -134,6 +134,31 @@ fn a_port_that_is_not_there_has_no_key() {
 }
 
 #[test]
+fn ports_of_udp_lite_and_dccp_are_told_as_far_as_they_are_there() {
+    for protocol in [33, 136] {
+        let packet = |len| {
+            let mut packet = Vec::new();
+            let ports = [0x1f, 0x90, 0x00, 0x35];
+            PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+                .write(&mut packet, protocol.into(), &ports[..len])
+                .unwrap();
+            packet
+        };
+        for (len, told) in [
+            (4, " sport=8080 dport=53"),
+            (3, " sport=8080 TRUNCATED"),
+            (1, " TRUNCATED"),
+        ] {
+            let line = line(&AROUND, &packet(len));
+            assert!(
+                line.ends_with(&format!(" proto={protocol}{told}")),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
 fn options_of_every_kind_are_told_and_nonsense_is_called_so() {
     assert_eq!(options(&[5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1]), "sack:1-2");
     assert_eq!(
