@@ -25,7 +25,6 @@
 
 #include "events.h"
 #include "helpers.h"
-#include "params.h"
 #include "report.h"
 
 #endif

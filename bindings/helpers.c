@@ -544,6 +544,16 @@ void rust_helper_delayed_work_schedule(struct delayed_work *work,
 	schedule_delayed_work(work, delay);
 }
 
+void rust_helper_kernel_param_lock(struct module *mod)
+{
+	kernel_param_lock(mod);
+}
+
+void rust_helper_kernel_param_unlock(struct module *mod)
+{
+	kernel_param_unlock(mod);
+}
+
 bool rust_helper_serial_console_shows_info(void)
 {
 	struct console *console;

@@ -166,6 +166,10 @@ void rust_helper_delayed_work_init(struct delayed_work *work, work_func_t func);
 void rust_helper_delayed_work_schedule(struct delayed_work *work,
 				       unsigned long delay);
 
+/* The lock of a module's parameters. May sleep. */
+void rust_helper_kernel_param_lock(struct module *mod);
+void rust_helper_kernel_param_unlock(struct module *mod);
+
 /* Whether what is logged at level info goes to a serial port. May sleep. */
 bool rust_helper_serial_console_shows_info(void);
 

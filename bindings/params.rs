@@ -1,25 +1,155 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Module parameters that are text and may change while the module is loaded, which the kernel crate
-//! does not have yet.
+//! does not have yet: `module!` registers numbers that are read-only.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
 use super::bindings;
 use core::{
     cell::UnsafeCell,
-    marker::PhantomData, //
+    marker::PhantomData,
+    ptr, //
 };
 use kernel::{
     error::from_result,
     ffi::{
         c_char,
-        c_int,
-        c_uint, //
+        c_int, //
     },
+    page::PAGE_SIZE,
     prelude::*,
     str::CStrExt, //
 };
+
+/// What each parameter calls when it is set, read or freed.
+///
+/// C calls `.set` unchecked at load, whatever the mode; and where the name stands alone, with a null pointer
+/// for those that have the flag, which are to refuse it in their own words.
+pub(crate) static OPS: kernel::bindings::kernel_param_ops = kernel::bindings::kernel_param_ops {
+    flags: kernel::bindings::KERNEL_PARAM_OPS_FL_NOARG,
+    set: Some(set),
+    get: Some(get),
+    free: Some(free),
+};
+
+/// Registers parameters by [`OPS`], each with its number in the order that they stand in, and describes them to
+/// `modinfo`.
+macro_rules! register_params {
+    ($($name:ident, $mode:literal, $description:expr;)+) => {
+        /// The numbers of the parameters.
+        #[allow(non_camel_case_types, reason = "as the parameters are called")]
+        enum Number {
+            $($name,)+
+        }
+
+        $(const _: () = {
+            const MODINFO: &str = concat!("parm=", stringify!($name), ":", $description, "\0");
+
+            #[link_section = ".modinfo"]
+            #[used(compiler)]
+            static DESCRIPTION: [u8; MODINFO.len()] = match MODINFO.as_bytes().first_chunk() {
+                Some(bytes) => *bytes,
+                None => [0; MODINFO.len()],
+            };
+
+            #[link_section = "__param"]
+            #[used(compiler)]
+            static PARAM: ::kernel::module_param::KernelParam = $crate::ffi::params::param(
+                concat!(stringify!($name), "\0"),
+                $mode,
+                Number::$name as usize,
+            );
+        };)+
+    };
+}
+pub(crate) use register_params;
+
+/// A parameter for the section that C finds them in.
+pub(crate) const fn param(
+    name: &'static str,
+    mode: u16,
+    number: usize,
+) -> kernel::module_param::KernelParam {
+    kernel::module_param::KernelParam::new(kernel::bindings::kernel_param {
+        name: name.as_ptr().cast(),
+        mod_: &raw mut kernel::bindings::__this_module,
+        ops: ptr::from_ref(&OPS),
+        perm: mode,
+        level: -1,
+        flags: 0,
+        __bindgen_anon_1: kernel::bindings::kernel_param__bindgen_ty_1 {
+            arg: ptr::without_provenance_mut(number),
+        },
+    })
+}
+
+/// The number of a parameter that was made by [`param`].
+///
+/// # Safety
+///
+/// `param` must be one of those.
+unsafe fn number(param: *const kernel::bindings::kernel_param) -> usize {
+    // SAFETY: By this function's requirement it is valid, and has the number in this field.
+    unsafe { (*param).__bindgen_anon_1.arg.addr() }
+}
+
+/// Sets a parameter: what `insmod` was given, or what was written to its file.
+///
+/// The files belong to uid 0, which need not have any right in a container, and an open one can be passed on.
+/// What is asked for is what nft asks for, in the initial user namespace; and insmod gives values too, with the
+/// right to load modules, also to a parameter that is read-only.
+///
+/// # Safety
+///
+/// To be called by C's parameter code only, with the parameters' lock held, with a string that ends in 0 or a
+/// null pointer.
+unsafe extern "C" fn set(
+    value: *const c_char,
+    param: *const kernel::bindings::kernel_param,
+) -> c_int {
+    // SAFETY: May be called in process context.
+    let may = |capability: u32| unsafe { kernel::bindings::capable(capability as c_int) };
+
+    from_result(|| {
+        if !may(kernel::bindings::CAP_NET_ADMIN) && !may(kernel::bindings::CAP_SYS_MODULE) {
+            return Err(EPERM);
+        }
+        let value = match value.is_null() {
+            true => None,
+            // SAFETY: By this function's requirement.
+            false => Some(unsafe { CStr::from_char_ptr(value) }.to_bytes()),
+        };
+        // SAFETY: By this function's requirement.
+        let number = unsafe { number(param) };
+        // SAFETY: By this function's requirement.
+        crate::params::set(&mut unsafe { ParamLock::of_caller() }, number, value)?;
+        Ok(0)
+    })
+}
+
+/// Reads a parameter. Gives the number of bytes, which is less than a page: of a whole one
+/// `sysfs_kf_seq_show()` warns.
+///
+/// # Safety
+///
+/// To be called by C's parameter code only, with the parameters' lock held, with a page to write to.
+unsafe extern "C" fn get(to: *mut c_char, param: *const kernel::bindings::kernel_param) -> c_int {
+    // SAFETY: By this function's requirement; C has zeroed it.
+    let to = unsafe { core::slice::from_raw_parts_mut(to.cast::<u8>(), PAGE_SIZE - 1) };
+    // SAFETY: By this function's requirement.
+    let number = unsafe { number(param) };
+
+    // SAFETY: By this function's requirement.
+    crate::params::get(&mut unsafe { ParamLock::of_caller() }, number, to) as c_int
+}
+
+/// Frees what a parameter's value takes. Called when the module goes, also where it goes before its init.
+extern "C" fn free(_arg: *mut kernel::ffi::c_void) {
+    // SAFETY: Nobody schedules a report any more, and nobody holds the parameters' lock.
+    unsafe { bindings::nf_tracer_cancel_report() };
+    crate::params::free();
+}
 
 /// The module's parameter lock, held. C holds it whenever a parameter is set or read.
 pub(crate) struct ParamLock {
@@ -32,10 +162,22 @@ pub(crate) struct ParamLock {
 impl ParamLock {
     /// Takes the lock. May sleep; not to be called while a parameter is being set or read.
     pub(crate) fn take() -> Self {
-        // SAFETY: Called in process context.
-        unsafe { bindings::param_lock() };
+        // SAFETY: Called in process context, with the module that this is, which the kernel has made.
+        unsafe { bindings::kernel_param_lock(&raw mut kernel::bindings::__this_module) };
         Self {
             ours: true,
+            _not_send: PhantomData,
+        }
+    }
+
+    /// The lock that the caller holds.
+    ///
+    /// # Safety
+    ///
+    /// The caller must hold it for as long as the result lives, and have no other proof of that.
+    unsafe fn of_caller() -> Self {
+        Self {
+            ours: false,
             _not_send: PhantomData,
         }
     }
@@ -45,7 +187,7 @@ impl Drop for ParamLock {
     fn drop(&mut self) {
         if self.ours {
             // SAFETY: It was taken when `self` was made, by the same task.
-            unsafe { bindings::param_unlock() };
+            unsafe { bindings::kernel_param_unlock(&raw mut kernel::bindings::__this_module) };
         }
     }
 }
@@ -66,54 +208,4 @@ impl<T> ParamLocked<T> {
         // SAFETY: The lock is held, and its only proof is borrowed for as long as the result lives.
         unsafe { &mut *self.0.get() }
     }
-}
-
-/// What C calls when a parameter is set: see `params.h`.
-///
-/// # Safety
-///
-/// To be called by C's parameter code only, with a string that ends in 0, or a null pointer.
-#[no_mangle]
-unsafe extern "C" fn nf_tracer_param_set(param: c_uint, value: *const c_char) -> c_int {
-    from_result(|| {
-        let value = match value.is_null() {
-            true => None,
-            // SAFETY: By this function's requirement.
-            false => Some(unsafe { CStr::from_char_ptr(value) }.to_bytes()),
-        };
-        let mut lock = ParamLock {
-            ours: false,
-            _not_send: PhantomData,
-        };
-        crate::params::set(&mut lock, param, value)?;
-        Ok(0)
-    })
-}
-
-/// What C calls when a parameter is read: see `params.h`.
-///
-/// # Safety
-///
-/// To be called by C's parameter code only, with `size` bytes to write to.
-#[no_mangle]
-unsafe extern "C" fn nf_tracer_param_get(param: c_uint, to: *mut c_char, size: usize) -> c_int {
-    // SAFETY: By this function's requirement; C has zeroed them.
-    let to = unsafe { core::slice::from_raw_parts_mut(to.cast::<u8>(), size) };
-    let mut lock = ParamLock {
-        ours: false,
-        _not_send: PhantomData,
-    };
-    crate::params::get(&mut lock, param, to) as c_int
-}
-
-/// What C calls a second after a report was scheduled: see `report.h`.
-#[no_mangle]
-extern "C" fn nf_tracer_report_suppressed() {
-    crate::params::report_suppressed();
-}
-
-/// What C calls when the module goes: see `params.h`.
-#[no_mangle]
-extern "C" fn nf_tracer_param_free(_param: c_uint) {
-    crate::params::free();
 }

@@ -6,7 +6,7 @@
 #ifndef NF_TRACER_REPORT_H
 #define NF_TRACER_REPORT_H
 
-/* In Rust. May sleep, and takes the parameters' lock. */
+/* In Rust, see report.rs. May sleep, and takes the parameters' lock. */
 void nf_tracer_report_suppressed(void);
 
 /* Has that called in a second, unless it is going to be. Any context but an NMI. */

@@ -13,25 +13,23 @@ compile_error!("nf_tracer is for 64-bit kernels only");
 
 #[path = "../bindings/bindings.rs"]
 mod bindings;
-#[path = "../bindings/events.rs"]
-mod events;
+#[path = "../bindings/ffi.rs"]
+mod ffi;
 pub mod netfilter;
 mod packet;
-#[path = "../bindings/params.rs"]
-mod param_lock;
 mod params;
-#[path = "../bindings/percpu.rs"]
-mod percpu;
-#[path = "../bindings/system.rs"]
-mod system;
 mod tracer;
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 use netfilter::{
     module_netfilter_hooks,
     HookModule,
     ModuleHooks, //
 };
+use tracer::Tracing;
 
 module_netfilter_hooks! {
     type: NfTracer,
@@ -42,17 +40,21 @@ module_netfilter_hooks! {
 }
 
 /// The loaded module.
-struct NfTracer;
+///
+/// What parameters change while it is loaded they reach by the reference that [`params::start`] keeps; it is taken
+/// back first, since fields are dropped in their order.
+struct NfTracer {
+    _params: params::Attachment,
+    _tracing: Arc<Tracing>,
+}
 
 impl HookModule for NfTracer {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        params::start(hooks)?;
-        Ok(Self)
-    }
-}
+        let (params, tracing) = params::start(hooks)?;
 
-impl Drop for NfTracer {
-    fn drop(&mut self) {
-        params::stop();
+        Ok(Self {
+            _params: params,
+            _tracing: tracing,
+        })
     }
 }

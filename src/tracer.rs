@@ -17,10 +17,6 @@ mod line;
 mod report;
 pub(crate) mod settings;
 
-pub(crate) use self::config::{
-    BpfFilter,
-    Settings, //
-};
 use self::{
     config::Config,
     counters::{
@@ -39,11 +35,15 @@ use self::{
     settings::{
         choice::Format,
         protocols::Protocols,
-        sinks::Sink, //
+        sinks::Sink,
+        Settings, //
     }, //
 };
 use crate::{
-    events,
+    ffi::{
+        clock::coarse_ns,
+        events, //
+    },
     netfilter::{
         ChecksumState,
         DeviceRef,
@@ -67,8 +67,7 @@ use crate::{
         Malformed,
         Network,
         Transport, //
-    },
-    system::coarse_ns, //
+    }, //
 };
 use core::fmt;
 use kernel::{
@@ -79,10 +78,16 @@ use kernel::{
 /// How many namespaces that are left out the counts name.
 const LEFT_OUT: usize = 8;
 
-/// The tracer where it is hooked in.
-pub(crate) struct Hooks(Arc<EveryNet<Tracer>>);
+/// The tracer where it is hooked in. Ends with its last reference, or with the module.
+pub(crate) struct Tracing(Arc<EveryNet<Tracer>>);
 
-impl Hooks {
+/// What of the settings may have changed.
+pub(crate) struct Changed {
+    pub(crate) hook_points: bool,
+    pub(crate) config: bool,
+}
+
+impl Tracing {
     /// Hooks a new tracer in, as the settings say. May sleep.
     pub(crate) fn new(hooks: &ModuleHooks, settings: &Settings) -> Result<Self, RegistrationError> {
         let (nets, points) = (settings.nets(), settings.points()?);
@@ -94,25 +99,31 @@ impl Hooks {
         )?))
     }
 
-    /// Has packets traced where the settings say from now on. May sleep.
-    pub(crate) fn change_points(&self, settings: &Settings) -> Result<(), RegistrationError> {
-        self.0.change(settings.nets(), &settings.points()?)
-    }
-
-    /// Has packets chosen and printed as the settings say from now on, instead of as others said. May
-    /// sleep.
-    pub(crate) fn change_config(
+    /// Has packets traced as the settings say from now on, instead of as others said; on error nothing is changed.
+    /// May sleep.
+    ///
+    /// Each packet is chosen by all conditions of the one or by all of the other. Where both change, packets are seen
+    /// at the new hook points before they are chosen by the new conditions.
+    pub(crate) fn change(
         &self,
         old: &Settings,
-        settings: &Settings,
+        new: &Settings,
+        changed: Changed,
     ) -> Result<(), RegistrationError> {
         let Tracer {
             config, limiter, ..
         } = self.0.handler();
-        let new = Config::new(settings)?;
-        let (from, to) = (old.limit(), settings.limit());
+        // First all that may fail.
+        let new_config = changed.config.then(|| Config::new(new)).transpose()?;
 
-        Ok(limiter.change(&from, &to, coarse_ns, || config.replace(new))?)
+        if changed.hook_points {
+            self.0.change(new.nets(), &new.points()?)?;
+        }
+        if let Some(new_config) = new_config {
+            let (from, to) = (old.limit(), new.limit());
+            limiter.change(&from, &to, coarse_ns, || config.replace(new_config))?;
+        }
+        Ok(())
     }
 
     /// Says how many lines were suppressed that were not reported yet, if any. May sleep.
@@ -200,7 +211,7 @@ impl Tracer {
             Look::NotMatched => {
                 self.counters.count_unwanted(
                     point(state),
-                    config.settings.sinks,
+                    config.settings.sink,
                     Unwanted::NotMatched,
                 );
             }
@@ -249,7 +260,7 @@ impl Tracer {
     /// Whether it can be told beforehand that no sink takes a packet now.
     #[inline]
     fn nobody_takes(&self, config: &Config, state: &State<'_>) -> bool {
-        let sinks = config.settings.sinks;
+        let sinks = config.settings.sink;
         let has_room = || {
             let is_host = state.is_initial_net();
             self.limiter.has_room(is_host, &config.limit, coarse_ns())
@@ -298,7 +309,7 @@ impl Tracer {
         let network = parse(packet, state).ok_or(Malformed::Truncated)?;
         let transport = network.glance().sound_transport(packet)?;
 
-        if settings.sinks.contain(Sink::Log) {
+        if settings.sink.contain(Sink::Log) {
             match settings.format {
                 Format::Classic => self.log(config, state, || log_classic(&network, &transport)),
                 Format::Full => self.log(config, state, || {
@@ -307,7 +318,7 @@ impl Tracer {
                 Format::NfLog => {}
             }
         }
-        if settings.sinks.contain(Sink::Trace) {
+        if settings.sink.contain(Sink::Trace) {
             let headers = Headers::sound(&network, &transport);
             let outcome = event::record(packet, state, &headers);
             self.counters.count(point(state), Sink::Trace, outcome);
@@ -338,7 +349,7 @@ impl Tracer {
     /// Counts a packet that is wanted at each sink, none of which takes it now.
     #[inline]
     fn count_nobody_takes(&self, config: &Config, state: &State<'_>) {
-        let (point, sinks) = (point(state), config.settings.sinks);
+        let (point, sinks) = (point(state), config.settings.sink);
 
         if sinks.contain(Sink::Log) {
             self.counters.count(point, Sink::Log, Outcome::Suppressed);
@@ -363,7 +374,7 @@ impl Tracer {
     ) {
         let settings = &config.settings;
         self.counters
-            .count_unwanted(point(state), settings.sinks, malformed.into());
+            .count_unwanted(point(state), settings.sink, malformed.into());
         let network = parse(packet, state);
         let glance = network.as_ref().map(Network::glance);
         // What could not be read meets no condition, but for what may stand behind extension headers.
@@ -391,7 +402,7 @@ impl Tracer {
             malformed: Some(malformed),
         };
 
-        if settings.sinks.contain(Sink::Log)
+        if settings.sink.contain(Sink::Log)
             && (settings.format != Format::Classic
                 || whole.is_some()
                 || network.as_ref().is_some_and(classic::has_line))
@@ -405,10 +416,10 @@ impl Tracer {
                 _ => log_full(packet, state, &headers),
             }
         }
-        if settings.sinks.contain(Sink::Trace) {
+        if settings.sink.contain(Sink::Trace) {
             event::record(packet, state, &headers);
         }
-        if settings.sinks.contain(Sink::Nflog) {
+        if settings.sink.contain(Sink::Nflog) {
             send_to_nflog(config, packet, state);
         }
     }
@@ -445,16 +456,15 @@ impl Handler for Tracer {
     #[inline]
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
         let config = self.config.read(state);
-        let Settings {
-            protocols, sinks, ..
-        } = &config.settings;
+        let Settings { proto, sink, .. } = &config.settings;
         // Only what tells the protocol is read here, so the other ways read it again.
         let wanted = match state.family() {
-            Family::Ipv4 => Network::parse_ipv4(&packet)
-                .is_none_or(|network| protocols.contain(network.protocol)),
+            Family::Ipv4 => {
+                Network::parse_ipv4(&packet).is_none_or(|network| proto.contain(network.protocol))
+            }
             _ => match ipv6::next_header(&packet) {
-                Some(next) if ipv6::is_extension(next) => may_be_behind(&packet, protocols),
-                Some(next) => protocols.contain(next),
+                Some(next) if ipv6::is_extension(next) => may_be_behind(&packet, proto),
+                Some(next) => proto.contain(next),
                 None => true,
             },
         };
@@ -463,7 +473,7 @@ impl Handler for Tracer {
             self.trace(config, &packet, state);
         } else {
             self.counters
-                .count_unwanted(point(state), *sinks, Unwanted::NotMatched);
+                .count_unwanted(point(state), *sink, Unwanted::NotMatched);
         }
         packet.accept()
     }

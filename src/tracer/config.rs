@@ -8,75 +8,37 @@ use super::{
         choice::{
             Families,
             Format,
-            Hooks,
             Netns, //
-        },
-        devices::Devices,
-        number::{
-            Burst,
-            Lines,
-            Place, //
         },
         ports::Ports,
         prefixes::Prefixes,
-        protocols::Protocols,
-        sinks::{
-            Sink,
-            Sinks, //
-        }, //
+        sinks::Sink,
+        Settings, //
     }, //
 };
 use crate::{
-    events,
+    ffi::events,
     netfilter::{
         Family,
         InetHook,
-        Instruction,
         Logger,
         Nets,
         Packet,
         Point,
         Priority,
-        Program,
         State, //
     },
     packet::{
         self,
-        icmp,
         Glance,
         Malformed, //
     },
 };
-use core::{
-    fmt,
-    net::IpAddr, //
-};
+use core::net::IpAddr;
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
-
-/// The value of each parameter. A list that is not given is no condition.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) hooks: Hooks,
-    pub(crate) families: Families,
-    pub(crate) netns: Netns,
-    pub(crate) priority: Place,
-    pub(crate) protocols: Protocols,
-    pub(crate) host: Option<Arc<Prefixes>>,
-    pub(crate) source: Option<Arc<Prefixes>>,
-    pub(crate) destination: Option<Arc<Prefixes>>,
-    pub(crate) port: Option<Arc<Ports>>,
-    pub(crate) source_port: Option<Arc<Ports>>,
-    pub(crate) destination_port: Option<Arc<Ports>>,
-    pub(crate) devices: Option<Arc<Devices>>,
-    pub(crate) bpf: Option<Arc<BpfFilter>>,
-    pub(crate) rate: Lines,
-    pub(crate) burst: Burst,
-    pub(crate) format: Format,
-    pub(crate) sinks: Sinks,
-}
 
 /// The hook points of the IP families, in the order of [`Hooks`]' numbers.
 const HOOKS: [InetHook; 5] = [
@@ -88,27 +50,6 @@ const HOOKS: [InetHook; 5] = [
 ];
 
 impl Settings {
-    /// What is in force where nothing else is asked for.
-    pub(crate) const DEFAULT: Self = Self {
-        hooks: Hooks::DEFAULT,
-        families: Families::Ipv4,
-        netns: Netns::Host,
-        priority: Place::DEFAULT,
-        protocols: Protocols::TCP,
-        host: None,
-        source: None,
-        destination: None,
-        port: None,
-        source_port: None,
-        destination_port: None,
-        devices: None,
-        bpf: None,
-        rate: Lines(1000),
-        burst: Burst::Auto,
-        format: Format::Classic,
-        sinks: Sinks::LOG,
-    };
-
     /// Where packets are traced.
     pub(super) fn points(&self) -> Result<KVec<Point>> {
         let priority = Priority::new(self.priority.0);
@@ -118,10 +59,10 @@ impl Settings {
             if !self.hooks.contain(number) {
                 continue;
             }
-            if self.families != Families::Ipv6 {
+            if self.family != Families::Ipv6 {
                 points.push(Point::ipv4(hook, priority), GFP_KERNEL)?;
             }
-            if self.families != Families::Ipv4 {
+            if self.family != Families::Ipv4 {
                 points.push(Point::ipv6(hook, priority), GFP_KERNEL)?;
             }
         }
@@ -131,14 +72,6 @@ impl Settings {
     /// How many lines there may be.
     pub(super) fn limit(&self) -> Limit {
         Limit::new(self.rate, self.burst())
-    }
-
-    /// How many lines there may be at once: twice as many as in a second, unless a number was given.
-    pub(crate) fn burst(&self) -> Lines {
-        match self.burst {
-            Burst::Auto => Lines(self.rate.0.saturating_mul(2)),
-            Burst::Lines(lines) => lines,
-        }
     }
 
     pub(super) fn nets(&self) -> Nets {
@@ -159,31 +92,13 @@ impl Settings {
         let destination = |list: &Prefixes| among(list, packet::destination(packet, v6));
 
         holds(&self.host, |list| source(list) || destination(list))
-            && holds(&self.source, source)
-            && holds(&self.destination, destination)
-    }
-
-    /// What the user may not have meant: a protocol that no packet of the families has.
-    pub(crate) fn likely_slip(&self) -> Option<&'static str> {
-        let (v4, v6) = (
-            self.protocols.contain(icmp::PROTOCOL),
-            self.protocols.contain(icmp::PROTOCOL_V6),
-        );
-
-        match self.families {
-            Families::Ipv4 if v6 && !v4 => {
-                Some("proto=icmpv6 is of IPv6 only, which is not traced: see family=")
-            }
-            Families::Ipv6 | Families::Inet if v4 && !v6 => {
-                Some("proto=icmp is of IPv4 only: that of IPv6 is icmpv6")
-            }
-            _ => None,
-        }
+            && holds(&self.src, source)
+            && holds(&self.dst, destination)
     }
 
     /// Whether there is a condition on the addresses.
     pub(super) fn ask_for_addresses(&self) -> bool {
-        self.host.is_some() || self.source.is_some() || self.destination.is_some()
+        self.host.is_some() || self.src.is_some() || self.dst.is_some()
     }
 
     /// Whether the conditions on the ports hold, which nothing without ports meets.
@@ -226,20 +141,20 @@ impl Settings {
 
         holds(&self.port, |list| {
             among(list, source) || among(list, destination)
-        }) && holds(&self.source_port, |list| among(list, source))
-            && holds(&self.destination_port, |list| among(list, destination))
+        }) && holds(&self.sport, |list| among(list, source))
+            && holds(&self.dport, |list| among(list, destination))
     }
 
     /// Whether there is a condition that only a transport header can meet.
     #[inline]
     pub(super) fn ask_for_ports(&self) -> bool {
-        self.port.is_some() || self.source_port.is_some() || self.destination_port.is_some()
+        self.port.is_some() || self.sport.is_some() || self.dport.is_some()
     }
 
     /// Whether the condition on the devices holds, for one of the two.
     #[inline]
     pub(super) fn want_devices(&self, state: &State<'_>) -> bool {
-        holds(&self.devices, |list| {
+        holds(&self.iface, |list| {
             [state.input(), state.output()]
                 .into_iter()
                 .flatten()
@@ -258,38 +173,6 @@ impl Settings {
 #[inline]
 fn holds<T>(condition: &Option<Arc<T>>, check: impl FnOnce(&T) -> bool) -> bool {
     condition.as_ref().is_none_or(|condition| check(condition))
-}
-
-/// A BPF program, with the instructions that it was made of.
-pub(crate) struct BpfFilter {
-    program: Program,
-    fields: KVec<super::settings::bpf::Fields>,
-}
-
-impl BpfFilter {
-    /// Has the kernel check the program. May sleep.
-    ///
-    /// `EINVAL` if the kernel refuses it, and `ENOMEM`.
-    pub(crate) fn new(fields: KVec<super::settings::bpf::Fields>) -> Result<Self> {
-        let mut instructions = KVec::with_capacity(fields.len(), GFP_KERNEL)?;
-
-        for (code, jt, jf, k) in &fields {
-            instructions.push(Instruction::new(*code, *jt, *jf, *k), GFP_KERNEL)?;
-        }
-        Ok(Self {
-            program: Program::new(&instructions)?,
-            fields,
-        })
-    }
-
-    /// Writes the canonical form.
-    pub(crate) fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        write!(to, "{}", self.fields.len())?;
-        for (code, jt, jf, k) in &self.fields {
-            write!(to, ",{code} {jt} {jf} {k}")?;
-        }
-        Ok(())
-    }
 }
 
 /// Settings with what belongs to them while they are in force.
@@ -311,7 +194,7 @@ impl Config {
     ///
     /// `ENOENT` and `EOPNOTSUPP` for what this kernel does not have, `ENOMEM`.
     pub(super) fn new(settings: &Settings) -> Result<KBox<Self>> {
-        let sinks = settings.sinks;
+        let sinks = settings.sink;
         let lines = sinks.contain(Sink::Log) && settings.format == Format::NfLog;
         let syslog = lines.then(Logger::syslog).transpose().inspect_err(|_| {
             pr_err!("format: nf_log: this kernel has no nf_log_syslog\n");
@@ -331,7 +214,7 @@ impl Config {
                 limit: settings.limit(),
                 is_plain: !settings.ask_for_addresses()
                     && !settings.ask_for_ports()
-                    && settings.devices.is_none()
+                    && settings.iface.is_none()
                     && settings.bpf.is_none(),
                 reads_headers: sinks.contain(Sink::Trace)
                     || (sinks.contain(Sink::Log) && settings.format != Format::NfLog),

@@ -7,11 +7,11 @@ use super::settings::sinks::{
     Sinks, //
 };
 use crate::{
+    ffi::percpu::PerCpuCounters,
     netfilter::{
         Family,
         Hook, //
-    },
-    percpu::PerCpuCounters, //
+    }, //
 };
 use core::fmt;
 use kernel::prelude::*;

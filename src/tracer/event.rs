@@ -10,7 +10,7 @@ use super::{
     segments, //
 };
 use crate::{
-    events,
+    ffi::events,
     netfilter::{
         Packet,
         State, //

@@ -3,9 +3,9 @@
 //! How many lines there may be.
 
 use super::settings::number::Lines;
-use crate::system::{
-    read_once,
-    COARSE_STEP_NS, //
+use crate::ffi::{
+    atomic::read_once,
+    clock::COARSE_STEP_NS, //
 };
 use kernel::sync::atomic::{
     Atomic,

@@ -5,9 +5,9 @@
 //! A second after a packet whose line was suppressed, by somebody who need not hurry; then a second after
 //! the next one. So packets of a flood only look whether that is to come.
 
-use crate::system::{
-    read_once,
-    schedule_report, //
+use crate::ffi::{
+    atomic::read_once,
+    report::schedule_report, //
 };
 use kernel::sync::{
     atomic::{

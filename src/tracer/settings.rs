@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a user can ask for: the values of the parameters, read from text and written as text.
+//! The parameters: one table of them, and their values, which are read from text and written as text.
 //!
 //! A value is taken whole or refused whole. What is written is the canonical form: read again, it
 //! gives the same value.
-//!
-//! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
 
 pub(crate) mod bpf;
 pub(crate) mod choice;
@@ -17,10 +15,358 @@ pub(crate) mod protocols;
 mod ranges;
 pub(crate) mod sinks;
 
+use self::{
+    bpf::BpfFilter,
+    choice::{
+        Families,
+        Format,
+        Hooks,
+        Netns, //
+    },
+    devices::Devices,
+    number::{
+        Burst,
+        Lines,
+        Place, //
+    },
+    ports::Ports,
+    prefixes::Prefixes,
+    protocols::Protocols,
+    sinks::Sinks, //
+};
+use crate::{
+    ffi::params::register_params,
+    packet::icmp, //
+};
 use core::fmt;
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        UniqueArc, //
+    }, //
+};
+
+/// What setting a parameter changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// Where packets are seen.
+    HookPoints,
+    /// Which of them are chosen, and what becomes of these.
+    Config,
+}
+
+/// A parameter that has a value.
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) changes: Changes,
+    /// Reads a value from text; on error logs one line and changes nothing.
+    pub(crate) read: fn(&mut Settings, Text<'_>) -> Result,
+    /// Writes the value in its canonical form, as somebody sees it who reads the parameter.
+    pub(crate) show: fn(&Settings, &mut dyn fmt::Write) -> fmt::Result,
+    /// Writes `name=value` as it can be read again, with a space before it, unless the value is the default.
+    pub(crate) assignment: fn(&Settings, &mut dyn fmt::Write) -> fmt::Result,
+}
+
+/// Declares the table of parameters, one entry each, and what follows from it: [`Settings`] with a field for each,
+/// the defaults, [`PARAMETERS`] in the same order, and what the kernel and `modinfo` know of them.
+///
+/// Those of the second list have no value of their own: `params` has what they read and write.
+macro_rules! parameters {
+    (
+        values { $($name:ident: $type:ty = $default:expr, $changes:ident, $description:expr;)+ }
+        others { $($other:ident, $mode:literal, $other_description:expr;)+ }
+    ) => {
+        /// The value of each parameter.
+        #[derive(Clone)]
+        pub(crate) struct Settings {
+            $(#[doc = $description] pub(crate) $name: $type,)+
+        }
+
+        impl Settings {
+            /// The value of each parameter that is not set.
+            pub(crate) const DEFAULT: Self = Self {
+                $($name: $default,)+
+            };
+        }
+
+        /// The parameters that have a value, in the order of their numbers.
+        pub(crate) static PARAMETERS: [Parameter; [$(stringify!($name)),+].len()] = [
+            $(Parameter {
+                name: stringify!($name),
+                changes: Changes::$changes,
+                read: |settings, text| {
+                    settings.$name = Setting::read(stringify!($name), text)?;
+                    Ok(())
+                },
+                show: |settings, to| settings.$name.show(settings, to),
+                assignment: |settings, to| {
+                    match settings.$name.is_same(&Settings::DEFAULT.$name) {
+                        true => Ok(()),
+                        false => settings.$name.assign(stringify!($name), to),
+                    }
+                },
+            },)+
+        ];
+
+        /// The names of the parameters without a value of their own, whose numbers follow.
+        pub(crate) const OTHERS: [&str; [$(stringify!($other)),+].len()] = [$(stringify!($other)),+];
+
+        register_params! {
+            $($name, 0o644, $description;)+
+            $($other, $mode, $other_description;)+
+        }
+    };
+}
+
+parameters! {
+    values {
+        hooks: Hooks = Hooks::DEFAULT, HookPoints,
+            "hook points: prerouting,input,forward,output,postrouting, or all (default: prerouting,output)";
+        family: Families = Families::Ipv4, HookPoints,
+            "ipv4, ipv6, or inet for both (default: ipv4)";
+        proto: Protocols = Protocols::TCP, Config,
+            "protocols: tcp,udp,icmp,icmpv6,sctp, names such as gre, numbers, or all (default: tcp)";
+        host: Option<Arc<Prefixes>> = None, Config,
+            "addresses or prefixes of either end, comma between (default: any)";
+        src: Option<Arc<Prefixes>> = None, Config,
+            "addresses or prefixes of the source (default: any)";
+        dst: Option<Arc<Prefixes>> = None, Config,
+            "addresses or prefixes of the destination (default: any)";
+        port: Option<Arc<Ports>> = None, Config,
+            "ports or ranges of either end, as 22,80-90 (default: any)";
+        sport: Option<Arc<Ports>> = None, Config,
+            "ports or ranges of the source (default: any)";
+        dport: Option<Arc<Ports>> = None, Config,
+            "ports or ranges of the destination (default: any)";
+        iface: Option<Arc<Devices>> = None, Config,
+            "devices that packets come in or leave by; eth+ for all that start so (default: any)";
+        bpf: Option<Arc<BpfFilter>> = None, Config,
+            "classic BPF program, as 'tcpdump -y RAW -ddd EXPRESSION' prints it, comma between (default: none)";
+        netns: Netns = Netns::Host, HookPoints,
+            "network namespaces: host for the initial one, or all (default: host)";
+        rate: Lines = Lines(1000), Config,
+            "lines a second, 0 for no limit (default: 1000)";
+        burst: Burst = Burst::Auto, Config,
+            "lines at once, above the rate (default: auto, twice the rate)";
+        format: Format = Format::Classic, Config,
+            "of lines: classic, full, or nf_log (default: classic)";
+        sink: Sinks = Sinks::LOG, Config,
+            "log, trace for the tracepoint nf_tracer:packet, nflog:GROUP, or several with commas (default: log)";
+        priority: Place = Place::DEFAULT, HookPoints,
+            "among other hooks: a number, or first, raw, mangle, filter, last..., with an offset (default: first+1)";
+    }
+    others {
+        settings, 0o644,
+            "several of the above at once: 'defaults', or name=value for each, with spaces between";
+        // For uid 0 only, like nft's counters: it tells about traffic.
+        counts, 0o400,
+            "what became of the packets seen, by hook point and family (read only)";
+    }
+}
+
+/// What is allowed of the parameter `settings`.
+pub(crate) const ALLOWED: &str =
+    "name=value for each parameter to be set, with spaces between, and 'defaults' \
+    before them to have all others at their defaults";
+
+/// What the parameter `settings` is made of.
+pub(crate) enum Assignment<'a> {
+    /// All parameters get their defaults.
+    Defaults,
+    /// One gets a value.
+    Value(&'static Parameter, &'a str),
+}
+
+/// Reads the parameter `settings`: words with blanks between, the values quoted as for `insmod` where there are
+/// blanks in them.
+pub(crate) fn assignments(text: &str) -> impl Iterator<Item = Result<Assignment<'_>, Refused<'_>>> {
+    let mut rest = text.trim_ascii();
+    let mut is_blank = rest.is_empty();
+
+    core::iter::from_fn(move || {
+        if core::mem::take(&mut is_blank) {
+            return Some(Err(Refused::new(text, "names no parameter")));
+        }
+        let mut is_quoted = false;
+        let end = rest.bytes().position(|byte| {
+            is_quoted ^= byte == b'"';
+            byte.is_ascii_whitespace() && !is_quoted
+        });
+        let (word, behind) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+
+        rest = behind.trim_ascii_start();
+        match word {
+            "" => None,
+            word if end.is_none() && is_quoted => {
+                Some(Err(Refused::new(word, "has a quote without an end")))
+            }
+            word => Some(assignment(word)),
+        }
+    })
+}
+
+fn assignment(word: &str) -> Result<Assignment<'_>, Refused<'_>> {
+    if word.eq_ignore_ascii_case("defaults") {
+        return Ok(Assignment::Defaults);
+    }
+    let (name, value) = word
+        .split_once(is::<'='>)
+        .ok_or(Refused::new(word, "is no assignment"))?;
+    let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name);
+    let unquoted = value
+        .strip_prefix(is::<'"'>)
+        .and_then(|value| value.strip_suffix(is::<'"'>));
+
+    match parameter {
+        Some(parameter) => Ok(Assignment::Value(parameter, unquoted.unwrap_or(value))),
+        None => Err(Refused::new(name, "is no parameter that can be set here")),
+    }
+}
+
+impl Settings {
+    /// Writes `defaults` and all that is set to something else, to be read again.
+    pub(crate) fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        to.write_str("defaults")?;
+        PARAMETERS
+            .iter()
+            .try_for_each(|parameter| (parameter.assignment)(self, to))
+    }
+
+    /// Returns how many lines there may be at once: twice as many as in a second, unless a number was given.
+    pub(crate) fn burst(&self) -> Lines {
+        match self.burst {
+            Burst::Auto => Lines(self.rate.0.saturating_mul(2)),
+            Burst::Lines(lines) => lines,
+        }
+    }
+
+    /// Returns what the user may not have meant: a protocol that no packet of the families has.
+    pub(crate) fn likely_slip(&self) -> Option<&'static str> {
+        let (v4, v6) = (
+            self.proto.contain(icmp::PROTOCOL),
+            self.proto.contain(icmp::PROTOCOL_V6),
+        );
+
+        match self.family {
+            Families::Ipv4 if v6 && !v4 => {
+                Some("proto=icmpv6 is of IPv6 only, which is not traced: see family=")
+            }
+            Families::Ipv6 | Families::Inet if v4 && !v6 => {
+                Some("proto=icmp is of IPv4 only: that of IPv6 is icmpv6")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The text of a value, or why there is none.
+pub(crate) type Text<'a> = Result<&'a str, Refused<'static>>;
+
+/// What a field of [`Settings`] can be: a [`Value`], or something that need not be there.
+pub(crate) trait Setting: Sized {
+    /// Reads a value of the parameter `name`; on error logs one line.
+    fn read(name: &str, text: Text<'_>) -> Result<Self>;
+
+    /// Writes what is active, given all settings.
+    fn show(&self, settings: &Settings, to: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Writes ` name=value`, to be read again.
+    fn assign(&self, name: &str, to: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Whether both are the same, or might as well be: not all that is there is compared.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+impl<T: Value> Setting for T {
+    fn read(name: &str, text: Text<'_>) -> Result<Self> {
+        text.and_then(T::parse)
+            .map_err(|refused| refused.log(name, T::ALLOWED))
+    }
+
+    fn show(&self, settings: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
+        self.write_active(settings, to)
+    }
+
+    fn assign(&self, name: &str, to: &mut dyn fmt::Write) -> fmt::Result {
+        write!(to, " {name}=")?;
+        self.write(to)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+/// A list that is shared with the packets' way. None at all is no condition.
+impl<T: List> Setting for Option<Arc<T>> {
+    fn read(name: &str, text: Text<'_>) -> Result<Self> {
+        let mut list = empty_list::<T>()?;
+
+        text.and_then(|text| list.read(text))
+            .map_err(|refused| refused.log(name, T::ALLOWED))?;
+        Ok((!list.is_empty()).then(|| list.into()))
+    }
+
+    fn show(&self, _: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
+        self.as_ref().map_or(Ok(()), |list| list.write(to))
+    }
+
+    fn assign(&self, name: &str, to: &mut dyn fmt::Write) -> fmt::Result {
+        write!(to, " {name}=")?;
+        self.as_ref().map_or(Ok(()), |list| list.write(to))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.is_none() && other.is_none()
+    }
+}
+
+/// A function of its own, so that its copy of the list is off the stack when it returns.
+#[inline(never)]
+fn empty_list<T: List>() -> Result<UniqueArc<T>> {
+    Ok(UniqueArc::new(T::EMPTY, GFP_KERNEL)?)
+}
+
+impl Setting for Option<Arc<BpfFilter>> {
+    fn read(name: &str, text: Text<'_>) -> Result<Self> {
+        let text = text.map_err(|refused| refused.log(name, bpf::ALLOWED))?;
+        let Some(program) = bpf::parse(text) else {
+            return Ok(None);
+        };
+        let mut fields = KVec::new();
+        for instruction in program {
+            let instruction = instruction.map_err(|refused| refused.log(name, bpf::ALLOWED))?;
+            fields.push(instruction, GFP_KERNEL)?;
+        }
+        let filter = BpfFilter::new(fields).inspect_err(|error| {
+            if *error == EINVAL {
+                pr_err!(
+                    "{name}: the kernel refuses the program: allowed is {}\n",
+                    bpf::ALLOWED
+                );
+            }
+        })?;
+        Ok(Some(Arc::new(filter, GFP_KERNEL)?))
+    }
+
+    fn show(&self, _: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
+        self.as_ref().map_or(Ok(()), |bpf| bpf.write(to))
+    }
+
+    fn assign(&self, name: &str, to: &mut dyn fmt::Write) -> fmt::Result {
+        write!(to, " {name}=\"")?;
+        self.as_ref().map_or(Ok(()), |bpf| bpf.write(to))?;
+        to.write_str("\"")
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.is_none() && other.is_none()
+    }
+}
 
 /// The value of a parameter.
-pub(crate) trait Value: Sized {
+pub(crate) trait Value: Sized + PartialEq {
     /// What is allowed, for whoever wrote something else.
     const ALLOWED: &'static str;
 
@@ -29,6 +375,11 @@ pub(crate) trait Value: Sized {
 
     /// Writes the canonical form.
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Writes what is active where that follows from other parameters too.
+    fn write_active(&self, _: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
+        self.write(to)
+    }
 }
 
 /// The value of a parameter that is a list of conditions, one of which must hold.
@@ -85,7 +436,15 @@ impl<'a> Refused<'a> {
     }
 }
 
-impl fmt::Display for Refused<'_> {
+impl Refused<'_> {
+    /// Logs why the value of a parameter is refused, and returns the error for that.
+    pub(crate) fn log(self, name: &str, allowed: &str) -> Error {
+        pr_err!("{name}: {self}: allowed: {allowed}\n");
+        EINVAL
+    }
+}
+
+impl kernel::fmt::Display for Refused<'_> {
     /// One line, whatever the token holds, and not a long one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 40;

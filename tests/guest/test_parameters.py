@@ -121,11 +121,11 @@ _SLIPS = [
 
 def test_each_is_described_and_starts_with_its_default() -> None:
     described = dict(line.split(":", 1) for line in run("modinfo", "-F", "parm", str(module.FILE)).splitlines())
-    assert set(described) == {*_DEFAULTS, "counts"}
+    assert set(described) == {*_DEFAULTS, "settings", "counts"}
     with parameters.loaded(""):
         assert {name: parameters.get(name) for name in _DEFAULTS} == _DEFAULTS
         modes = {file.name: file.stat().st_mode & 0o777 for file in parameters.FOLDER.iterdir()}
-    assert modes == {**dict.fromkeys(_DEFAULTS, 0o644), "counts": 0o400}
+    assert modes == {**dict.fromkeys((*_DEFAULTS, "settings"), 0o644), "counts": 0o400}
 
 
 @pytest.mark.parametrize("when", ["at load", "at run time"])

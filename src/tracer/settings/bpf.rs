@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The text of classic BPF programs, `bpf=`.
+//! Classic BPF programs and their text, `bpf=`.
 
 use super::{
     decimal,
     is_digits,
     Refused, //
 };
-use core::str::FromStr;
+use crate::netfilter::{
+    Instruction,
+    Program, //
+};
+use core::{
+    fmt,
+    str::FromStr, //
+};
+use kernel::prelude::*;
 
 /// What is allowed, for whoever wrote something else.
 pub(crate) const ALLOWED: &str = "a program as 'tcpdump -y RAW -ddd EXPRESSION' prints it, with \
@@ -144,4 +152,36 @@ fn asks_for_link_layer(first: Fields, second: Fields) -> bool {
         && OFFSETS.contains(&first.3)
         && second.0 == code::JMP_JEQ_K
         && ETHER_TYPES.contains(&second.3)
+}
+
+/// A BPF program, with the instructions that it was made of.
+pub(crate) struct BpfFilter {
+    pub(crate) program: Program,
+    fields: KVec<Fields>,
+}
+
+impl BpfFilter {
+    /// Has the kernel check the program. May sleep.
+    ///
+    /// `EINVAL` if the kernel refuses it, and `ENOMEM`.
+    pub(crate) fn new(fields: KVec<Fields>) -> Result<Self> {
+        let mut instructions = KVec::with_capacity(fields.len(), GFP_KERNEL)?;
+
+        for (code, jt, jf, k) in &fields {
+            instructions.push(Instruction::new(*code, *jt, *jf, *k), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            program: Program::new(&instructions)?,
+            fields,
+        })
+    }
+
+    /// Writes the canonical form.
+    pub(crate) fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        write!(to, "{}", self.fields.len())?;
+        for (code, jt, jf, k) in &self.fields {
+            write!(to, ",{code} {jt} {jf} {k}")?;
+        }
+        Ok(())
+    }
 }

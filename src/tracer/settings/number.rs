@@ -9,6 +9,7 @@ use super::{
     number,
     strip_prefix,
     Refused,
+    Settings,
     Value, //
 };
 use core::fmt;
@@ -54,6 +55,11 @@ impl Value for Burst {
             Self::Auto => to.write_str("auto"),
             Self::Lines(lines) => lines.write(to),
         }
+    }
+
+    /// The number, also where it follows from the rate.
+    fn write_active(&self, settings: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
+        settings.burst().write(to)
     }
 }
 

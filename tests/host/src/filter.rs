@@ -97,12 +97,12 @@ pub fn check(input: &[u8]) {
     let filter = Filter::new(&mut control, &reading);
 
     filter.put_in_force();
-    params::start(&ModuleHooks).unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
     take_output();
     pass(packet, piece, &around);
     let counted = counts();
     let output = take_output();
-    params::stop();
+    drop(loaded);
 
     let (outcome, told) = filter.decide(&reading, &around);
     let what = || format!("{filter:?}\n{around:?}\n{reading:?}\n{packet:02x?}");

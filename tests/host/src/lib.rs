@@ -52,20 +52,14 @@ mod module {
 
 #[cfg_attr(not(test), allow(unused_imports, reason = "for the module's files"))]
 use self::border::{
-    events,
+    ffi,
     kernel::{
         fmt,
         page,
         prelude,
         sync, //
     },
-    netfilter,
-    parameters::{
-        self as param_lock,
-        bindings, //
-    },
-    percpu,
-    system, //
+    netfilter, //
 };
 use self::{
     bytes::Scattered,

@@ -9,7 +9,7 @@ use crate::{
         netfilter::ModuleHooks,
         output::take_output, //
     },
-    param_lock::ParamLock,
+    ffi::params::ParamLock,
     params, //
 };
 
@@ -33,32 +33,34 @@ pub(crate) const PARAMETERS: [(&str, &str); 17] = [
     ("sink", "log"),
     ("priority", "first+1"),
 ];
-pub(crate) const COUNTS: u32 = 17;
+/// Numbers of those that have no value of their own.
+pub(crate) const SETTINGS: usize = 17;
+pub(crate) const COUNTS: usize = 18;
 const PAGE: usize = 4096;
 
-fn get(number: u32) -> Vec<u8> {
+fn get(number: usize) -> Vec<u8> {
     get_within(number, PAGE - 1)
 }
 
 /// What is read of a parameter where there is room for so many bytes.
-pub(crate) fn get_within(number: u32, room: usize) -> Vec<u8> {
+pub(crate) fn get_within(number: usize, room: usize) -> Vec<u8> {
     let mut page = vec![0; room];
     let len = params::get(&mut ParamLock::take(), number, &mut page);
     page[..len].to_vec()
 }
 
 fn all() -> Vec<Vec<u8>> {
-    (0..COUNTS).map(get).collect()
+    (0..SETTINGS).map(get).collect()
 }
 
-fn set(number: u32, value: &[u8]) -> Result<(), Error> {
+fn set(number: usize, value: &[u8]) -> Result<(), Error> {
     params::set(&mut ParamLock::take(), number, Some(value))
 }
 
 /// The number of a parameter.
-pub(crate) fn number(name: &str) -> u32 {
+pub(crate) fn number(name: &str) -> usize {
     let known = PARAMETERS.iter().position(|(known, _)| *known == name);
-    known.unwrap() as u32
+    known.unwrap()
 }
 
 /// Sets a parameter.
@@ -84,13 +86,12 @@ pub fn check(input: &[u8]) {
     };
     let number = usize::from(*choice) % PARAMETERS.len();
     let (name, default) = PARAMETERS[number];
-    let number = number as u32;
     // To C it ends there.
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let text = &text[..text.len().min(PAGE - 1)];
 
     params::free();
-    params::start(&ModuleHooks).unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
     let before = all();
     for (value, (_, default)) in before.iter().zip(PARAMETERS) {
         assert_eq!(value, format!("{default}\n").as_bytes());
@@ -165,5 +166,5 @@ pub fn check(input: &[u8]) {
             assert_eq!(all(), before, "{name}: refused, and yet changed");
         }
     }
-    params::stop();
+    drop(loaded);
 }

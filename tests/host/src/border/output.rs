@@ -2,7 +2,7 @@
 
 //! What comes out of the module.
 
-use super::events;
+use super::ffi::events;
 use std::{
     cell::RefCell,
     mem::take, //

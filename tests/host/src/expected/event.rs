@@ -9,7 +9,7 @@ use super::{
     flags, //
 };
 use crate::{
-    events,
+    ffi::events,
     netfilter::Around,
     packet::Malformed,
     reading::{

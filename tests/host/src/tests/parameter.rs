@@ -6,7 +6,9 @@ use std::fs;
 
 use crate::{
     border::{
+        ffi::params::ParamLock,
         kernel::prelude::{
+            Error,
             EINVAL,
             ENOENT,
             EOPNOTSUPP, //
@@ -24,14 +26,15 @@ use crate::{
     },
     corpus,
     filter,
-    param_lock::ParamLock,
+    module::tracer::settings::REGISTERED,
     parameter::{
         check,
         get_within,
         number,
         put,
         COUNTS,
-        PARAMETERS, //
+        PARAMETERS,
+        SETTINGS, //
     },
     params, //
 };
@@ -115,7 +118,7 @@ fn the_longest_value_that_can_be_written_is_read_whole_from_less_than_a_page() {
     let _lock = filter::lock();
 
     params::free();
-    params::start(&ModuleHooks).unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
     for (name, value) in longest() {
         assert!(value.len() < PAGE, "{name}: {} bytes", value.len());
         put(name, value.as_bytes()).unwrap();
@@ -129,7 +132,7 @@ fn the_longest_value_that_can_be_written_is_read_whole_from_less_than_a_page() {
     put("bpf", full.as_bytes()).unwrap();
     assert_eq!(get_within(number("bpf"), PAGE - 1), full.as_bytes());
     put("bpf", [full.as_bytes(), b"\n"].concat().as_slice()).unwrap_err();
-    params::stop();
+    drop(loaded);
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn what_does_not_fit_is_cut_behind_an_item_and_is_refused_where_it_is_written_ba
         put(name, value.as_bytes()).unwrap();
     }
     put("bpf", program(600).as_bytes()).unwrap();
-    params::start(&ModuleHooks).unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
     for (name, _) in PARAMETERS {
         let whole = get_within(number(name), 1 << 20);
         let items = whole.split_inclusive(|byte| *byte == b',');
@@ -162,7 +165,7 @@ fn what_does_not_fit_is_cut_behind_an_item_and_is_refused_where_it_is_written_ba
             assert_eq!(take_output().lines.len(), 1, "{name}: {text}");
         }
     }
-    params::stop();
+    drop(loaded);
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn counts_that_do_not_fit_end_at_a_line() {
 
     params::free();
     put("sink", b"log,trace,nflog:5").unwrap();
-    params::start(&ModuleHooks).unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
     for around in points() {
         pass(b"", 1, &around);
     }
@@ -187,7 +190,7 @@ fn counts_that_do_not_fit_end_at_a_line() {
         assert!(whole.starts_with(&lines.concat()), "{text}");
         assert_eq!(note, format!("... {} more not shown\n", 30 - lines.len()));
     }
-    params::stop();
+    drop(loaded);
 }
 
 #[test]
@@ -228,7 +231,7 @@ fn a_change_of_the_points_that_fails_is_told_once_and_changes_nothing() {
     };
 
     params::free();
-    params::start(&ModuleHooks).unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
     // What the kernel does not have is told where it is asked for.
     for (error, told) in [(EINVAL, true), (ENOENT, false), (EOPNOTSUPP, false)] {
         *CHANGE_FAILS.lock().unwrap() = Some(error);
@@ -246,7 +249,7 @@ fn a_change_of_the_points_that_fails_is_told_once_and_changes_nothing() {
             if points.contains(&name) {
                 assert_eq!(result.unwrap_err().to_errno(), error.to_errno(), "{name}");
                 let line = format!(
-                    "{name}: cannot be put in force: error {}\n",
+                    "{name}: cannot be made active: error {}\n",
                     error.to_errno()
                 );
                 assert_eq!(lines, if told { vec![line] } else { vec![] });
@@ -260,5 +263,168 @@ fn a_change_of_the_points_that_fails_is_told_once_and_changes_nothing() {
     for name in points {
         put(name, value(name).as_bytes()).unwrap();
     }
-    params::stop();
+    drop(loaded);
+}
+
+/// Writes the parameter `settings`, and returns the lines that this logs.
+fn assign(text: &str) -> (Result<(), Error>, Vec<String>) {
+    take_output();
+    let result = params::set(&mut ParamLock::take(), SETTINGS, Some(text.as_bytes()));
+
+    (result, take_output().lines)
+}
+
+fn settings() -> String {
+    String::from_utf8(get_within(SETTINGS, PAGE - 1)).unwrap()
+}
+
+#[test]
+fn what_the_kernel_knows_of_each_parameter_has_its_default() {
+    let _lock = filter::lock();
+    let names: Vec<_> = REGISTERED.iter().map(|(name, ..)| *name).collect();
+    let ours = PARAMETERS.iter().map(|(name, _)| *name);
+
+    assert_eq!(names, Vec::from_iter(ours.chain(["settings", "counts"])));
+    params::free();
+    for (number, (name, mode, description)) in REGISTERED.iter().enumerate() {
+        assert_eq!(*mode, if *name == "counts" { 0o400 } else { 0o644 });
+        if number >= SETTINGS {
+            continue;
+        }
+        let (_, default) = description.split_once("(default: ").unwrap();
+        let default = default.strip_suffix(')').unwrap();
+        let value = match default {
+            "any" | "none" => "",
+            "auto, twice the rate" => "2000",
+            value => value,
+        };
+        assert_eq!(
+            get_within(number, PAGE),
+            format!("{value}\n").as_bytes(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn several_settings_are_changed_by_one_write_or_none() {
+    let _lock = filter::lock();
+
+    params::free();
+    let loaded = params::start(&ModuleHooks).unwrap();
+    assert_eq!(settings(), "defaults\n");
+    let (result, lines) =
+        assign(" host=10.0.0.0/8\tport=80,443 bpf=\"1,6 0 0 1\" rate=7\n sink=trace ");
+    assert_eq!((result, lines.len()), (Ok(()), 0));
+    let written = "defaults host=10.0.0.0/8 port=80,443 bpf=\"1,6 0 0 1\" rate=7 sink=trace\n";
+    assert_eq!(settings(), written);
+
+    // The last one counts, as for insmod, and 'defaults' all that is before it.
+    assign("proto=udp proto=sctp host=").0.unwrap();
+    assert_eq!(
+        settings(),
+        "defaults proto=sctp port=80,443 bpf=\"1,6 0 0 1\" rate=7 sink=trace\n"
+    );
+    let before = settings();
+    for (text, told) in [
+        (
+            "port=1 proto=http",
+            "proto: 'http' is no protocol: allowed: ",
+        ),
+        (
+            "port=1 prot=tcp",
+            "settings: 'prot' is no parameter that can be set here: ",
+        ),
+        (
+            "counts=1",
+            "settings: 'counts' is no parameter that can be set here: ",
+        ),
+        (
+            "settings=defaults",
+            "settings: 'settings' is no parameter that can be set here: ",
+        ),
+        ("port=1 tcp", "settings: 'tcp' is no assignment: allowed: "),
+        (
+            "port=1 bpf=\"1,6 0 0 1",
+            "settings: 'bpf=\"1,6 0 0 1' has a quote without an end: ",
+        ),
+        (
+            "defaults bpf=1,6 0 0 1",
+            "bpf: '6' is no instruction of four numbers: allowed: ",
+        ),
+        (" \n", "settings: ' \\x0a' names no parameter: allowed: "),
+        ("", "settings: '' names no parameter: allowed: "),
+    ] {
+        let (result, lines) = assign(text);
+        assert_eq!(result, Err(EINVAL), "{text}");
+        assert!(
+            matches!(lines.as_slice(), [line] if line.starts_with(told)),
+            "{text}: {lines:?}"
+        );
+        assert_eq!(settings(), before, "{text}");
+    }
+    assign("proto=tcp DEFAULTS priority=raw").0.unwrap();
+    assert_eq!(settings(), "defaults priority=raw\n");
+    assign("defaults").0.unwrap();
+    for (name, default) in PARAMETERS {
+        assert_eq!(
+            get_within(number(name), PAGE),
+            format!("{default}\n").as_bytes()
+        );
+    }
+    drop(loaded);
+}
+
+#[test]
+fn settings_that_are_written_back_are_the_same_or_are_refused() {
+    let _lock = filter::lock();
+
+    params::free();
+    let loaded = params::start(&ModuleHooks).unwrap();
+    for (name, value) in longest() {
+        put(name, value.as_bytes()).unwrap();
+        let written = settings();
+        let all: Vec<_> = PARAMETERS
+            .iter()
+            .map(|(name, _)| get_within(number(name), PAGE))
+            .collect();
+        let (result, lines) = assign(&written);
+        match written.contains("... ") {
+            false => {
+                result.unwrap();
+                assert_eq!(settings(), written);
+            }
+            true => assert_eq!((result, lines.len()), (Err(EINVAL), 1), "{name}"),
+        }
+        let now = PARAMETERS
+            .iter()
+            .map(|(name, _)| get_within(number(name), PAGE));
+        assert_eq!(all, now.collect::<Vec<_>>());
+        assign("defaults").0.unwrap();
+    }
+    drop(loaded);
+}
+
+#[test]
+fn a_packet_is_chosen_by_the_old_settings_or_by_the_new_ones() {
+    let _lock = filter::lock();
+
+    params::free();
+    let loaded = params::start(&ModuleHooks).unwrap();
+    // The points fail, so that the conditions are not to change either.
+    *CHANGE_FAILS.lock().unwrap() = Some(EINVAL);
+    let (result, lines) = assign("hooks=all proto=udp");
+    *CHANGE_FAILS.lock().unwrap() = None;
+    assert_eq!(result, Err(EINVAL));
+    assert_eq!(lines, ["settings: cannot be made active: error -22\n"]);
+    assert_eq!(settings(), "defaults\n");
+    let udp = [
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 2, 0, 8, 0, 0,
+    ];
+    pass(&udp, 1, &points()[0]);
+    assert_eq!(take_output().lines, [""; 0]);
+    assign("hooks=all proto=udp").0.unwrap();
+    pass(&udp, 1, &points()[0]);
+    assert_eq!(take_output().lines.len(), 1);
+    drop(loaded);
 }

@@ -8,11 +8,11 @@ use proptest::{
 };
 
 use crate::{
+    ffi::clock::COARSE_STEP_NS,
     pieces::limiter::{
         Limit,
         Limiter, //
     },
-    system::COARSE_STEP_NS,
     tracer::settings::number::Lines, //
 };
 

@@ -99,7 +99,7 @@ fn suppressed_lines_are_reported_when_that_is_called_for_and_the_rest_at_last() 
     for (name, value) in [("rate", "1"), ("burst", "1"), ("proto", "all")] {
         put(name, value.as_bytes()).unwrap();
     }
-    params::start(&ModuleHooks).unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
     pass(1);
     let output = take_output();
     assert_eq!((output.lines.len(), output.reports), (1, 0));
@@ -113,7 +113,7 @@ fn suppressed_lines_are_reported_when_that_is_called_for_and_the_rest_at_last() 
 
     pass(1);
     assert_eq!(scheduled(), 1);
-    params::stop();
+    drop(loaded);
     let lines = take_output().lines;
     assert_eq!(lines[0], "1 line suppressed\n");
     assert!(

@@ -2,7 +2,7 @@
 
 //! The tracepoint, to which somebody always listens.
 
-use super::output;
+use crate::border::output;
 
 pub(crate) fn why_none() -> Option<&'static str> {
     None

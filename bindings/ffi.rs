@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the tracer has from C beside netfilter, and what C calls in it: safe to use, one file for each C header.
+
+use super::bindings;
+
+pub(crate) mod atomic;
+pub(crate) mod clock;
+pub(crate) mod console;
+pub(crate) mod events;
+pub(crate) mod params;
+pub(crate) mod percpu;
+pub(crate) mod report;

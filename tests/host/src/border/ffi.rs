@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the tracer has from C beside netfilter.
+
+pub(crate) mod events;
+pub(crate) mod params;
+
+/// Loads of atomics.
+pub(crate) mod atomic {
+    use crate::border::kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    };
+
+    pub(crate) fn read_once(atomic: &Atomic<u64>) -> u64 {
+        atomic.load(Relaxed)
+    }
+}
+
+/// A clock that stands still.
+pub(crate) mod clock {
+    pub(crate) const COARSE_STEP_NS: u64 = 4_000_000;
+
+    pub(crate) fn coarse_ns() -> u64 {
+        1_000 * COARSE_STEP_NS
+    }
+}
+
+/// No console.
+pub(crate) mod console {
+    pub(crate) fn serial_console_shows_info() -> bool {
+        false
+    }
+}
+
+/// C's counters per CPU, of the one CPU that there is.
+pub(crate) mod percpu {
+    use crate::border::kernel::Result;
+    use std::sync::atomic::{
+        AtomicU64,
+        Ordering, //
+    };
+
+    pub(crate) struct PerCpuCounters<const N: usize>(Vec<AtomicU64>);
+
+    impl<const N: usize> PerCpuCounters<N> {
+        pub(crate) fn new() -> Result<Self> {
+            Ok(Self((0..N).map(|_| AtomicU64::new(0)).collect()))
+        }
+
+        pub(crate) fn inc(&self, index: usize) {
+            self.0[index].fetch_add(1, Ordering::Relaxed);
+        }
+
+        pub(crate) fn sum(&self, index: usize) -> u64 {
+            self.0[index].load(Ordering::Relaxed)
+        }
+    }
+}
+
+/// Counts how often a report is scheduled.
+pub(crate) mod report {
+    use crate::border::output;
+
+    pub(crate) fn schedule_report() {
+        output::add(|output| output.reports += 1);
+    }
+}
