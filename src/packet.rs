@@ -5,8 +5,8 @@
 //! Plain Rust over bytes, with nothing of the kernel in it, so that it builds and is tested on any
 //! host. Nothing here can panic, allocates, or trusts what a packet says of itself.
 //!
-//! A packet is read in two steps, so that one that nobody wants costs little: [`Network`] tells the
-//! protocol and the addresses, [`Transport`] the ports and all else.
+//! A packet that nobody wants costs little: [`UpperLayer`] has what most packets are looked at for. One that somebody
+//! wants is read once as a whole, [`PktInfo`], for the conditions and for all sinks.
 //!
 //! Whatever the stack delivers to a socket, or nft matches by protocol, address or port, is to be found by the
 //! same ones here. So fields are read as they stand there, also in headers that contradict themselves; a header
@@ -58,12 +58,36 @@ pub(crate) enum Malformed {
     TooManyExtensions,
 }
 
+/// All that is read of a packet, as C's `nft_pktinfo`.
+///
+/// Whoever sends a packet may share the memory that it is in, and change it at any time. So it is read once, and what
+/// is chosen, counted and shown is the same.
+pub(crate) struct PktInfo {
+    /// Of a transport header that is cut, or not where it should be, the ports. `None` if the packet ends inside of
+    /// the network header.
+    pub(crate) headers: Option<(Network, Transport)>,
+    /// What is wrong with the packet.
+    pub(crate) malformed: Option<Malformed>,
+}
+
+/// The ports of a packet, as the conditions on them see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KnownPorts {
+    /// Those of source and destination.
+    Both(u16, u16),
+    /// The packet ends before that of the destination, or before both.
+    Cut(Option<u16>),
+    /// They may be any, since what is above is not known.
+    Unknown,
+    None,
+}
+
 /// The network header, with IPv6's extension headers: all that is known before the transport header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     pub(crate) ip: Ip,
     /// The protocol above, as IANA numbers them. An extension header's number where what is above is not
-    /// known: see [`Glance::upper_is_known`].
+    /// known: see [`UpperLayer::is_known`].
     pub(crate) protocol: u8,
     /// Where its header starts, in bytes from the network header.
     pub(crate) transport_offset: usize,
@@ -78,9 +102,11 @@ pub(crate) struct Network {
     pub(crate) malformed: Option<Malformed>,
 }
 
-/// As much of a network header as most packets are looked at for. The rest is read when it is asked for.
+/// Which header is above a network header, and where: as much of that as most packets are looked at for.
+///
+/// By values, so that what a caller has no use for is not even loaded.
 #[derive(Clone, Copy)]
-pub(crate) struct Glance {
+pub(crate) struct UpperLayer {
     v6: bool,
     /// See [`Network`], whose fields these are.
     protocol: u8,
@@ -145,6 +171,15 @@ mod protocol {
     pub(super) const UDP_LITE: u8 = 136;
 }
 
+/// Whether a protocol has ports that are read.
+#[inline(always)]
+pub(crate) fn has_ports(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        tcp::PROTOCOL | udp::PROTOCOL | sctp::PROTOCOL | protocol::DCCP | protocol::UDP_LITE
+    )
+}
+
 /// The source's address, of IPv6 if `v6`. `None` if the packet ends inside of the header.
 #[inline(always)]
 pub(crate) fn source(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
@@ -161,6 +196,46 @@ pub(crate) fn destination(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
         false => Ipv4Header::parse(&packet.copy(0)?).destination.into(),
         true => Ipv6Header::parse(&packet.copy(0)?).destination.into(),
     })
+}
+
+impl PktInfo {
+    /// Reads what is above a network header.
+    #[inline(always)]
+    pub(crate) fn classify(network: Option<Network>, packet: &impl Bytes) -> Self {
+        let Some(network) = network else {
+            return Self {
+                headers: None,
+                malformed: Some(Malformed::Truncated),
+            };
+        };
+        let (transport, malformed) = network.upper_layer().classify(packet);
+
+        Self {
+            headers: Some((network, transport)),
+            malformed,
+        }
+    }
+
+    /// The network header. `None` if the packet ends inside of it.
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.headers.as_ref().map(|(network, _)| network)
+    }
+
+    /// The ports, as far as the packet has them.
+    #[inline]
+    pub(crate) fn ports(&self) -> KnownPorts {
+        let Some((network, transport)) = &self.headers else {
+            return KnownPorts::None;
+        };
+
+        match transport.ports() {
+            Ports {
+                source: Some(source),
+                destination: Some(destination),
+            } => KnownPorts::Both(source, destination),
+            Ports { source, .. } => network.upper_layer().missing_ports(source),
+        }
+    }
 }
 
 impl Network {
@@ -206,7 +281,7 @@ impl Network {
     /// Whether one of the headers, extension headers included, is of a protocol that is wanted, or may be
     /// since what is above is not known.
     pub(crate) fn may_have(&self, wanted: impl Fn(u8) -> bool) -> bool {
-        !self.glance().upper_is_known() || wanted(self.protocol) || self.extensions.any(wanted)
+        !self.upper_layer().is_known() || wanted(self.protocol) || self.extensions.any(wanted)
     }
 
     /// What tells the datagram from others of the same ends: of IPv6, only fragments have it, and 0 is
@@ -234,10 +309,10 @@ impl Network {
         }
     }
 
-    /// What most packets are looked at for.
+    /// Where the header above is.
     #[inline(always)]
-    pub(crate) fn glance(&self) -> Glance {
-        Glance {
+    pub(crate) fn upper_layer(&self) -> UpperLayer {
+        UpperLayer {
             v6: matches!(self.ip, Ip::V6(_)),
             protocol: self.protocol,
             transport_offset: self.transport_offset,
@@ -249,12 +324,6 @@ impl Network {
             },
             malformed: self.malformed,
         }
-    }
-
-    /// Reads the header above, see [`Glance::transport`].
-    #[inline]
-    pub(crate) fn transport(&self, packet: &impl Bytes) -> Result<Transport, Malformed> {
-        self.glance().transport(packet)
     }
 
     /// How many bytes of data are behind `transport`'s header, in this packet.
@@ -275,69 +344,67 @@ impl Network {
     }
 }
 
-impl Glance {
+impl UpperLayer {
     /// Whether `protocol` is the protocol above. It is not if the chain of IPv6's extension headers is cut or
     /// too long, or goes on in another fragment: it may be any then.
     #[inline(always)]
-    fn upper_is_known(self) -> bool {
+    fn is_known(self) -> bool {
         !self.v6 || !ipv6::is_extension(self.protocol)
-    }
-
-    /// Whether the ports may be any, since what is above is not known. Those of a later fragment are none.
-    #[inline]
-    pub(crate) fn ports_may_be_any(self) -> bool {
-        !self.upper_is_known() && self.piece != Piece::LaterFragment
     }
 
     /// Whether the header above is of a protocol with ports, and should be here.
     #[inline(always)]
-    pub(crate) fn should_have_ports(self) -> bool {
-        let with_ports = matches!(
-            self.protocol,
-            tcp::PROTOCOL | udp::PROTOCOL | sctp::PROTOCOL | protocol::DCCP | protocol::UDP_LITE
-        );
-        with_ports && self.piece != Piece::LaterFragment
+    fn should_have_ports(self) -> bool {
+        has_ports(self.protocol) && self.piece != Piece::LaterFragment
     }
 
-    /// The ports of source and destination, if it has both.
+    /// The ports, as far as the packet has them.
     ///
     /// nft needs no more of a header than these: not that it is whole, nor that it is within the datagram.
     #[inline(always)]
-    pub(crate) fn both_ports(self, packet: &impl Bytes) -> Option<(u16, u16)> {
-        if !self.should_have_ports() {
-            return None;
-        }
-        let [s0, s1, d0, d1] = packet.copy::<4>(self.transport_offset)?;
+    pub(crate) fn ports(self, packet: &impl Bytes) -> KnownPorts {
+        let both = match self.should_have_ports() {
+            true => packet.copy::<4>(self.transport_offset),
+            false => None,
+        };
 
-        Some((u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])))
+        match both {
+            Some([s0, s1, d0, d1]) => {
+                KnownPorts::Both(u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]))
+            }
+            None => self.cut_ports(packet),
+        }
     }
 
-    /// The ports, as far as the packet has them. Out of line: nearly all that should have them have both.
+    /// Out of line: nearly all that should have ports have both.
     #[cold]
     #[inline(never)]
-    pub(crate) fn ports(self, packet: &impl Bytes) -> Ports {
-        match self.both_ports(packet) {
-            Some((source, destination)) => Ports {
-                source: Some(source),
-                destination: Some(destination),
-            },
-            None if self.should_have_ports() => Ports {
-                source: packet
-                    .copy::<2>(self.transport_offset)
-                    .map(u16::from_be_bytes),
-                destination: None,
-            },
-            None => Ports::default(),
+    fn cut_ports(self, packet: &impl Bytes) -> KnownPorts {
+        let source = packet.copy::<2>(self.transport_offset);
+
+        self.missing_ports(source.map(u16::from_be_bytes))
+    }
+
+    /// What it says of the ports that there are not both, where that of the source may be there.
+    #[cold]
+    #[inline(never)]
+    fn missing_ports(self, source: Option<u16>) -> KnownPorts {
+        if self.should_have_ports() {
+            KnownPorts::Cut(source)
+        } else if !self.is_known() && self.piece != Piece::LaterFragment {
+            KnownPorts::Unknown
+        } else {
+            KnownPorts::None
         }
     }
 
     /// Reads the header above.
     ///
     /// As `dump_ipv4_packet()` does, it is looked for behind the IPv4 header's options, which need
-    /// not be there themselves, nor need TCP's. A length in the header that makes no sense does not
-    /// matter here: [`Self::check`] tells.
+    /// not be there themselves. A length in the header that makes no sense does not
+    /// matter here.
     #[inline(always)]
-    pub(crate) fn transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
+    fn transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
         if self.piece == Piece::LaterFragment {
             return Ok(Transport::LaterFragment);
         }
@@ -370,18 +437,66 @@ impl Glance {
 
     /// Reads the header above, if all headers that are read are whole and make sense.
     #[inline(always)]
-    pub(crate) fn sound_transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
+    fn sound_transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
         if let Some(malformed) = self.malformed {
             return Err(malformed);
         }
         let transport = self.transport(packet)?;
-        let is_sound = match &transport {
-            Transport::Tcp(header) => header.header_len() >= TcpHeader::MIN_LEN,
-            Transport::Udp(header) => self.udp_is_sound(packet, header),
-            _ => true,
+
+        match self.check_transport(packet, &transport) {
+            None => Ok(transport),
+            Some(malformed) => Err(malformed),
+        }
+    }
+
+    /// Reads the header above, or as much as there is of it, and says what is wrong with the packet.
+    #[inline(always)]
+    fn classify(self, packet: &impl Bytes) -> (Transport, Option<Malformed>) {
+        let whole = match self.malformed {
+            None => self.transport(packet),
+            Some(malformed) => Err(malformed),
         };
 
-        is_sound.then_some(transport).ok_or(Malformed::Invalid)
+        match whole {
+            Ok(transport) => (transport, self.check_transport(packet, &transport)),
+            Err(malformed) => (self.only_ports(packet), Some(malformed)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn only_ports(self, packet: &impl Bytes) -> Transport {
+        Transport::Ports(match self.ports(packet) {
+            KnownPorts::Both(source, destination) => Ports {
+                source: Some(source),
+                destination: Some(destination),
+            },
+            KnownPorts::Cut(source) => Ports {
+                source,
+                destination: None,
+            },
+            KnownPorts::Unknown | KnownPorts::None => Ports::default(),
+        })
+    }
+
+    /// Says what is wrong with a header whose first bytes are there.
+    #[inline(always)]
+    fn check_transport(self, packet: &impl Bytes, transport: &Transport) -> Option<Malformed> {
+        match transport {
+            Transport::Tcp(header) if header.header_len() < TcpHeader::MIN_LEN => {
+                Some(Malformed::Invalid)
+            }
+            // Its options are cut.
+            Transport::Tcp(header)
+                if self.end.saturating_sub(self.transport_offset) < header.header_len() =>
+            {
+                Some(Malformed::Truncated)
+            }
+            Transport::Udp(header) if !self.udp_is_sound(packet, header) => {
+                Some(Malformed::Invalid)
+            }
+            _ => None,
+        }
     }
 
     /// Whether UDP's length is one that `udp_rcv()` and conntrack take.

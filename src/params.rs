@@ -166,12 +166,11 @@ impl State {
                 .change(&self.settings, &new, changed)
                 .inspect_err(|error| {
                     // What the kernel does not have is logged already.
-                    let errno = Error::from(*error);
-                    if errno != ENOENT && errno != EOPNOTSUPP {
+                    if Error::from(*error) != EOPNOTSUPP {
                         pr_err!("{name}: cannot be made active: {error}\n");
                     }
                 })?;
-            if matches!(name, "family" | "proto" | "settings") {
+            if self.settings.likely_slip() != new.likely_slip() {
                 log_slip(&new);
             }
         }

@@ -25,17 +25,17 @@ use self::{
         Point,
         Unwanted, //
     },
-    full::{
-        Headers,
-        Surroundings, //
-    },
+    full::Surroundings,
     limiter::Limiter,
     line::Line,
     report::Report,
     settings::{
         choice::Format,
         protocols::Protocols,
-        sinks::Sink,
+        sinks::{
+            Sink,
+            Sinks, //
+        },
         Settings, //
     }, //
 };
@@ -63,10 +63,11 @@ use crate::{
         ipv6,
         tcp_options::TcpOptions,
         Bytes,
-        Glance,
         Malformed,
         Network,
-        Transport, //
+        PktInfo,
+        Transport,
+        UpperLayer, //
     }, //
 };
 use core::fmt;
@@ -172,183 +173,71 @@ impl Tracer {
         })
     }
 
-    /// Does with a packet what is to be done, other than to find that its protocol is not wanted.
+    /// Does with a packet of a wanted protocol what is to be done, and reads no more of it than tells that.
     ///
-    /// Out of line, so that packets that leave before pay for nothing of it. So are the ways on from here,
-    /// for the most common one is short.
+    /// Out of line, as what it calls, so that packets that leave before pay for nothing of it.
     #[inline(never)]
-    fn trace(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
-        if config.is_plain && self.nobody_takes(config, state) {
-            self.check_only(config, packet, state);
+    fn process(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+        match self.decide(config, packet, state) {
+            Decision::Emit => self.emit(config, packet, state),
+            Decision::NoActiveSink => self.count_no_active_sink(config, state),
+            Decision::Skip(unwanted) => self.skip(config, state, unwanted),
+        }
+    }
+
+    /// As [`process`](Self::process), where there is no other condition: all that can be told beforehand is that no
+    /// sink takes the packet.
+    #[inline(never)]
+    fn process_unconditionally(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+        if self.no_active_sink(config, state) && malformed(packet, state).is_none() {
+            self.count_no_active_sink(config, state);
         } else {
-            self.choose(config, packet, state);
+            self.emit(config, packet, state);
         }
     }
 
-    /// Counts a packet that would be wanted, had there been somebody to take it.
-    #[inline(never)]
-    fn check_only(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
-        let checked = match glance(packet, state) {
-            Some(glance) => glance.check(packet),
-            None => Err(Malformed::Truncated),
-        };
-
-        match checked {
-            Ok(()) => self.count_nobody_takes(config, state),
-            Err(malformed) => self.emit_malformed(config, packet, state, malformed),
-        }
-    }
-
-    /// Finds out whether a packet is wanted, and gives it to the sinks if it is.
-    #[inline(never)]
-    fn choose(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
-        match self.look(config, packet, state) {
-            Look::Wanted => {
-                if let Err(malformed) = self.emit(config, packet, state) {
-                    self.emit_malformed(config, packet, state, malformed);
-                }
-            }
-            Look::NotMatched => {
-                self.counters.count_unwanted(
-                    point(state),
-                    config.settings.sink,
-                    Unwanted::NotMatched,
-                );
-            }
-            Look::NobodyTakes => self.count_nobody_takes(config, state),
-            Look::Malformed(malformed) => self.emit_malformed(config, packet, state, malformed),
-        }
-    }
-
-    /// Finds out whether a packet is wanted, and reads no more of it than tells that: what the
-    /// conditions in force do not ask for is not even loaded.
-    #[inline]
-    fn look(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Look {
+    #[inline(always)]
+    fn decide(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Decision {
         let settings = &config.settings;
-        if config.is_plain && config.reads_headers {
-            // There is nothing to be found out that `emit` does not find.
-            return Look::Wanted;
+
+        if !settings.want_addresses(packet, state.family()) || !settings.want_devices(state) {
+            return Decision::Skip(Unwanted::NotMatched);
         }
-        let wanted = config.is_plain
-            || (settings.want_addresses(packet, state.family()) && settings.want_devices(state));
-        if !wanted {
-            return Look::NotMatched;
-        }
-        let Some(glance) = glance(packet, state) else {
-            return Look::Malformed(Malformed::Truncated);
+        let Some(upper) = upper_layer(packet, state) else {
+            // What could not be read meets no condition, and it is not known whether it was asked for.
+            return match !settings.ask_for_ports() && settings.bpf_takes(packet) {
+                true => Decision::Emit,
+                false => Decision::Skip(Unwanted::Truncated),
+            };
         };
-        if !config.is_plain {
-            match settings.want_ports(glance, packet) {
-                Ok(true) => {}
-                Ok(false) => return Look::NotMatched,
-                Err(malformed) => return Look::Malformed(malformed),
-            }
-            if !settings.bpf_takes(packet) {
-                return Look::NotMatched;
-            }
+        match settings.want_ports(|| upper.ports(packet)) {
+            Some(true) if settings.bpf_takes(packet) => {}
+            Some(_) => return Decision::Skip(Unwanted::NotMatched),
+            None => return Decision::Skip(Unwanted::Truncated),
         }
-        if let Err(malformed) = glance.check(packet) {
-            return Look::Malformed(malformed);
+        match self.no_active_sink(config, state) && upper.check(packet).is_ok() {
+            true => Decision::NoActiveSink,
+            false => Decision::Emit,
         }
-        // Of plain ones, `trace` has found out.
-        if !config.is_plain && self.nobody_takes(config, state) {
-            return Look::NobodyTakes;
-        }
-        Look::Wanted
     }
 
     /// Whether it can be told beforehand that no sink takes a packet now.
-    #[inline]
-    fn nobody_takes(&self, config: &Config, state: &State<'_>) -> bool {
+    #[inline(always)]
+    fn no_active_sink(&self, config: &Config, state: &State<'_>) -> bool {
         let sinks = config.settings.sink;
         let has_room = || {
             let is_host = state.is_initial_net();
             self.limiter.has_room(is_host, &config.limit, coarse_ns())
         };
 
-        let taken = (sinks.contain(Sink::Log) && has_room())
-            || (sinks.contain(Sink::Trace) && events::is_listened_to())
-            || sinks.contain(Sink::Nflog);
-        !taken
-    }
-
-    /// Gives a packet to all sinks, and counts what became of it at each.
-    ///
-    /// If its headers make no sense, no sink gets it, and nothing is counted. That can be so although
-    /// [`look`](Self::look) found them sound, since whoever sent it may share its memory.
-    #[inline]
-    fn emit(
-        &self,
-        config: &Config,
-        packet: &Packet<'_>,
-        state: &State<'_>,
-    ) -> Result<(), Malformed> {
-        if config.reads_headers {
-            self.emit_headers(config, packet, state)?;
-        }
-        // The kernel's own loggers read the packet themselves.
-        if config.syslog.is_some() {
-            self.log(config, state, || log_nf_log(config, packet));
-        }
-        if config.nflog.is_some() {
-            let outcome = send_to_nflog(config, packet, state);
-            self.counters.count(point(state), Sink::Nflog, outcome);
-        }
-        Ok(())
-    }
-
-    /// Reads all headers of a packet for the sinks that want them read.
-    #[inline(never)]
-    fn emit_headers(
-        &self,
-        config: &Config,
-        packet: &Packet<'_>,
-        state: &State<'_>,
-    ) -> Result<(), Malformed> {
-        let settings = &config.settings;
-        let network = parse(packet, state).ok_or(Malformed::Truncated)?;
-        let transport = network.glance().sound_transport(packet)?;
-
-        if settings.sink.contain(Sink::Log) {
-            match settings.format {
-                Format::Classic => self.log(config, state, || log_classic(&network, &transport)),
-                Format::Full => self.log(config, state, || {
-                    log_full_headers(packet, state, &network, &transport)
-                }),
-                Format::NfLog => {}
-            }
-        }
-        if settings.sink.contain(Sink::Trace) {
-            let headers = Headers::sound(&network, &transport);
-            let outcome = event::record(packet, state, &headers);
-            self.counters.count(point(state), Sink::Trace, outcome);
-        }
-        Ok(())
-    }
-
-    /// Has a line logged, if there may be one: that is decided before anything is formatted.
-    #[inline(always)]
-    fn log(&self, config: &Config, state: &State<'_>, line: impl FnOnce() -> Outcome) {
-        let outcome = match self.allows(config, state) {
-            true => line(),
-            false => Outcome::Suppressed,
-        };
-
-        self.counters.count(point(state), Sink::Log, outcome);
-        if outcome == Outcome::Suppressed {
-            self.report.request();
-        }
-    }
-
-    /// Whether there may be one more line for a packet that passes here.
-    fn allows(&self, config: &Config, state: &State<'_>) -> bool {
-        self.limiter
-            .allows(state.is_initial_net(), &config.limit, coarse_ns())
+        !sinks.contain(Sink::Nflog)
+            && !(sinks.contain(Sink::Log) && has_room())
+            && !(sinks.contain(Sink::Trace) && events::is_listened_to())
     }
 
     /// Counts a packet that is wanted at each sink, none of which takes it now.
     #[inline]
-    fn count_nobody_takes(&self, config: &Config, state: &State<'_>) {
+    fn count_no_active_sink(&self, config: &Config, state: &State<'_>) {
         let (point, sinks) = (point(state), config.settings.sink);
 
         if sinks.contain(Sink::Log) {
@@ -360,67 +249,113 @@ impl Tracer {
         }
     }
 
-    /// Gives a packet that makes no sense to all sinks that have a word for it.
-    ///
-    /// It is counted as malformed, whatever they make of it, so that no count depends on that.
-    #[cold]
+    /// Counts a packet that none of the sinks gets.
+    #[inline]
+    fn skip(&self, config: &Config, state: &State<'_>, unwanted: Unwanted) {
+        self.counters
+            .count_unwanted(point(state), config.settings.sink, unwanted);
+    }
+
+    /// Emits a packet to all sinks, and counts what became of it at each.
+    #[inline]
+    fn emit(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+        match config.reads_headers {
+            true => self.emit_info(config, packet, state),
+            false => self.emit_unread(config, packet, state),
+        }
+    }
+
+    /// The kernel's own loggers read a packet themselves.
     #[inline(never)]
-    fn emit_malformed(
+    fn emit_unread(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+        self.emit_to_loggers(config, packet, state, malformed(packet, state));
+    }
+
+    /// Reads a packet as a whole, for the sinks that show what is read.
+    #[inline(never)]
+    fn emit_info(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+        let settings = &config.settings;
+        let info = &classify(packet, state);
+
+        // Whoever sends it may have changed it since it was decided on: what is shown is what was asked for.
+        match settings.want_ports(|| info.ports()) {
+            Some(true) => {}
+            Some(false) => return self.skip(config, state, Unwanted::NotMatched),
+            None => return self.skip(config, state, Unwanted::Truncated),
+        }
+        if settings.sink.contain(Sink::Log) {
+            match settings.format {
+                Format::Classic if !classic::has_line(info) => {
+                    self.count(state, Sink::Log, info.malformed, Outcome::Lost);
+                }
+                Format::Classic => self.log(config, state, info.malformed, || log_classic(info)),
+                Format::Full => {
+                    self.log(config, state, info.malformed, || {
+                        log_full(packet, state, info)
+                    });
+                }
+                Format::NfLog => {}
+            }
+        }
+        if settings.sink.contain(Sink::Trace) {
+            let outcome = event::record(packet, state, info);
+            self.count(state, Sink::Trace, info.malformed, outcome);
+        }
+        self.emit_to_loggers(config, packet, state, info.malformed);
+    }
+
+    /// Gives a packet to the kernel's own loggers, if they are among the sinks.
+    #[inline]
+    fn emit_to_loggers(
         &self,
         config: &Config,
         packet: &Packet<'_>,
         state: &State<'_>,
-        malformed: Malformed,
+        malformed: Option<Malformed>,
     ) {
-        let settings = &config.settings;
-        self.counters
-            .count_unwanted(point(state), settings.sink, malformed.into());
-        let network = parse(packet, state);
-        let glance = network.as_ref().map(Network::glance);
-        // What could not be read meets no condition, but for what may stand behind extension headers.
-        let ports = match glance {
-            Some(glance) => settings.want_ports(glance, packet) == Ok(true),
-            None => !settings.ask_for_ports(),
-        };
-        if !ports
-            || !settings.want_addresses(packet, state.family())
-            || !settings.want_devices(state)
-            || !settings.bpf_takes(packet)
-        {
-            return;
+        if config.syslog.is_some() {
+            self.log(config, state, malformed, || log_nf_log(config, packet));
         }
-        let whole = network
-            .filter(|network| network.malformed.is_none())
-            .and_then(|network| network.transport(packet).ok());
-        // Of a header that is cut, or that is not where it should be, the ports are all that counts.
-        let ports = || glance.map(|glance| glance.ports(packet));
-        let transport = whole.or_else(|| ports().map(Transport::Ports));
-        let headers = Headers {
-            network: network.as_ref(),
-            transport: transport.as_ref(),
-            options: None,
-            malformed: Some(malformed),
+        if config.nflog.is_some() {
+            let outcome = send_to_nflog(config, packet, state);
+            self.count(state, Sink::Nflog, malformed, outcome);
+        }
+    }
+
+    /// Logs a line, if there may be one: that is decided before anything is formatted.
+    #[inline(always)]
+    fn log(
+        &self,
+        config: &Config,
+        state: &State<'_>,
+        malformed: Option<Malformed>,
+        line: impl FnOnce() -> Outcome,
+    ) {
+        let outcome = match self
+            .limiter
+            .allows(state.is_initial_net(), &config.limit, coarse_ns())
+        {
+            true => line(),
+            false => Outcome::Suppressed,
         };
 
-        if settings.sink.contain(Sink::Log)
-            && (settings.format != Format::Classic
-                || whole.is_some()
-                || network.as_ref().is_some_and(classic::has_line))
-            && self.allows(config, state)
-        {
-            match (settings.format, headers.network, headers.transport) {
-                (Format::NfLog, _, _) => _ = log_nf_log(config, packet),
-                (Format::Classic, Some(network), Some(transport)) => {
-                    log_classic(network, transport);
-                }
-                _ => log_full(packet, state, &headers),
+        self.count(state, Sink::Log, malformed, outcome);
+        if outcome == Outcome::Suppressed {
+            self.report.request();
+        }
+    }
+
+    /// Counts a packet at one sink: what is malformed as that, but for a line that was suppressed.
+    #[inline]
+    fn count(&self, state: &State<'_>, sink: Sink, malformed: Option<Malformed>, outcome: Outcome) {
+        match (malformed, outcome) {
+            (None, _) | (_, Outcome::Suppressed) => {
+                self.counters.count(point(state), sink, outcome);
             }
-        }
-        if settings.sink.contain(Sink::Trace) {
-            event::record(packet, state, &headers);
-        }
-        if settings.sink.contain(Sink::Nflog) {
-            send_to_nflog(config, packet, state);
+            (Some(malformed), _) => {
+                self.counters
+                    .count_unwanted(point(state), Sinks::only(sink), malformed.into())
+            }
         }
     }
 
@@ -439,16 +374,14 @@ fn log_suppressed(number: u64) {
     }
 }
 
-/// What a look at a packet shows.
-enum Look {
-    /// It is to go to the sinks.
-    Wanted,
-    /// It is none that was asked for.
-    NotMatched,
-    /// It was asked for, but no sink takes it now.
-    NobodyTakes,
-    /// It makes no sense. Where it could not be read, it is not known whether it was asked for.
-    Malformed(Malformed),
+/// What is to be done with a packet.
+enum Decision {
+    /// It is wanted. Whether it makes sense is found out when all of it is read.
+    Emit,
+    /// It was asked for and makes sense, but no sink takes it now.
+    NoActiveSink,
+    /// It is of no interest to any sink.
+    Skip(Unwanted),
 }
 
 impl Handler for Tracer {
@@ -456,7 +389,7 @@ impl Handler for Tracer {
     #[inline]
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
         let config = self.config.read(state);
-        let Settings { proto, sink, .. } = &config.settings;
+        let proto = &config.settings.proto;
         // Only what tells the protocol is read here, so the other ways read it again.
         let wanted = match state.family() {
             Family::Ipv4 => {
@@ -469,11 +402,12 @@ impl Handler for Tracer {
             },
         };
 
-        if wanted {
-            self.trace(config, &packet, state);
+        if !wanted {
+            self.skip(config, state, Unwanted::NotMatched);
+        } else if config.is_plain {
+            self.process_unconditionally(config, &packet, state);
         } else {
-            self.counters
-                .count_unwanted(point(state), *sink, Unwanted::NotMatched);
+            self.process(config, &packet, state);
         }
         packet.accept()
     }
@@ -488,28 +422,43 @@ fn may_be_behind(packet: &Packet<'_>, protocols: &Protocols) -> bool {
         .is_none_or(|network| network.may_have(|protocol| protocols.contain(protocol)))
 }
 
+/// Says what is wrong with a packet.
+#[inline(always)]
+fn malformed(packet: &Packet<'_>, state: &State<'_>) -> Option<Malformed> {
+    match upper_layer(packet, state) {
+        Some(upper) => upper.check(packet).err(),
+        None => Some(Malformed::Truncated),
+    }
+}
+
+/// Reads a packet as a whole.
+#[inline(always)]
+fn classify(packet: &Packet<'_>, state: &State<'_>) -> PktInfo {
+    match state.family() {
+        Family::Ipv4 => PktInfo::classify(Network::parse_ipv4(packet), packet),
+        _ => classify_ipv6(packet),
+    }
+}
+
+/// Out of line, as all that walks extension headers, since IPv4 has none.
+#[inline(never)]
+fn classify_ipv6(packet: &Packet<'_>) -> PktInfo {
+    PktInfo::classify(Network::parse_ipv6(packet), packet)
+}
+
 /// Reads what most packets are looked at for. `None` if the packet ends inside of the network header.
 #[inline(always)]
-fn glance(packet: &Packet<'_>, state: &State<'_>) -> Option<Glance> {
+fn upper_layer(packet: &Packet<'_>, state: &State<'_>) -> Option<UpperLayer> {
     match state.family() {
-        Family::Ipv4 => Network::parse_ipv4(packet).map(|network| network.glance()),
-        _ => glance_at_ipv6(packet),
+        Family::Ipv4 => Network::parse_ipv4(packet).map(|network| network.upper_layer()),
+        _ => upper_layer_of_ipv6(packet),
     }
 }
 
 /// Walks IPv6's extension headers. Out of line, since IPv4 has none.
 #[inline(never)]
-fn glance_at_ipv6(packet: &Packet<'_>) -> Option<Glance> {
-    Network::parse_ipv6(packet).map(|network| network.glance())
-}
-
-/// Reads the network header of either family. `None` if the packet ends inside of it.
-#[inline(never)]
-fn parse(packet: &Packet<'_>, state: &State<'_>) -> Option<Network> {
-    match state.family() {
-        Family::Ipv4 => Network::parse_ipv4(packet),
-        _ => Network::parse_ipv6(packet),
-    }
+fn upper_layer_of_ipv6(packet: &Packet<'_>) -> Option<UpperLayer> {
+    Network::parse_ipv6(packet).map(|network| network.upper_layer())
 }
 
 /// Where a packet is counted.
@@ -542,49 +491,32 @@ impl From<Malformed> for Unwanted {
 // many arguments.
 
 #[inline(never)]
-fn log_classic(network: &Network, transport: &Transport) -> Outcome {
+fn log_classic(info: &PktInfo) -> Outcome {
     let mut line = Line::new();
 
+    let Some((network, transport)) = &info.headers else {
+        return Outcome::Lost;
+    };
     classic::write(&mut line, network, transport);
     pr_info!("{}\n", line.as_str());
     Outcome::Emitted
 }
 
-#[inline(never)]
-fn log_full_headers(
-    packet: &Packet<'_>,
-    state: &State<'_>,
-    network: &Network,
-    transport: &Transport,
-) -> Outcome {
-    let mut headers = Headers::sound(network, transport);
-    let options = match transport {
-        Transport::Tcp(tcp) if tcp.data_offset > 5 => Some(TcpOptions::read(packet, network, tcp)),
-        _ => None,
-    };
-
-    match &options {
-        Some(Ok(options)) => headers.options = Some(options),
-        Some(Err(malformed)) => headers.malformed = Some(*malformed),
-        None => {}
-    }
-    log_full(packet, state, &headers);
-    Outcome::Emitted
-}
-
 /// How many segments a packet with segmentation offload stands for.
 #[inline]
-fn segments(packet: &Packet<'_>, headers: &Headers<'_>) -> Option<u16> {
-    packet.segments(
-        headers
-            .network
-            .map_or(0, |network| network.transport_offset),
-    )
+fn segments(packet: &Packet<'_>, info: &PktInfo) -> Option<u16> {
+    packet.segments(info.network().map_or(0, |network| network.transport_offset))
 }
 
 #[inline(never)]
-fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) {
+fn log_full(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> Outcome {
     let mut line = Line::new();
+    let options = match &info.headers {
+        Some((network, Transport::Tcp(tcp))) if tcp.data_offset > 5 => {
+            TcpOptions::read(packet, network, tcp)
+        }
+        _ => None,
+    };
     let name = |device: DeviceRef<'_>| device.name();
     let (input, output) = (state.input().map(name), state.output().map(name));
     let around = Surroundings {
@@ -596,7 +528,7 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) {
         mark: packet.mark(),
         uid: packet.socket().and_then(|socket| socket.uid()),
         len: packet.len(),
-        segments: segments(packet, headers),
+        segments: segments(packet, info),
         checksum: match packet.checksum_state() {
             ChecksumState::None => "none",
             ChecksumState::Unnecessary => "unnecessary",
@@ -605,8 +537,9 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) {
         },
     };
 
-    full::write(&mut line, &around, headers);
+    full::write(&mut line, &around, info, options.as_ref());
     pr_info!("{}\n", line.as_str());
+    Outcome::Emitted
 }
 
 #[inline(never)]

@@ -6,7 +6,6 @@
 use super::{
     tcp::TcpHeader,
     Bytes,
-    Malformed,
     Network, //
 };
 
@@ -61,12 +60,8 @@ impl TcpOptions {
 
     /// Reads the options of `tcp`, which is the header that `network` has above it.
     ///
-    /// `Truncated` if the datagram ends before the header does.
-    pub(crate) fn read(
-        packet: &impl Bytes,
-        network: &Network,
-        tcp: &TcpHeader,
-    ) -> Result<Self, Malformed> {
+    /// `None` if the datagram ends before the header does.
+    pub(crate) fn read(packet: &impl Bytes, network: &Network, tcp: &TcpHeader) -> Option<Self> {
         let len = tcp.header_len().saturating_sub(TcpHeader::MIN_LEN);
         let start = network.transport_offset.wrapping_add(TcpHeader::MIN_LEN);
         let mut options = Self {
@@ -75,14 +70,14 @@ impl TcpOptions {
         };
 
         if network.end.saturating_sub(start) < len {
-            return Err(Malformed::Truncated);
+            return None;
         }
         // A header has whole words.
         for (word, offset) in options.bytes.chunks_exact_mut(4).zip((0..len).step_by(4)) {
             let bytes = packet.copy::<4>(start.wrapping_add(offset));
-            word.copy_from_slice(&bytes.ok_or(Malformed::Truncated)?);
+            word.copy_from_slice(&bytes?);
         }
-        Ok(options)
+        Some(options)
     }
 
     /// The options, in their order.

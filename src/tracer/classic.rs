@@ -28,6 +28,7 @@ use crate::packet::{
     Ip,
     Malformed,
     Network,
+    PktInfo,
     Transport, //
 };
 use core::net::IpAddr;
@@ -35,13 +36,25 @@ use core::net::IpAddr;
 /// Room for the longest line, which a test measures.
 pub(crate) const CAPACITY: usize = 224;
 
-/// Whether a packet without a whole transport header has a line: if it is a fragment, or if what stands behind
-/// its extension headers is not known.
-pub(crate) fn has_line(network: &Network) -> bool {
+/// Whether a packet has a classic line. One without a whole transport header has, if it is a fragment, or if what
+/// stands behind its extension headers is not known.
+#[inline]
+pub(crate) fn has_line(info: &PktInfo) -> bool {
+    info.malformed.is_none() || has_line_of(info)
+}
+
+#[cold]
+#[inline(never)]
+fn has_line_of(info: &PktInfo) -> bool {
+    let Some((network, transport)) = &info.headers else {
+        return false;
+    };
+
     match network.malformed {
+        // Of a header that is cut there are only the ports.
+        None => network.fragment.is_some() || !matches!(transport, Transport::Ports(_)),
         Some(Malformed::Invalid) => false,
         Some(Malformed::Truncated | Malformed::TooManyExtensions) => true,
-        None => network.fragment.is_some(),
     }
 }
 

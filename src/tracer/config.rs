@@ -30,8 +30,7 @@ use crate::{
     },
     packet::{
         self,
-        Glance,
-        Malformed, //
+        KnownPorts, //
     },
 };
 use core::net::IpAddr;
@@ -101,37 +100,20 @@ impl Settings {
         self.host.is_some() || self.src.is_some() || self.dst.is_some()
     }
 
-    /// Whether the conditions on the ports hold, which nothing without ports meets.
-    ///
-    /// An error where the packet ends before the ports that a condition asks for.
-    #[inline]
-    pub(super) fn want_ports(
-        &self,
-        glance: Glance,
-        packet: &Packet<'_>,
-    ) -> Result<bool, Malformed> {
+    /// Whether the conditions on the ports hold, which nothing without ports meets. `None` where the packet ends
+    /// before the ports that a condition asks for, so that it is not known.
+    #[inline(always)]
+    pub(super) fn want_ports(&self, ports: impl FnOnce() -> KnownPorts) -> Option<bool> {
         if !self.ask_for_ports() {
-            return Ok(true);
+            return Some(true);
         }
-        match glance.both_ports(packet) {
-            Some((source, destination)) => Ok(self.hold_for(Some(source), Some(destination))),
-            None => self.want_missing_ports(glance, packet),
-        }
-    }
-
-    /// As [`want_ports`](Self::want_ports), of a packet that has not both. Ports that are not known, since the
-    /// extension headers before them were not walked to the end, are not held against it.
-    #[cold]
-    #[inline(never)]
-    fn want_missing_ports(&self, glance: Glance, packet: &Packet<'_>) -> Result<bool, Malformed> {
-        let ports = glance.ports(packet);
-
-        if glance.ports_may_be_any() || self.hold_for(ports.source, ports.destination) {
-            Ok(true)
-        } else if glance.should_have_ports() {
-            Err(Malformed::Truncated)
-        } else {
-            Ok(false)
+        match ports() {
+            KnownPorts::Both(source, destination) => {
+                Some(self.hold_for(Some(source), Some(destination)))
+            }
+            KnownPorts::Cut(source) => self.hold_for(source, None).then_some(true),
+            KnownPorts::Unknown => Some(true),
+            KnownPorts::None => Some(false),
         }
     }
 
@@ -181,7 +163,7 @@ pub(super) struct Config {
     pub(super) limit: Limit,
     /// Whether the protocol is the only condition.
     pub(super) is_plain: bool,
-    /// Whether a sink is in force that wants the headers read, as the kernel's own loggers do not.
+    /// Whether there is a sink that shows what is read of a packet, as the kernel's own loggers do not.
     pub(super) reads_headers: bool,
     /// With the format that it prints.
     pub(super) syslog: Option<Logger>,
@@ -196,13 +178,10 @@ impl Config {
     pub(super) fn new(settings: &Settings) -> Result<KBox<Self>> {
         let sinks = settings.sink;
         let lines = sinks.contain(Sink::Log) && settings.format == Format::NfLog;
-        let syslog = lines.then(Logger::syslog).transpose().inspect_err(|_| {
-            pr_err!("format: nf_log: this kernel has no nf_log_syslog\n");
-        })?;
+        let syslog = lines.then(Logger::syslog).transpose();
+        let syslog = syslog.map_err(|error| no_logger(error, "format: nf_log: nf_log_syslog"))?;
         let nflog = sinks.nflog_group().map(Logger::nflog).transpose();
-        let nflog = nflog.inspect_err(|_| {
-            pr_err!("sink: nflog: this kernel has no nfnetlink_log\n");
-        })?;
+        let nflog = nflog.map_err(|error| no_logger(error, "sink: nflog: nfnetlink_log"))?;
 
         if let Some(why) = events::why_none().filter(|_| sinks.contain(Sink::Trace)) {
             pr_err!("sink: trace: {why}\n");
@@ -223,5 +202,19 @@ impl Config {
             },
             GFP_KERNEL,
         )?)
+    }
+}
+
+/// Logs which of the kernel's loggers is missing, and returns the error for that.
+fn no_logger(error: Error, what: &str) -> Error {
+    match error {
+        ENOENT => {
+            pr_err!(
+                "{what} is not there: this kernel has none, or may not load it, see modprobe(8)\n"
+            );
+            // 'insmod' takes ENOENT for an unknown symbol.
+            EOPNOTSUPP
+        }
+        error => error,
     }
 }

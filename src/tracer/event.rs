@@ -6,7 +6,6 @@
 
 use super::{
     counters::Outcome,
-    full::Headers,
     segments, //
 };
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
     packet::{
         Malformed,
         Network,
+        PktInfo,
         Transport, //
     },
 };
@@ -25,8 +25,8 @@ use core::net::IpAddr;
 
 /// Records a packet. It is lost where nobody listens.
 #[inline]
-pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) -> Outcome {
-    if events::packet(|| read(packet, state, headers)) {
+pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> Outcome {
+    if events::packet(|| read(packet, state, info)) {
         Outcome::Emitted
     } else {
         Outcome::Lost
@@ -35,7 +35,7 @@ pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'
 
 /// All that an event has. Out of line, as for most packets nobody listens.
 #[inline(never)]
-fn read(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) -> events::Packet {
+fn read(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> events::Packet {
     let mut event = events::Packet {
         skbaddr: packet.address(),
         hook: state.hooknum(),
@@ -43,9 +43,9 @@ fn read(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) -> events
         netns: state.net_inode(),
         mark: packet.mark(),
         len: packet.len() as u32,
-        gso_segs: segments(packet, headers).unwrap_or(1),
+        gso_segs: segments(packet, info).unwrap_or(1),
         csum_state: packet.checksum_state() as u8,
-        malformed: match headers.malformed {
+        malformed: match info.malformed {
             None => 0,
             Some(Malformed::Truncated) => events::TRUNCATED as u8,
             Some(Malformed::Invalid) => events::INVALID as u8,
@@ -60,11 +60,9 @@ fn read(packet: &Packet<'_>, state: &State<'_>, headers: &Headers<'_>) -> events
     if let Some(device) = state.output() {
         event.outdev = *device.name().as_array();
     }
-    if let Some(network) = headers.network {
+    if let Some((network, transport)) = &info.headers {
         read_network(&mut event, network);
-        if let Some(transport) = headers.transport {
-            read_transport(&mut event, network, transport);
-        }
+        read_transport(&mut event, network, transport);
     }
     event
 }

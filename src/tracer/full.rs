@@ -54,6 +54,7 @@ use crate::packet::{
     Ip,
     Malformed,
     Network,
+    PktInfo,
     Transport, //
 };
 
@@ -79,40 +80,22 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) checksum: &'static str,
 }
 
-/// What could be read of a packet.
-pub(crate) struct Headers<'a> {
-    pub(crate) network: Option<&'a Network>,
-    /// Of a header that is cut, the ports.
-    pub(crate) transport: Option<&'a Transport>,
-    pub(crate) options: Option<&'a TcpOptions>,
-    pub(crate) malformed: Option<Malformed>,
-}
-
-impl<'a> Headers<'a> {
-    /// Those of a packet of which nothing is malformed, without TCP's options.
-    pub(crate) fn sound(network: &'a Network, transport: &'a Transport) -> Self {
-        Self {
-            network: Some(network),
-            transport: Some(transport),
-            options: None,
-            malformed: None,
-        }
-    }
-}
-
-/// Appends the full line of a packet.
-pub(crate) fn write(line: &mut Line<CAPACITY>, around: &Surroundings<'_>, headers: &Headers<'_>) {
+/// Appends the full line of a packet, with TCP's options if it has any.
+pub(crate) fn write(
+    line: &mut Line<CAPACITY>,
+    around: &Surroundings<'_>,
+    info: &PktInfo,
+    options: Option<&TcpOptions>,
+) {
     write_surroundings(line, around);
-    if let Some(network) = headers.network {
+    if let Some((network, transport)) = &info.headers {
         write_network(line, network);
-        if let Some(transport) = headers.transport {
-            write_transport(line, network, transport, around.checksum);
-        }
+        write_transport(line, network, transport, around.checksum);
     }
-    if let Some(options) = headers.options {
+    if let Some(options) = options {
         write_options(line, options);
     }
-    match headers.malformed {
+    match info.malformed {
         Some(Malformed::Truncated) => line.text(" TRUNCATED"),
         Some(Malformed::Invalid) => line.text(" INVALID"),
         Some(Malformed::TooManyExtensions) => line.text(" TOO_MANY_EXTHDRS"),

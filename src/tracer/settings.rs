@@ -36,7 +36,10 @@ use self::{
 };
 use crate::{
     ffi::params::register_params,
-    packet::icmp, //
+    packet::{
+        has_ports,
+        icmp, //
+    }, //
 };
 use core::fmt;
 use kernel::{
@@ -241,8 +244,33 @@ impl Settings {
         }
     }
 
-    /// Returns what the user may not have meant: a protocol that no packet of the families has.
+    /// Returns what the user may not have meant: conditions that no packet meets, or fewer than it seems.
     pub(crate) fn likely_slip(&self) -> Option<&'static str> {
+        let (has_v4, has_v6) = (self.family != Families::Ipv6, self.family != Families::Ipv4);
+        let is_of_no_family = |list: &Option<Arc<Prefixes>>| {
+            list.as_ref()
+                .is_some_and(|list| !(has_v4 && list.has_v4() || has_v6 && list.has_v6()))
+        };
+        let has_ports = (0..=u8::MAX).any(|number| has_ports(number) && self.proto.contain(number));
+
+        if [&self.host, &self.src, &self.dst]
+            .into_iter()
+            .any(is_of_no_family)
+        {
+            return Some("host, src or dst has no address of a family that is traced: see family=");
+        }
+        if !has_ports
+            && [&self.port, &self.sport, &self.dport]
+                .iter()
+                .any(|list| list.is_some())
+        {
+            return Some("port, sport or dport is set, and proto= has no protocol with ports");
+        }
+        if self.iface.as_ref().is_some_and(|list| list.has(b'@')) {
+            return Some(
+                "iface has an @: 'ip link' prints it, and the peer behind it, after the name",
+            );
+        }
         let (v4, v6) = (
             self.proto.contain(icmp::PROTOCOL),
             self.proto.contain(icmp::PROTOCOL_V6),

@@ -43,10 +43,10 @@ pub(crate) fn parse(
 ) -> Option<impl Iterator<Item = Result<Fields, Refused<'_>>> + use<'_>> {
     let text = text.trim_ascii();
     let mut pieces = text.split([',', '\n']).map(str::trim_ascii);
-    let count_text = pieces.next().filter(|piece| !piece.is_empty())?;
+    let count_text = pieces.next().filter(|_| !text.is_empty())?;
     let count = decimal::<usize>(count_text);
     let slip = slip(text);
-    let mut first = None;
+    let mut last = None;
     let mut found = 0_usize;
     let mut ended = false;
     // `iptables -m bpf` wants a comma at the end of some programs, and takes it at that of all.
@@ -63,8 +63,8 @@ pub(crate) fn parse(
         }
         if let Some(piece) = pieces.next() {
             found = found.wrapping_add(1);
-            let read = fields(piece, first.filter(|_| found == 2));
-            first = first.or(read.ok());
+            let read = fields(piece, last);
+            last = read.ok();
             ended = read.is_err();
             return Some(read);
         }
@@ -91,8 +91,8 @@ fn slip(text: &str) -> Option<&'static str> {
     )
 }
 
-/// Reads one instruction, the second one with the first.
-fn fields(piece: &str, first: Option<Fields>) -> Result<Fields, Refused<'_>> {
+/// Reads one instruction, behind the last one.
+fn fields(piece: &str, last: Option<Fields>) -> Result<Fields, Refused<'_>> {
     let mut words = piece.split_ascii_whitespace();
     let read = (|| {
         let fields = (
@@ -111,7 +111,7 @@ fn fields(piece: &str, first: Option<Fields>) -> Result<Fields, Refused<'_>> {
             "reads no byte of the packet: for inbound and outbound there is hooks, for ifindex iface",
         ));
     }
-    if first.is_some_and(|first| asks_for_link_layer(first, fields)) {
+    if last.is_some_and(|last| asks_for_link_layer(last, fields)) {
         return Err(Refused::new(
             piece,
             "asks for an EtherType, which packets at the hooks do not have: compile it with -y RAW",
@@ -138,8 +138,9 @@ fn reads_beside_packet((code, _, _, k): Fields) -> bool {
     is_load && k >= LOWEST
 }
 
-/// Whether a program that starts so is compiled for packets with a link-layer header: for Ethernet, or
-/// for one of the two that Linux gives to packets of all devices.
+/// Whether a program with these instructions in turn is compiled for packets with a link-layer header: for Ethernet,
+/// or for one of the two that Linux gives to packets of all devices. Others, and what is asked of the header without
+/// its EtherType, cannot be told from programs for packets without one.
 fn asks_for_link_layer(first: Fields, second: Fields) -> bool {
     /// Where the three have the protocol.
     const OFFSETS: [u32; 3] = [12, 14, 0];

@@ -58,6 +58,12 @@ impl Devices {
         self.iter().any(|pattern| pattern.matches(name))
     }
 
+    /// Whether a byte is in one of them.
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        self.iter()
+            .any(|pattern| pattern.as_bytes().contains(&byte))
+    }
+
     fn iter(&self) -> impl Iterator<Item = &Pattern> {
         self.items.iter().take(self.len)
     }

@@ -30,6 +30,16 @@ impl Prefixes {
     /// How many there may be of each family.
     pub(crate) const MAX: usize = 64;
 
+    /// Whether there are any of IPv4.
+    pub(crate) fn has_v4(&self) -> bool {
+        self.v4.iter().len() != 0
+    }
+
+    /// Whether there are any of IPv6.
+    pub(crate) fn has_v6(&self) -> bool {
+        self.v6.iter().len() != 0
+    }
+
     /// Whether one of them holds `address`.
     #[inline]
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
@@ -103,6 +113,12 @@ impl List for Prefixes {
                         0..=128 => u128::MAX.checked_shr(bits).unwrap_or(0),
                         _ => return Err(refused("has more bits than IPv6's 128")),
                     };
+                    // As programs show the addresses of sockets that take both families.
+                    if bits >= 96 && address.to_ipv4_mapped().is_some() {
+                        return Err(refused(
+                            "is of a socket, not of a packet: give the IPv4 address in it",
+                        ));
+                    }
                     let address = address.to_bits();
                     self.v6.insert(address & !host, address | host)
                 }

@@ -53,6 +53,15 @@ impl Sinks {
         group: 0,
     };
 
+    /// One of them only; of NFLOG without a group.
+    #[inline]
+    pub(crate) fn only(sink: Sink) -> Self {
+        Self {
+            set: 1 << sink as u8,
+            group: 0,
+        }
+    }
+
     /// How many different [sets](Self::set) there are, the empty one included.
     pub(crate) const SETS: usize = 1 << Sink::ALL.len();
 

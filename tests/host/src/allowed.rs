@@ -119,10 +119,18 @@ fn number(text: &str, max: u64) -> Option<u64> {
 }
 
 fn is_prefix(token: &str) -> bool {
-    let (address, bits) = token.split_once('/').unwrap_or((token, "0"));
-    address
-        .parse::<IpAddr>()
-        .is_ok_and(|address| number(bits, if address.is_ipv4() { 32 } else { 128 }).is_some())
+    let (address, bits) = match token.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (token, None),
+    };
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    let all = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Some(all), |bits| number(bits, all));
+    // ::ffff:a.b.c.d
+    let is_mapped = address.is_ipv6() && address.to_canonical().is_ipv4();
+    bits.is_some_and(|bits| !is_mapped || bits < 96)
 }
 
 fn is_port_range(token: &str) -> bool {
@@ -185,7 +193,7 @@ fn is_priority(word: &str) -> bool {
 fn is_program(word: &str) -> bool {
     let mut pieces = word.split([',', '\n']).map(str::trim_ascii);
     let count = pieces.next().unwrap_or_default();
-    if count.is_empty() {
+    if word.is_empty() {
         return true;
     }
     let instructions: Vec<_> = word
@@ -212,7 +220,6 @@ fn is_program(word: &str) -> bool {
             .iter()
             .flatten()
             .zip(instructions.iter().flatten().skip(1))
-            .take(1)
             .any(|(first, second)| {
                 // ldh [0], [12] or [14], and jeq of an EtherType.
                 first[0] == 40

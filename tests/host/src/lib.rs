@@ -15,6 +15,7 @@ pub mod corpus;
 pub mod filter;
 pub mod parameter;
 
+mod above;
 mod allowed;
 mod border;
 mod bytes;

@@ -112,12 +112,21 @@ pub fn check(input: &[u8]) {
             let written = get(number);
             let words: Vec<_> = written.trim_ascii().split(|byte| *byte == b',').collect();
             let has = |word: &str| words.contains(&word.as_bytes());
-            if name == "proto" && has("icmpv6") && !has("icmp") {
-                assert!(lines[0].starts_with("proto=icmpv6 is of IPv6 only"));
-                assert_eq!(lines.len(), 1);
-            } else {
-                assert_eq!(lines, [""; 0]);
-            }
+            let slip = match name {
+                "proto" if has("icmpv6") && !has("icmp") => Some("proto=icmpv6 is of IPv6 only"),
+                "host" | "src" | "dst"
+                    if written != b"\n" && !words.iter().any(|word| !word.contains(&b':')) =>
+                {
+                    Some("host, src or dst has no address of a family that is traced")
+                }
+                "iface" if written.contains(&b'@') => Some("iface has an @"),
+                _ => None,
+            };
+            assert_eq!(lines.len(), usize::from(slip.is_some()), "{lines:?}");
+            assert!(lines
+                .iter()
+                .zip(slip)
+                .all(|(line, slip)| line.starts_with(slip)));
             assert!(
                 written.last() == Some(&b'\n') || written.len() == PAGE - 1,
                 "the canonical form has no end"

@@ -132,7 +132,9 @@ pub(crate) fn read(packet: &[u8], v6: bool, gso: bool) -> Reading {
     };
     let malformed = match &upper {
         Err(malformed) => Some(*malformed),
-        Ok(upper) => (!makes_sense(packet, &net, upper, gso)).then_some(Invalid),
+        Ok(upper) if !makes_sense(packet, &net, upper, gso) => Some(Invalid),
+        Ok(Upper::Tcp { options: None, .. }) => Some(Truncated),
+        Ok(_) => None,
     };
     let port = |at: usize| {
         let has_ports = [6, 17, 33, 132, 136].contains(&net.protocol) && !net.is_later_fragment();

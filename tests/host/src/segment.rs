@@ -3,17 +3,20 @@
 //! TCP over IPv4, as the tests against etherparse look at it: both headers at once, or one reason why
 //! they are not there.
 
-use crate::packet::{
-    ipv4::Ipv4Header,
-    tcp::{
-        self,
-        TcpHeader, //
+use crate::{
+    above::Above,
+    packet::{
+        ipv4::Ipv4Header,
+        tcp::{
+            self,
+            TcpHeader, //
+        },
+        Bytes,
+        Ip,
+        Malformed,
+        Network,
+        Transport, //
     },
-    Bytes,
-    Ip,
-    Malformed,
-    Network,
-    Transport, //
 };
 
 /// A TCP segment over IPv4.

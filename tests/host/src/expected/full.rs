@@ -48,7 +48,6 @@ pub(crate) fn full(reading: &Reading, around: &Around, len: usize) -> String {
         let segments = around.count(segments, len, start);
         write!(line, " segments={segments}").unwrap();
     }
-    let mut malformed = reading.malformed;
     if let Some(net) = &reading.network {
         line += &full_network(net);
         for (key, port) in [("sport", reading.ports.0), ("dport", reading.ports.1)] {
@@ -58,17 +57,9 @@ pub(crate) fn full(reading: &Reading, around: &Around, len: usize) -> String {
         }
         if let Ok(upper) = &reading.upper {
             line += &full_upper(net, upper, around.checksum);
-            match upper {
-                Upper::Tcp {
-                    data_offset,
-                    options: None,
-                    ..
-                } if *data_offset > 20 => malformed = Some(Malformed::Truncated),
-                _ => {}
-            }
         }
     }
-    line + match malformed {
+    line + match reading.malformed {
         Some(Malformed::Truncated) => " TRUNCATED",
         Some(Malformed::Invalid) => " INVALID",
         Some(Malformed::TooManyExtensions) => " TOO_MANY_EXTHDRS",

@@ -233,7 +233,7 @@ fn a_change_of_the_points_that_fails_is_told_once_and_changes_nothing() {
     params::free();
     let loaded = params::start(&ModuleHooks).unwrap();
     // What the kernel does not have is told where it is asked for.
-    for (error, told) in [(EINVAL, true), (ENOENT, false), (EOPNOTSUPP, false)] {
+    for (error, told) in [(EINVAL, true), (ENOENT, true), (EOPNOTSUPP, false)] {
         *CHANGE_FAILS.lock().unwrap() = Some(error);
         for (name, default) in PARAMETERS {
             take_output();
@@ -426,5 +426,40 @@ fn a_packet_is_chosen_by_the_old_settings_or_by_the_new_ones() {
     assign("hooks=all proto=udp").0.unwrap();
     pass(&udp, 1, &points()[0]);
     assert_eq!(take_output().lines.len(), 1);
+    drop(loaded);
+}
+
+#[test]
+fn conditions_that_no_packet_meets_are_noted_when_they_come_up() {
+    let _lock = filter::lock();
+
+    params::free();
+    let loaded = params::start(&ModuleHooks).unwrap();
+    let family = "host, src or dst has no address of a family that is traced: see family=\n";
+    let ports = "port, sport or dport is set, and proto= has no protocol with ports\n";
+    for (text, told) in [
+        ("defaults host=::1", Some(family)),
+        // It is still so, and was noted.
+        ("rate=7", None),
+        ("family=inet", None),
+        ("family=ipv6 host=10.0.0.1", Some(family)),
+        ("defaults", None),
+        ("src=10.0.0.1 dst=::1", Some(family)),
+        ("defaults src=10.0.0.1,::1", None),
+        ("defaults proto=icmp,gre port=53", Some(ports)),
+        ("proto=udplite", None),
+        (
+            "defaults proto=icmpv6",
+            Some("proto=icmpv6 is of IPv6 only, which is not traced: see family=\n"),
+        ),
+        (
+            "defaults iface=eth0@if3",
+            Some("iface has an @: 'ip link' prints it, and the peer behind it, after the name\n"),
+        ),
+    ] {
+        let (result, lines) = assign(text);
+        result.unwrap();
+        assert_eq!(lines, Vec::from_iter(told), "{text}");
+    }
     drop(loaded);
 }

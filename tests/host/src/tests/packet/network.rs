@@ -23,6 +23,10 @@ use proptest::{
 };
 
 use crate::{
+    above::{
+        ports,
+        Above, //
+    },
     bytes::Scattered,
     packet::{
         self,
@@ -31,6 +35,7 @@ use crate::{
         Bytes,
         Fragment,
         Ip,
+        KnownPorts,
         Malformed,
         Network,
         Ports,
@@ -201,8 +206,8 @@ fn a_later_fragment_may_be_of_any_protocol_if_the_chain_goes_on_in_it() {
     let network = parse(&packet);
 
     assert_eq!(numbers(&network), Vec::from_iter(0..=255));
-    assert!(!network.glance().ports_may_be_any());
-    assert_eq!(network.glance().check(&packet.as_slice()), Ok(()));
+    assert_eq!(network.info(&packet.as_slice()).ports(), KnownPorts::None);
+    assert_eq!(network.check(&packet.as_slice()), Ok(()));
 }
 
 #[test]
@@ -214,7 +219,7 @@ fn as_many_extension_headers_as_the_stack_delivers_are_walked_and_not_many_more(
         let packet = ipv6(&chain(number), 17, &udp);
         let network = parse(&packet);
         assert_eq!((network.protocol, network.malformed), (17, None));
-        assert_eq!(network.glance().ports(&packet.as_slice()), both(1, 2));
+        assert_eq!(ports(&network.info(&packet.as_slice()).ports()), both(1, 2));
     }
     // The kernel's IP6_MAX_EXT_HDRS_CNT, and the fragment header that conntrack takes off.
     const { assert!(MAX_EXTENSIONS > 12) };
@@ -222,14 +227,16 @@ fn as_many_extension_headers_as_the_stack_delivers_are_walked_and_not_many_more(
     for number in [MAX_EXTENSIONS + 1, 1000] {
         let packet = ipv6(&chain(number), 17, &udp);
         let network = parse(&packet);
-        let glance = network.glance();
         assert_eq!(network.malformed, Some(Malformed::TooManyExtensions));
         assert_eq!(network.source(), IpAddr::from(SOURCE));
         assert_eq!(network.transport_offset, 40 + 8 * MAX_EXTENSIONS);
-        assert!(glance.ports_may_be_any());
+        assert_eq!(
+            network.info(&packet.as_slice()).ports(),
+            KnownPorts::Unknown
+        );
         assert_eq!(numbers(&network), Vec::from_iter(0..=255));
         assert_eq!(
-            glance.check(&packet.as_slice()),
+            network.check(&packet.as_slice()),
             Err(Malformed::TooManyExtensions)
         );
     }
@@ -241,14 +248,17 @@ fn a_chain_that_is_cut_may_go_on_with_anything_and_keeps_its_addresses() {
 
     for len in 40..packet.len() {
         let network = parse(&packet[..len]);
-        let glance = network.glance();
         let is_cut = len < 72;
         assert_eq!(network.source(), IpAddr::from(SOURCE));
         assert_eq!(network.destination(), IpAddr::from(DESTINATION));
         assert_eq!(network.malformed.is_some(), is_cut, "{len} bytes");
-        assert_eq!(glance.ports_may_be_any(), is_cut, "{len} bytes");
         assert_eq!(
-            glance.check(&&packet[..len]),
+            network.info(&&packet[..len]).ports() == KnownPorts::Unknown,
+            is_cut,
+            "{len} bytes"
+        );
+        assert_eq!(
+            network.check(&&packet[..len]),
             Err(Malformed::Truncated),
             "{len} bytes"
         );
@@ -281,11 +291,10 @@ fn a_header_that_contradicts_itself_is_read_as_it_stands() {
     v4[12..24].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 2]);
 
     for (packet, network) in [(&v6, parse(&v6)), (&v4, parse_ipv4(&v4))] {
-        let glance = network.glance();
         assert_eq!(network.malformed, Some(Malformed::Invalid));
         assert_eq!(network.protocol, 17);
-        assert_eq!(glance.ports(&packet.as_slice()), both(1, 2));
-        assert_eq!(glance.check(&packet.as_slice()), Err(Malformed::Invalid));
+        assert_eq!(ports(&network.info(&packet.as_slice()).ports()), both(1, 2));
+        assert_eq!(network.check(&packet.as_slice()), Err(Malformed::Invalid));
     }
     assert_eq!(parse_ipv4(&v4).source(), IpAddr::from([1, 2, 3, 4]));
 }
@@ -299,9 +308,9 @@ fn ports_are_all_that_has_to_be_there_of_a_header_to_be_chosen_by_them() {
             for padding in [0, 4] {
                 packet.resize(40 + len + padding, 0xff);
                 let network = parse(&packet);
-                let ports = network.glance().ports(&packet.as_slice());
-                let cut = network.glance().should_have_ports()
-                    && network.glance().both_ports(&packet.as_slice()).is_none();
+                let known = network.info(&packet.as_slice()).ports();
+                let cut = matches!(known, KnownPorts::Cut(_));
+                let ports = ports(&known);
                 let has_ports = [6, 17, 33, 132, 136].contains(&protocol);
                 let there = len + padding;
 
@@ -322,16 +331,22 @@ fn a_first_fragment_of_eight_bytes_has_ports_and_a_later_one_none() {
     let first = ipv6(&[(44, fragment(0, true, 7))], 6, &tcp);
     let later = ipv6(&[(44, fragment(1, true, 7))], 6, &tcp);
 
-    assert_eq!(parse(&first).glance().ports(&first.as_slice()), both(1, 2));
+    assert_eq!(
+        ports(&parse(&first).info(&first.as_slice()).ports()),
+        both(1, 2)
+    );
     assert_eq!(
         parse(&first).transport(&first.as_slice()),
         Err(Malformed::Truncated)
     );
     assert_eq!(
-        parse(&later).glance().ports(&later.as_slice()),
+        ports(&parse(&later).info(&later.as_slice()).ports()),
         Ports::default()
     );
-    assert!(!parse(&later).glance().should_have_ports());
+    assert_eq!(
+        parse(&later).info(&later.as_slice()).ports(),
+        KnownPorts::None
+    );
 }
 
 /// A packet that stands for many.
@@ -363,7 +378,7 @@ fn udp(extensions: &[(u8, Vec<u8>)], length: u16, data: usize) -> (bool, Option<
     let transport = network.transport(&packet.as_slice()).unwrap();
 
     (
-        network.glance().check(&packet.as_slice()).is_ok(),
+        network.check(&packet.as_slice()).is_ok(),
         network.payload_len(&transport),
     )
 }
@@ -421,11 +436,8 @@ fn a_length_of_0_is_that_of_a_jumbogram_or_of_an_aggregate() {
         .unwrap();
     v4[24..26].fill(0);
     let network = parse_ipv4(&v4);
-    assert_eq!(
-        network.glance().check(&v4.as_slice()),
-        Err(Malformed::Invalid)
-    );
-    assert_eq!(network.glance().check(&Gso(&v4)), Ok(()));
+    assert_eq!(network.check(&v4.as_slice()), Err(Malformed::Invalid));
+    assert_eq!(network.check(&Gso(&v4)), Ok(()));
     let transport = network.transport(&Gso(&v4)).unwrap();
     assert_eq!(network.payload_len(&transport), Some(9));
 }
@@ -471,9 +483,8 @@ proptest! {
             (&v6, parse(&v6), 0),
         ] {
             prop_assert_eq!(network.id(), id);
-            let glance = network.glance();
-            prop_assert_eq!(glance.ports(&packet.as_slice()), both(sport, dport));
-            prop_assert_eq!(glance.check(&packet.as_slice()), Ok(()));
+                prop_assert_eq!(ports(&network.info(&packet.as_slice()).ports()), both(sport, dport));
+            prop_assert_eq!(network.check(&packet.as_slice()), Ok(()));
             let v6 = matches!(network.ip, Ip::V6(_));
             prop_assert_eq!(packet::source(&packet.as_slice(), v6), Some(network.source()));
             prop_assert_eq!(packet::destination(&packet.as_slice(), v6), Some(network.destination()));
@@ -529,11 +540,14 @@ proptest! {
             prop_assert!(network.transport_offset <= network.end || network.malformed.is_some());
             let whole = network.transport(&packet);
             prop_assert_eq!(network.transport(&Scattered::new(packet, 3)), whole);
-            let glance = network.glance();
-            match glance.check(&packet) {
-                Ok(()) => prop_assert_eq!(whole.unwrap().ports(), glance.ports(&packet)),
+                match network.check(&packet) {
+                Ok(()) => prop_assert_eq!(whole.unwrap().ports(), ports(&network.info(&packet).ports())),
                 Err(malformed) => {
-                    let told = network.malformed.or(whole.err()).unwrap_or(Malformed::Invalid);
+                    // Of what is whole, options may be cut.
+                    let told = network.malformed.or(whole.err()).unwrap_or(match whole {
+                        Ok(Transport::Tcp(tcp)) if tcp.header_len() >= 20 => Malformed::Truncated,
+                        _ => Malformed::Invalid,
+                    });
                     prop_assert_eq!(malformed, told);
                 }
             }

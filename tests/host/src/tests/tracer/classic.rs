@@ -10,6 +10,7 @@ use crate::{
     oracle::Fields,
     packet::{
         Network,
+        PktInfo,
         Ports,
         Transport, //
     },
@@ -95,12 +96,12 @@ fn of_packets_without_a_whole_transport_header_those_have_a_line_that_may_be_del
         packet[6] = fragment;
         packet[9] = 6;
         packet[20..24].copy_from_slice(&[0, 1, 0, 2]);
-        Network::parse_ipv4(&packet.as_slice()).unwrap()
+        PktInfo::classify(Network::parse_ipv4(&packet.as_slice()), &packet.as_slice())
     };
     let ipv6 = |next: u8, rest: &[u8]| {
         let mut packet = [&[0; 40], rest].concat();
         (packet[0], packet[6]) = (0x60, next);
-        Network::parse_ipv6(&packet.as_slice()).unwrap()
+        PktInfo::classify(Network::parse_ipv6(&packet.as_slice()), &packet.as_slice())
     };
 
     assert!(!classic::has_line(&ipv4(0, 0x45)));
@@ -115,7 +116,7 @@ fn of_packets_without_a_whole_transport_header_those_have_a_line_that_may_be_del
     assert!(classic::has_line(&ipv6(44, &[6, 0, 0, 1, 0, 0, 0, 0])));
 
     // As that of any other fragment, with the ports.
-    let network = ipv4(0x20, 0x45);
+    let (network, _) = ipv4(0x20, 0x45).headers.unwrap();
     let ports = Ports {
         source: Some(1),
         destination: Some(2),

@@ -13,17 +13,18 @@ use proptest::{
 };
 
 use crate::{
+    above::Above,
     packet::{
         tcp_options::TcpOptions,
         Malformed,
         Network,
+        PktInfo,
         Ports,
         Transport, //
     },
     pieces::{
         full::{
             self,
-            Headers,
             Surroundings, //
         },
         line::Line, //
@@ -46,39 +47,16 @@ const HEAD: &str = "hook=prerouting family=ipv4 in=eth0 netns=7 mark=0x2a uid=10
 
 /// The full line of an IPv4 packet, as the tracer makes it.
 fn line(around: &Surroundings<'_>, packet: &[u8]) -> String {
-    let network = Network::parse_ipv4(&packet);
-    let malformed = match &network {
-        Some(network) => network.glance().check(&packet).err(),
-        None => Some(Malformed::Truncated),
-    };
-    let transport = network.as_ref().map(|network| {
-        let ports = network.glance().ports(&packet);
-        match network.malformed {
-            None => network
-                .transport(&packet)
-                .unwrap_or(Transport::Ports(ports)),
-            Some(_) => Transport::Ports(ports),
-        }
-    });
-    let options = match (&network, &transport) {
-        (Some(network), Some(Transport::Tcp(tcp))) if tcp.data_offset > 5 => {
-            Some(TcpOptions::read(&packet, network, tcp))
+    let info = PktInfo::classify(Network::parse_ipv4(&packet), &packet);
+    let options = match &info.headers {
+        Some((network, Transport::Tcp(tcp))) if tcp.data_offset > 5 => {
+            TcpOptions::read(&packet, network, tcp)
         }
         _ => None,
     };
     let mut line = Line::new();
-    full::write(
-        &mut line,
-        around,
-        &Headers {
-            network: network.as_ref(),
-            transport: transport.as_ref(),
-            options: options.as_ref().and_then(|options| options.as_ref().ok()),
-            malformed: malformed.or(options
-                .as_ref()
-                .and_then(|options| options.as_ref().err().copied())),
-        },
-    );
+
+    full::write(&mut line, around, &info, options.as_ref());
     line.as_str().to_owned()
 }
 
@@ -128,7 +106,11 @@ fn a_port_that_is_not_there_has_no_key() {
     };
     let mut line = Line::new();
     let transport = Transport::Ports(ports);
-    full::write(&mut line, &AROUND, &Headers::sound(&network, &transport));
+    let info = PktInfo {
+        headers: Some((network, transport)),
+        malformed: None,
+    };
+    full::write(&mut line, &AROUND, &info, None);
 
     assert!(line.as_str().ends_with(" proto=tcp sport=7"));
 }
@@ -286,11 +268,9 @@ proptest! {
     fn any_packet_makes_a_line_of_plain_characters(packet in vec(any::<u8>(), 0..120)) {
         let line = line(&AROUND, &packet);
         prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-        let malformed = match Network::parse_ipv4(&packet.as_slice()) {
-            Some(network) => network.glance().check(&packet.as_slice()).err(),
-            None => Some(Malformed::Truncated),
-        };
+        let packet = packet.as_slice();
+        let malformed = PktInfo::classify(Network::parse_ipv4(&packet), &packet).malformed;
         prop_assert_eq!(malformed == Some(Malformed::Invalid), line.ends_with(" INVALID"));
-        prop_assert!(malformed != Some(Malformed::Truncated) || line.ends_with(" TRUNCATED"));
+        prop_assert_eq!(malformed == Some(Malformed::Truncated), line.ends_with(" TRUNCATED"));
     }
 }

@@ -469,6 +469,14 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         ),
         ("4,40 0 0 14,21 0 1 2048,6 0 0 1", "21 0 1 2048", ethernet),
         ("4,40 0 0 0,21 0 1 2048,6 0 0 1", "21 0 1 2048", ethernet),
+        // 'less 2000 and tcp' on Ethernet starts with the length.
+        (
+            "5,128 0 0 0,37 2 0 2000,40 0 0 12,21 0 1 2048,6 0 0 1",
+            "21 0 1 2048",
+            ethernet,
+        ),
+        (",1,6 0 0 0", "1", "is no instruction of four numbers"),
+        (",", "", "is not the number of instructions that follow"),
     ] {
         let found = bpf::parse(text).unwrap().find_map(Result::err).unwrap();
         assert_eq!(found.to_string(), format!("'{token}' {why}"), "{text}");
@@ -477,9 +485,8 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         // greater 100, and tcp[-1] = 2, by tcpdump.
         "4,128 0 0 0,53 0 1 100,6 0 0 262144,6 0 0 0",
         "3,80 0 0 4294967295,21 0 1 2,6 0 0 262144",
-        // Half of an address, by hand; and the same two instructions, but later.
+        // Half of an address, by hand; and the same two instructions, but apart.
         "3,40 0 0 12,21 0 1 49320,6 0 0 1",
-        "4,48 0 0 0,40 0 0 12,21 0 1 2048,6 0 0 1",
         "4,40 0 0 12,48 0 0 0,21 0 1 2048,6 0 0 1",
     ] {
         assert!(bpf::parse(text).unwrap().all(|it| it.is_ok()), "{text}");

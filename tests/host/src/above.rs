@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is above a network header, as the tests ask for it.
+
+use crate::packet::{
+    Bytes,
+    KnownPorts,
+    Malformed,
+    Network,
+    PktInfo,
+    Ports,
+    Transport, //
+};
+
+pub(crate) trait Above {
+    /// What is read of the packet, which has this network header.
+    fn info(&self, packet: &impl Bytes) -> PktInfo;
+
+    /// Whether all headers are whole and make sense.
+    fn check(&self, packet: &impl Bytes) -> Result<(), Malformed> {
+        self.info(packet).malformed.map_or(Ok(()), Err)
+    }
+
+    /// The header above, if its first bytes are where they should be.
+    fn transport(&self, packet: &impl Bytes) -> Result<Transport, Malformed> {
+        let info = self.info(packet);
+        match (info.headers.unwrap().1, info.malformed) {
+            (Transport::Ports(_), Some(malformed)) => Err(malformed),
+            (transport, _) => Ok(transport),
+        }
+    }
+}
+
+impl Above for Network {
+    /// # Panics
+    ///
+    /// If what most packets are looked at for says anything else.
+    fn info(&self, packet: &impl Bytes) -> PktInfo {
+        let info = PktInfo::classify(Some(*self), packet);
+        let upper = self.upper_layer();
+
+        assert_eq!(upper.check(packet).err(), info.malformed);
+        assert_eq!(upper.ports(packet), info.ports());
+        info
+    }
+}
+
+/// As far as they are there.
+pub(crate) fn ports(known: &KnownPorts) -> Ports {
+    match *known {
+        KnownPorts::Both(source, destination) => Ports {
+            source: Some(source),
+            destination: Some(destination),
+        },
+        KnownPorts::Cut(source) => Ports {
+            source,
+            destination: None,
+        },
+        KnownPorts::Unknown | KnownPorts::None => Ports::default(),
+    }
+}
