@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The front door. 'make help' lists what can be done; Kbuild says what the module
-# is made of. Everything that builds goes on to the kernel's own build, with its
-# variables: KDIR=, LLVM=1, V=1, W=1, INSTALL_MOD_PATH=...
+# 'make help' lists the targets; Kbuild lists the module's objects. Targets that build
+# it call the kernel's own build, with its variables: KDIR=, LLVM=1, V=1, W=1,
+# INSTALL_MOD_PATH=...
 
 # scripts/root sets KDIR for the kernel of the build environment.
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -11,7 +11,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 .DELETE_ON_ERROR:
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
-# Runs a command where all tools and the stock kernel are, here or in the root.
+# Runs a command in the build environment, or here if this is it.
 root = scripts/root --
 
 .PHONY: modules
@@ -22,7 +22,7 @@ modules: check-kdir
 modules_install: modules
 	@+$(kbuild) modules_install
 
-# Needs no headers: whoever lost them may still clean.
+# Needs no kernel headers.
 .PHONY: clean
 clean:
 	find . -path ./.git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
@@ -44,11 +44,15 @@ demo:
 test:
 	@tests/run
 
+.PHONY: unit
+unit:
+	@tests/host/run --quick
+
 .PHONY: test-debug
 test-debug:
 	@tests/run debug
 
-# For so long, in seconds.
+# Seconds.
 FUZZ_SECONDS ?= 600
 
 .PHONY: fuzz
@@ -73,12 +77,13 @@ rust-analyzer: check-kdir
 
 .PHONY: help
 help:
-	@echo 'On a fresh machine, these set up all that they need:'
+	@echo 'These set up all that they need on their first run:'
 	@echo '  demo             - boot the stock kernel, load the module, show what it sees'
-	@echo '  test             - the tests on the stock kernel, ending in a line "N passed, N failed"'
-	@echo '  test-debug       - those on a kernel with KASAN and lockdep, which it builds first'
-	@echo '  fuzz             - fuzz parsing, filters and parameters for FUZZ_SECONDS=600, keeping what is found'
-	@echo '  bench            - what a packet costs, beside every peer: tables, JSON, pictures'
+	@echo '  test             - all suites on the stock kernel; the last line is "N passed, N failed"'
+	@echo '  unit             - the host tests without fuzzing, in seconds after an edit'
+	@echo '  test-debug       - the suite on a kernel with KASAN and lockdep, built first'
+	@echo '  fuzz             - fuzz parsing, filters and parameters for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo '  bench            - what a packet costs, compared with other tools: tables, JSON, pictures'
 	@echo '  check            - formatting and lints of every language, no panic in the module'
 	@echo '  doc              - rustdoc of the whole crate, in doc/'
 	@echo ''

@@ -2,7 +2,7 @@
 """Says what was measured: in the terminal, as pictures, and in the README."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import bars
@@ -13,6 +13,14 @@ import rows
 import table
 
 MARKS = ("<!-- Made by 'scripts/bench --record', from here -->", "<!-- to here. -->")
+# Those that the README has.
+README_ROWS = [
+    "C hook that accepts",
+    "nf_tracer, no match by proto",
+    "nf_tracer, tracepoint, recorded",
+    "nf_tracer, classic line",
+    "nft log",
+]
 
 
 def lines(results: dict) -> Iterator[str]:
@@ -63,8 +71,9 @@ def write(results: dict, to: Path) -> None:
 
 
 def record(results: dict, readme: Path) -> None:
-    """Puts the tables between the README's marks."""
+    """Puts the tables between the marks of the README, a few rows, and of the one in this folder, all of them."""
     facts = results["facts"]
+    few = results | {"instructions": {what: results["instructions"][what] for what in README_ROWS}}
     text = [
         *table.paths(results),
         "",
@@ -72,9 +81,15 @@ def record(results: dict, readme: Path) -> None:
         "",
         f"Linux {facts['kernel']} on {facts['machine']}, {facts['made']}; {facts['versions']}.",
     ]
+    replace(readme, table.paths(few))
+    replace(readme.parent / "tests/bench/README.md", text)
+
+
+def replace(file: Path, lines: Iterable[str]) -> None:
+    """Puts the lines between a file's marks."""
     first, last = (re.escape(mark) for mark in MARKS)
-    new = f"{MARKS[0]}\n\n" + "\n".join(text).replace("\\", "\\\\") + f"\n\n{MARKS[1]}"
-    whole, found = re.subn(f"{first}.*{last}", new, readme.read_text(), flags=re.DOTALL)
+    new = f"{MARKS[0]}\n\n" + "\n".join(lines) + f"\n\n{MARKS[1]}"
+    whole, found = re.subn(f"{first}.*{last}", lambda _: new, file.read_text(), flags=re.DOTALL)
     if not found:
-        raise RuntimeError(f"{readme} has no marks for the tables")
-    readme.write_text(whole)
+        raise RuntimeError(f"{file} has no marks for the tables")
+    file.write_text(whole)
