@@ -8,6 +8,7 @@ pub(crate) mod atomic;
 pub(crate) mod clock;
 pub(crate) mod console;
 pub(crate) mod events;
+pub(crate) mod modinfo;
 pub(crate) mod params;
 pub(crate) mod percpu;
 pub(crate) mod report;

@@ -44,14 +44,7 @@ macro_rules! register_params {
         }
 
         $(const _: () = {
-            const MODINFO: &str = concat!("parm=", stringify!($name), ":", $description, "\0");
-
-            #[link_section = ".modinfo"]
-            #[used(compiler)]
-            static DESCRIPTION: [u8; MODINFO.len()] = match MODINFO.as_bytes().first_chunk() {
-                Some(bytes) => *bytes,
-                None => [0; MODINFO.len()],
-            };
+            $crate::ffi::modinfo::module_info!("parm", concat!(stringify!($name), ":", $description));
 
             #[link_section = "__param"]
             #[used(compiler)]

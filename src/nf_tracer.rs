@@ -39,6 +39,9 @@ module_netfilter_hooks! {
     license: "GPL",
 }
 
+// That of CHANGELOG.md.
+ffi::modinfo::module_info!("version", "0.1.0");
+
 /// The loaded module.
 ///
 /// What parameters change while it is loaded they reach by the reference that [`params::start`] keeps; it is taken
