@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+# What runs a program of this folder in a guest, with all that it imports.
+PYTHON = str(TOP / "tests/python")
 MODULES = "tests/bench/modules"
 SOURCES = ["Kbuild", "bindings", "src", MODULES]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpf_netfilter
+import builds
 from rows import Row, fill_in
 
 HERE = Path(__file__).resolve().parent
@@ -134,7 +135,7 @@ def listener(line: str) -> Iterator[None]:
     kind, *rest = line.split()
     match kind:
         case "nflog":
-            around = program("python3", str(HERE / "nflog_listener.py"), *rest)
+            around = program(builds.PYTHON, str(HERE / "nflog_listener.py"), *rest)
         case "nft":
             around = nft_monitor()
         case "event":

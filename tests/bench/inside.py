@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Runs one of the benchmark's measurements in the kernel that this is running on, and prints what it gives as JSON.
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Measures what a packet costs with nf_tracer, with what it is compared with, and with neither.
 
@@ -23,11 +22,9 @@ import report
 import rows
 import uml
 
+from vm.guest import kvm_works
+
 TOP = builds.TOP
-sys.path.insert(0, str(TOP / "scripts/vm.d"))
-
-from guest import kvm_works  # noqa: E402
-
 INSIDE = str(TOP / "tests/bench/inside.py")
 RECORD = TOP / "tests/bench/results"
 
@@ -45,7 +42,7 @@ class Kernels:
 
     def in_vm(self, options: list[str], measurement: str, *more: str) -> dict:
         command = [str(TOP / "scripts/vm"), "--timeout", "1200", *options, "--"]
-        command += ["python3", INSIDE, measurement, "--modules", str(self.stock), *more]
+        command += [builds.PYTHON, INSIDE, measurement, "--modules", str(self.stock), *more]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"{done.stderr}scripts/bench: {measurement} failed in the guest")
@@ -56,7 +53,7 @@ class Kernels:
         return self.in_vm(["--icount"], measurement, "--exact", *more)
 
     def native(self, measurement: str, *more: str) -> dict:
-        command = ["python3", INSIDE, measurement, "--modules", str(self.uml), *more]
+        command = [builds.PYTHON, INSIDE, measurement, "--modules", str(self.uml), *more]
         return json.loads(uml.run(command, timeout=1200))
 
 

@@ -101,7 +101,7 @@ def profile(rows: list[str], modules: Path) -> dict[str, dict]:
     with tempfile.TemporaryDirectory(prefix="steps-", dir=os.environ["NF_TRACER_CACHE"]) as name:
         folder = Path(name)
         command = [TOP / "scripts/vm", "--icount", "--gdb", folder / "gdb", "--"]
-        command += ["python3", TOP / "tests/bench/inside.py", "steps", "--modules", modules]
+        command += [builds.PYTHON, TOP / "tests/bench/inside.py", "steps", "--modules", modules]
         command += ["--symbols", folder / "symbols", *(f"--only={row}" for row in rows)]
         profiles = {}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guest:

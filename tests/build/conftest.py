@@ -5,21 +5,18 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from plugins.time_limit import limit_all
+from support.build import Compile, make
+from support.paths import TOP
 
 
-def make(tree: Path, *arguments: str, **environment: str) -> str:
-    """Runs make in a copy of the sources; gives what it prints."""
-    done = subprocess.run(
-        ["make", *arguments], cwd=tree, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives tests that build modules and boot guests more time."""
+    limit_all(items, Path(__file__).parent, 600)
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +54,6 @@ use netfilter::*;
 """
 # What a module's declaration has, for programs without one.
 PREFIX = 'const __LOG_PREFIX: &[u8] = b"program\\0";\n'
-
-Compile = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from conftest import make
+from support.build import make
 
 KDIR = Path(os.environ["KDIR"])
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from support.paths import TOP
+
 KDIR = Path(os.environ["KDIR"])
 
 

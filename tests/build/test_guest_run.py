@@ -14,10 +14,8 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "scripts/vm.d"))
-
-import pace  # noqa: E402
+from support.paths import TOP
+from vm import pace
 
 HEAD = "import os, signal, time\nimport pytest\n"
 PASSES = "def test_{}() -> None:\n    pass\n"

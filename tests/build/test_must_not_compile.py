@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import TOP, Compile
+
+from support.build import Compile
+from support.paths import TOP
 
 PROGRAMS = sorted(Path(__file__).with_name("must_not_compile").glob("*.rs"))
 

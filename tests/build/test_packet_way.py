@@ -4,22 +4,18 @@
 import itertools
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/packet-way.d"))
+from packet_way import events, picture, text
+from packet_way.events import Freed, Lost, Seen
+from packet_way.summary import Summary
+from packet_way.ways import DROPPED, LEFT, VANISHED, End, Joiner, Way
+from support.paths import TOP
 
-import events
-import picture
-import text
-from events import Freed, Lost, Seen
-from summary import Summary
-from ways import DROPPED, LEFT, VANISHED, End, Joiner, Way
-
-PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
+PROGRAM = TOP / "scripts/packet-way"
 
 _clock = itertools.count(1_000_000_000, 1000)
 _PACKET = {

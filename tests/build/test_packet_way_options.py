@@ -13,13 +13,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/packet-way.d"))
+from packet_way import main, recorder
+from packet_way.errors import UserError
+from support.paths import TOP
 
-import packet_way
-import recorder
-from errors import UserError
-
-_PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
+_PROGRAM = TOP / "scripts/packet-way"
 # One packet that is delivered, one that is dropped, and one of which no more is seen.
 _REPORT = """\
 cpus=1
@@ -218,9 +216,9 @@ def test_options_are_those_of_the_recording(
     given, shown = [], []
     monkeypatch.setattr(recorder, "check", lambda: ["ways have gaps"])
     monkeypatch.setattr(recorder, "record", lambda *what, **how: given.append((*what, how)) or 7)
-    monkeypatch.setattr(packet_way, "show", lambda file, *_: shown.append(file))
+    monkeypatch.setattr(main, "show", lambda file, *_: shown.append(file))
     monkeypatch.setattr(sys, "argv", ["packet-way", *options, "--output", str(file), "--", "ls", "-l"])
-    assert packet_way.main() == 7
+    assert main.main() == 7
     assert given == [(file, ["ls", "-l"], expected)]
     assert shown == [file]
     assert capsys.readouterr() == ("", "packet-way: ways have gaps\n")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from support.paths import TOP
+
 OVMF = Path("/usr/share/OVMF")
 # Of Secure Boot's variables, and of shim's.
 OWNER = "605dab50-e046-4300-abb6-3dd810dd8b23"

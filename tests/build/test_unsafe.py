@@ -5,7 +5,8 @@ import re
 from collections import Counter
 
 import pytest
-from conftest import TOP
+
+from support.paths import TOP
 
 # With the crate root and the parameters, which are as free of it.
 WITHOUT = ("src", "src/packet", "src/tracer", "src/tracer/settings", "tests/modules/src")

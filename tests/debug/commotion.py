@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers import end, forked
-from netns import bring_up_loopback, inside, ip
+
+from support.netns import bring_up_loopback, inside, ip
 
 
 def send_datagrams(count: int | None = None, pause: float = 0, address: str = "127.0.0.1") -> None:

@@ -5,11 +5,12 @@ import os
 import random
 from pathlib import Path
 
-from differential import MODULE_PARAMETERS, Conditions, Differential
-from differential_packets import read
-from frames import DESTINATION, PROTO_UDP
 from helpers import load, unload
-from tap import tapped
+
+from support.differential import MODULE_PARAMETERS, Conditions, Differential
+from support.differential_packets import read
+from support.frames import DESTINATION, PROTO_UDP
+from support.tap import tapped
 
 # So many datagrams under the same conditions.
 _SHARE = 100

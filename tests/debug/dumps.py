@@ -13,13 +13,11 @@ from pathlib import Path
 
 from commotion import working
 from helpers import kasan_has_reported, load, unload
-from nflog_listener import NETLINK_NETFILTER, NLM_F_REQUEST
 
-# From linux/netlink.h and linux/netfilter/nfnetlink.h and nfnetlink_hook.h.
-_NLM_F_DUMP = 0x300
-_NLMSG_DONE = 3
-_NFNL_SUBSYS_HOOK, _NFNL_MSG_HOOK_GET = 12, 0
-_NFNLA_HOOK_HOOKNUM = 1
+from support.module import NFNL_MSG_HOOK_GET, NFNLA_HOOK_HOOKNUM, NFNLA_HOOK_MODULE_NAME
+from support.netlink import NetfilterSocket, Subsystem, attribute
+
+# From linux/netfilter.h.
 _NF_INET_LOCAL_OUT = 3
 
 _COUNT = struct.Struct("=Q")
@@ -30,19 +28,12 @@ _LISTERS = 8
 
 def _list(seen: mmap.mmap) -> None:
     """Lists what is registered at the hook, over and over, and counts those that have the tracer."""
-    kind = _NFNL_SUBSYS_HOOK << 8 | _NFNL_MSG_HOOK_GET
-    attr = struct.pack("=HH", 8, _NFNLA_HOOK_HOOKNUM) + struct.pack(">I", _NF_INET_LOCAL_OUT)
-    body = struct.pack("=BBH", socket.AF_INET, 0, 0) + attr
-    request = struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | _NLM_F_DUMP, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock:
+    request = attribute(NFNLA_HOOK_HOOKNUM, struct.pack(">I", _NF_INET_LOCAL_OUT))
+    with NetfilterSocket() as sock:
         while True:
-            sock.send(request)
-            while True:
-                answer = sock.recv(1 << 16)
-                if b"nf_tracer\0" in answer:
+            for _, attributes in sock.dump(Subsystem.HOOK, NFNL_MSG_HOOK_GET, request, family=socket.AF_INET):
+                if attributes.get(NFNLA_HOOK_MODULE_NAME) == b"nf_tracer\0":
                     _COUNT.pack_into(seen, 0, _COUNT.unpack_from(seen)[0] + 1)
-                if struct.unpack_from("=H", answer, 4)[0] == _NLMSG_DONE:
-                    break
 
 
 def change_under_lists(modules: Path, changes: int) -> None:

@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from helpers import load, load_opened, look_for_leaks, unload
+from helpers import load, look_for_leaks, unload
 from injection import Function, Memory
-from pace import Limit
+
+from support.syscalls import finit_module
+from vm.pace import Limit
 
 _NAME = "nf_tracer"
 _PARAMETERS = Path("/sys/module", _NAME, "parameters")
@@ -133,7 +135,7 @@ def check_nothing_is_left() -> None:
 
 def fail_loads(file: Path, parameters: str, means: Memory | Function, step: int) -> tuple[int, int]:
     def do() -> int:
-        return load_opened(opened, parameters.encode())
+        return finit_module(opened, parameters.encode())
 
     opened = os.open(file, os.O_RDONLY)
     done = fail_each(f"insmod {parameters}", means, do, lambda: unload(_NAME), check_unloaded, step)

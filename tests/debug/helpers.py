@@ -2,7 +2,6 @@
 """What the scenes share: loading modules, processes of their own, leaks. Runs in the debug kernel."""
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -10,10 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_libc = ctypes.CDLL(None, use_errno=True)
-# From asm/unistd_64.h: glibc has no functions for them.
-_SYS_DELETE_MODULE = 176
-_SYS_FINIT_MODULE = 313
+from support.syscalls import delete_module, finit_module
+from vm.guest import die_with_parent
 
 _KMEMLEAK = Path("/sys/kernel/debug/kmemleak")
 
@@ -23,8 +20,7 @@ def forked(work: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        pr_set_pdeathsig = 1
-        _libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
+        die_with_parent()
         # So that what is being tested is not the last to run.
         os.nice(10)
         try:
@@ -48,17 +44,12 @@ def end(*children: int) -> None:
 def load(file: Path, parameters: str = "") -> int:
     """Loads a module; gives the error number, or 0."""
     with file.open("rb") as opened:
-        return load_opened(opened.fileno(), parameters.encode())
-
-
-def load_opened(fd: int, parameters: bytes) -> int:
-    """As load(), with nothing but the system call."""
-    return ctypes.get_errno() if _libc.syscall(_SYS_FINIT_MODULE, fd, parameters, 0) else 0
+        return finit_module(opened.fileno(), parameters.encode())
 
 
 def try_to_unload(name: str) -> int:
     """Gives the error number, or 0."""
-    return ctypes.get_errno() if _libc.syscall(_SYS_DELETE_MODULE, name.encode(), os.O_NONBLOCK) else 0
+    return delete_module(name.encode())
 
 
 def unload(name: str) -> None:

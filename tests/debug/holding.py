@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import frames
 from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, working
 from helpers import load, look_for_leaks, unload
-from netns import bring_up_loopback, inside, ip
+
+from support import frames
+from support.netns import bring_up_loopback, inside, ip
 
 # Of delayer: Linux's numbers of hook points.
 _PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = range(5)

@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 from malformed_network import NAMESPACES
-from nft import Nft
-from pace import Limit
+
+from support.nft import Nft, counting_chain
+from vm.pace import Limit
 
 COUNTS = Path("/sys/module/nf_tracer/parameters/counts")
 HOOKS = "prerouting", "input", "forward", "output", "postrouting"
@@ -21,11 +22,7 @@ class Counters:
     def __init__(self, netns: str) -> None:
         self._nft = Nft(netns)
         for family in ("ip", "ip6"):
-            chains = "".join(
-                f"counter {hook} {{}}\n chain of_{hook} {{ type filter hook {hook} priority {PRIORITY + 1};"
-                f" counter name {hook}; }}\n"
-                for hook in HOOKS
-            )
+            chains = "".join(counting_chain(hook, PRIORITY + 1) for hook in HOOKS)
             self._nft.run(f"table {family} malformed {{\n{chains}}}")
 
     def read(self) -> Counter[str]:

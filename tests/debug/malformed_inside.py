@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Sends the packets of malformed_packets.py through all hooks of nf_tracer, in the debug kernel, and counts them.
 
@@ -12,7 +11,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import sys
 import time
 from collections import Counter
@@ -32,8 +30,9 @@ from malformed_network import (
     send_tcp,
 )
 from malformed_packets import RECORD, Way
-from netns import inside
-from nflog_listener import NETLINK_NETFILTER, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND, configure
+
+from support.netns import inside
+from support.nflog import Listener
 
 PARAMETERS = Path("/sys/module/nf_tracer/parameters")
 TRACING = Path("/sys/kernel/tracing")
@@ -111,9 +110,7 @@ def watched_kinds(found: Counter[str]) -> Iterator[None]:
 
 
 def listen_to_nflog(netns: str) -> None:
-    with inside(netns):
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-    configure(sock, NFLOG_GROUP, NFULA_CFG_CMD, bytes([NFULNL_CFG_CMD_BIND]))
+    sock = Listener(NFLOG_GROUP, netns)
 
     def read() -> None:
         while True:

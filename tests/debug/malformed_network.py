@@ -14,8 +14,9 @@ from pathlib import Path
 
 from malformed_packets import FRAME_HEADER, Way
 from malformed_seeds import BEHIND, ROUTER
-from netns import inside, ip
-from pace import patience
+
+from support.netns import inside, ip
+from vm.pace import patience
 
 NAMESPACES = "router", "behind"
 IFF_TUN, IFF_TAP, IFF_NAPI, IFF_NAPI_FRAGS, IFF_NO_PI, IFF_VNET_HDR = 1, 2, 0x10, 0x20, 0x1000, 0x4000

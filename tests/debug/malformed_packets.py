@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Makes packets that are wrong in something: field by field, and at random. The same ones for the same seed.
 

@@ -6,7 +6,6 @@ import errno
 import itertools
 import os
 import random
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from pathlib import Path
 from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, traffic, working
 from dumps import change_under_lists
 from helpers import end, forked, load, look_for_leaks, try_to_unload, unload
-from nflog_listener import NETLINK_NETFILTER, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND, configure
+
+from support.nflog import Listener
 
 _PARAMETERS = Path("/sys/module/nf_tracer/parameters")
 _EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
@@ -122,12 +122,8 @@ def listen_to_event() -> None:
 
 def listen_to_nflog() -> None:
     while True:
-        # A packet may come before the answer to the request, and is taken for an error then.
-        with (
-            contextlib.suppress(OSError, SystemExit),
-            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock,
-        ):
-            configure(sock, _NFLOG_GROUP, NFULA_CFG_CMD, bytes([NFULNL_CFG_CMD_BIND]))
+        # So many packets may come that the answer to the request finds no room.
+        with contextlib.suppress(OSError), Listener(_NFLOG_GROUP) as sock:
             sock.settimeout(0.1)
             until = time.monotonic() + random.uniform(0, 1)
             while time.monotonic() < until:

@@ -5,7 +5,8 @@ import os
 import re
 
 import pytest
-from boot import GUEST_FAILED, MODULES, boot, run
+
+from support.debug_guest import GUEST_FAILED, MODULES, boot, run
 
 ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "12"))
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from boot import GUEST_FAILED, MODULES, boot, console_log, run
-from console import START_MARK, Console
+
+from support.debug_guest import GUEST_FAILED, MODULES, boot, console_log, run
+from vm.console import START_MARK, Console
 
 # What the kernel calls each kind of misbehaviour.py. In this order: what needs lockdep comes before what switches it
 # off, and a leak, which is told when the command has ended, last.

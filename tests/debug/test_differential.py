@@ -4,9 +4,9 @@
 import os
 import re
 import subprocess
-import sys
 
-from boot import MODULES, TOP, run
+from support.debug_guest import MODULES, run
+from support.paths import PYTHON
 
 # By default as many as take a minute.
 DATAGRAMS = int(os.environ.get("NF_TRACER_PACKETS", "4000"))
@@ -17,8 +17,7 @@ DIFFERENT = min(DATAGRAMS, 100_000)
 
 def test_conditions_choose_what_nft_matches_and_sockets_get() -> None:
     file = MODULES / "datagrams"
-    generator = [sys.executable, TOP / "tests/guest/differential_packets.py", str(DIFFERENT), SEED, file]
-    subprocess.run(generator, check=True, env=os.environ | {"PYTHONPATH": f"{TOP}/tests/bench"})
+    subprocess.run([PYTHON, "-m", "support.differential_packets", str(DIFFERENT), SEED, file], check=True)
     done = run("differ", str(file), str(DATAGRAMS), SEED)
     # What differs is said with its bytes, and with the conditions.
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

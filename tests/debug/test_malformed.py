@@ -4,10 +4,10 @@
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 
-from boot import MODULES, TOP, python
+from support.debug_guest import MODULES, python
+from support.paths import PYTHON, TOP
 
 # By default as many as take a minute.
 PACKETS = int(os.environ.get("NF_TRACER_PACKETS", "4000"))
@@ -18,8 +18,8 @@ DIFFERENT = min(PACKETS, 100_000)
 
 def test_malformed_packets_are_all_counted_and_harm_nothing() -> None:
     packets = MODULES / "packets"
-    generator = [sys.executable, TOP / "tests/debug/malformed_packets.py", str(DIFFERENT), SEED, packets]
-    subprocess.run(generator, check=True)
+    generator = TOP / "tests/debug/malformed_packets.py"
+    subprocess.run([PYTHON, generator, str(DIFFERENT), SEED, packets], check=True)
     done = python("malformed_inside.py", MODULES / "real/nf_tracer.ko", packets, PACKETS)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     figures = json.loads(done.stdout, object_hook=Counter)

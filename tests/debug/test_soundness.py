@@ -4,8 +4,8 @@
 import os
 import re
 
-from boot import MODULES, run
-from console import SPLAT
+from support.debug_guest import MODULES, run
+from vm.console import SPLAT
 
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "0"))

@@ -13,13 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-GUEST = Path(__file__).resolve().parents[1] / "guest"
-sys.path += [str(GUEST), str(GUEST.parents[1] / "scripts/vm.d")]
-
-import flood  # noqa: E402
-import listeners  # noqa: E402
-import parameters  # noqa: E402
-from recording import wait_until  # noqa: E402
+from support import flood, listeners, parameters
+from support.waiting import wait_until
 
 _SCRATCH = Path("/tmp")  # noqa: S108
 _MESSAGES = Path("/var/log/messages")

@@ -2,32 +2,20 @@
 """The network that the tests share, and a guard over the kernel's state around each of them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import frames
-import kmsg
-import module
 import pytest
-from netns import ip, run
-from recording import Recording
+
+from support import frames, kmsg, module
+from support.netns import ip, run
+from support.network import Network
+from support.recording import Recording
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What locks the kernel down comes last: there is no way back, and then no module loads."""
     items.sort(key=lambda item: "lockdown" in item.path.name)
-
-
-@dataclass(frozen=True)
-class Network:
-    """The host, which is this namespace, joined by a device to the namespace `peer`."""
-
-    device: str = "veth0"
-    address: str = frames.HOST
-    peer: str = "peer"
-    peer_device: str = "veth1"
-    peer_address: str = frames.PEER
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +47,14 @@ def record(network: Network, tmp_path: Path) -> Callable[..., Recording]:
     """Makes a recording of what goes over the host's devices."""
 
     return partial(Recording, tmp_path, (network.device, "lo"))
+
+
+@pytest.fixture
+def log() -> Iterator[kmsg.KernelLog]:
+    """The kernel's log from the beginning of the test."""
+    opened = kmsg.KernelLog()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

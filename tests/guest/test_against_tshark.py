@@ -6,11 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import frames
-import kmsg
-import parameters
 import pytest
-from conftest import Network
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
@@ -24,10 +20,13 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrRouting,
     PadN,
 )
-from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Packet, Raw
-from test_filters import Wire
+
+from support import frames, kmsg, parameters
+from support.netns import ipv6_enabled
+from support.network import Network
+from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
 
 # tshark's field for each key of ours, of all packets in which either has it.
 _FIELDS = {
@@ -53,7 +52,6 @@ _FIELDS = {
 }
 _FLAGS = ("fin", "syn", "reset", "push", "ack", "urg", "ece", "cwr", "ae")
 _NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
-_MULTICAST_MAC = "33:33:00:00:00:01"
 
 
 def _tshark(file: Path, fields: list[str]) -> list[dict[str, list[str]]]:
@@ -70,20 +68,20 @@ def _tshark(file: Path, fields: list[str]) -> list[dict[str, list[str]]]:
     ]
 
 
+def _mac_of(packet: Packet) -> str:
+    return ALL_NODES_MAC if packet.dst == ALL_NODES else frames.HOST_MAC
+
+
 def _trace(network: Network, folder: Path, packets: list[Packet]) -> tuple[Path, list[str]]:
     """Sends packets to the host; gives the file with them, and the module's full lines, one for each."""
-    macs = [_MULTICAST_MAC if IPv6 in packet and packet.dst == "ff02::1" else frames.HOST_MAC for packet in packets]
-    framed = [Ether(src=frames.PEER_MAC, dst=mac) / packet for mac, packet in zip(macs, packets, strict=True)]
+    framed = [frame for packet in packets for frame in to_host([packet], _mac_of(packet))]
     wire = Wire(framed, folder, network)
-    setting = Path(f"/proc/sys/net/ipv6/conf/{network.device}/disable_ipv6")
-    setting.write_text("0")
     log = kmsg.KernelLog()
     scope = f"hooks=prerouting iface={network.device}"
-    with parameters.loaded(f"family=inet proto=all rate=0 format=full {scope}"):
+    with ipv6_enabled(network.device), parameters.loaded(f"family=inet proto=all rate=0 format=full {scope}"):
         wire.send()
         time.sleep(0.2)
         lines = [text for _, text in log.read() if text.startswith("nf_tracer: hook=")]
-    setting.write_text("1")
     log.close()
     wire.close()
     ours = [line for line in lines if " src=2001:db8:" in line or " src=10.1.0." in line]
@@ -99,7 +97,7 @@ def _number(text: str) -> int | str:
 
 
 def _packets() -> list[Packet]:
-    end = {"src": "2001:db8::1", "dst": "ff02::1"}
+    end = {"src": "2001:db8::1", "dst": ALL_NODES}
     base = IPv6(hlim=7, tc=0xB8, fl=0x12345, **end)
     option = PadN(optdata=b"\0\0")
     segment = TCP(sport=1, dport=2, seq=3, ack=4, window=5, urgptr=6, flags="SAUPEC")

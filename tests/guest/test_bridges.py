@@ -4,10 +4,11 @@
 import contextlib
 from collections.abc import Iterator
 
-import parameters
 import pytest
-from hookmod import ping
-from netns import ip, run
+
+from support import parameters
+from support.hook_modules import ping
+from support.netns import ip, run
 
 _HOST = "10.77.0.1"
 

@@ -11,17 +11,16 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from frames import ipv4, tcp
-from hookmod import counted, ping, rules
-from netns import bring_up_loopback, inside, inside_new, run
-from pace import Limit, patience
-from test_limits import _send
-from test_loading import steady_traffic
-from traffic import fetch, web_server
+
+from support import kmsg, parameters
+from support.frames import ipv4, tcp
+from support.hook_modules import counted, ping, rules
+from support.netns import bring_up_loopback, inside, inside_new, run
+from support.network import Network
+from support.nft import counting_chain
+from support.traffic import fetch, send_datagrams, steady_traffic, web_server
+from vm.pace import Limit, patience
 
 _ALL_TRACKED = "table inet t {\nchain c {\ntype filter hook output priority 0\nct state new counter\n}\n}"
 _NAMESPACES = 150
@@ -67,10 +66,7 @@ def _write(values: list[tuple[str, str]], end: float, written: "multiprocessing.
 
 
 def test_every_packet_is_counted_once_while_parameters_change_and_cpus_race(network: Network) -> None:
-    chains = "".join(
-        f"counter {hook} {{\n}}\nchain {hook} {{\ntype filter hook {hook} priority filter\ncounter name {hook}\n}}\n"
-        for hook in ("prerouting", "input", "forward", "output", "postrouting")
-    )
+    chains = "".join(map(counting_chain, ("prerouting", "input", "forward", "output", "postrouting")))
     # The two points stay, whatever comes and goes beside them.
     sets = [
         [("hooks", "all"), ("hooks", "prerouting,output"), ("hooks", "output,forward,prerouting"), ("proto", "all")],
@@ -199,7 +195,7 @@ def test_what_a_cpu_counted_stays_counted_when_it_goes_offline() -> None:
     with parameters.loaded("sink=log,trace proto=udp hooks=output rate=1 burst=1"):
         os.sched_setaffinity(0, {1})
         try:
-            _send(100)
+            send_datagrams(100)
         finally:
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
         before = {sink: parameters.total(sink) for sink in ("log", "trace")}

@@ -5,15 +5,14 @@ import contextlib
 import re
 import socket
 import struct
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import kmsg
-import parameters
 import pytest
-from frames import (
+
+from support import kmsg, parameters
+from support.frames import (
     DESTINATION,
     HOP_BY_HOP,
     PROTO_TCP,
@@ -27,13 +26,12 @@ from frames import (
     udp,
     with_checksum,
 )
-from listeners import events, ftrace, trace_pipe
-from netns import inside, ip
-from nft import Nft
-from tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
-import nflog_listener as nflog  # noqa: E402
+from support.listeners import events, ftrace, trace_pipe
+from support.netns import inside, ip
+from support.nflog import Listener
+from support.nft import Nft
+from support.tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
+from vm.pace import patience
 
 _SOURCE, _SOURCE4 = SOURCES6[0], SOURCES4[0]
 _PORT = 8080
@@ -165,7 +163,8 @@ def test_more_extension_headers_than_are_walked_are_said_to_be_too_many_with_the
     packet = ipv6(_datagram(b""), _SOURCE, LOCAL6, protocol=PROTO_UDP, extensions=[extension()] * 40)
     conditions = f"src={_SOURCE} dst={LOCAL6} iface={DEVICE} proto=tcp dport=1 sink=log,trace,nflog:5"
     with parameters.loaded(f"{_FULL} {conditions}"):
-        listener = _nflog(5)
+        listener = Listener(5, NETNS)
+        listener.settimeout(patience(5))
         with ftrace():
             scene.send(packet)
             (event,) = events(trace_pipe())
@@ -194,13 +193,6 @@ def test_more_extension_headers_than_are_walked_are_said_to_be_too_many_with_the
     assert re.fullmatch(
         rf"nf_tracer: source : {_SOURCE} \| dest : {LOCAL6} \| protocol : 60 \| length : \d+", classic
     ), classic
-
-
-def _nflog(group: int) -> socket.socket:
-    sock = open_socket(socket.AF_NETLINK, socket.SOCK_RAW, nflog.NETLINK_NETFILTER)
-    nflog.configure(sock, group, nflog.NFULA_CFG_CMD, bytes([nflog.NFULNL_CFG_CMD_BIND]))
-    sock.settimeout(5)
-    return sock
 
 
 def test_a_chain_that_a_vrf_delivers_though_it_is_longer_is_not_left_out(scene: Scene) -> None:

@@ -8,45 +8,22 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping, rules
-from listeners import events, ftrace, trace_pipe
-from netns import inside, ip, run
-from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.l2 import Ether
-from scapy.layers.sctp import SCTP
-from scapy.packet import Raw
-from test_filters import Wire
+from scapy.layers.inet import ICMP, TCP
 
-_TO_HOST = {"dst": frames.HOST}
-_PACKETS = [
-    IP(src="10.1.0.1", ttl=7, id=3, flags="DF", **_TO_HOST)
-    / TCP(sport=1, dport=2, seq=3, ack=4, window=5, urgptr=6, flags="SAUP", options=[("MSS", 1460), ("WScale", 7)]),
-    IP(src="10.1.0.2", tos=0xB8, **_TO_HOST)
-    / TCP(sport=1, dport=2, flags="A", options=[("Timestamp", (1, 2)), ("SAck", (10, 20, 30, 40))])
-    / Raw(b"payload"),
-    IP(src="10.1.0.3", **_TO_HOST)
-    / TCP(sport=9, dport=10, flags="FRECN", options=[("SAckOK", b""), (254, b"\xf9\x89")]),
-    IP(src="10.1.0.4", **_TO_HOST) / UDP(sport=53, dport=54) / Raw(b"abc"),
-    IP(src="10.1.0.5", **_TO_HOST) / ICMP(type=8, id=17, seq=18),
-    IP(src="10.1.0.6", **_TO_HOST) / ICMP(type=3, code=1) / IP(src=frames.HOST, dst="10.9.9.9") / UDP(sport=5, dport=6),
-    IP(src="10.1.0.7", proto=47, **_TO_HOST) / Raw(b"gre?"),
-    IP(src="10.1.0.8", frag=185, flags="MF", id=99, proto=17, **_TO_HOST) / Raw(b"f" * 16),
-    IP(src="10.1.0.9", **_TO_HOST) / SCTP(sport=11, dport=12, tag=0xDEADBEEF),
-    IP(src="10.1.0.10", proto=6, **_TO_HOST) / Raw(b"short"),
-]
+from support import frames, kmsg, parameters
+from support.hook_modules import ping, rules
+from support.listeners import events, ftrace, trace_pipe
+from support.netns import inside, ip, run
+from support.network import Network, checksums_in_software
+from support.packets import PACKETS
+from support.wire import Wire, to_host
 
 
 def _wire(network: Network, folder: Path) -> Wire:
-    ether = Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC)
-    return Wire([ether / packet for packet in _PACKETS], folder, network)
+    return Wire(to_host(PACKETS), folder, network)
 
 
 def _lines(wire: Wire, lost: int = 0) -> list[str]:
@@ -84,8 +61,8 @@ def test_the_full_line_has_what_tshark_sees(network: Network, tmp_path: Path) ->
     with parameters.loaded(f"proto=all rate=0 hooks=prerouting format=full iface={network.device}"):
         lines = _lines(wire)
     wire.close()
-    assert len(lines) == len(rows) == len(_PACKETS)
-    for line, row, packet in zip(lines, rows, _PACKETS, strict=True):
+    assert len(lines) == len(rows) == len(PACKETS)
+    for line, row, packet in zip(lines, rows, PACKETS, strict=True):
         ours = dict(re.findall(r"(\w+)=(\S*)", line))
         theirs = dict(zip((*names, *ports), row.split("\t"), strict=True))
         for key, name in fields.items():
@@ -273,18 +250,6 @@ class Told:
         (self.event,) = events(text)
 
 
-@contextlib.contextmanager
-def _sums_in_software(network: Network) -> Iterator[None]:
-    """For a while, the devices of the pair make no sums."""
-    run("ethtool", "-K", network.device, "tx", "off")
-    run("ethtool", "-K", network.peer_device, "tx", "off", netns=network.peer)
-    try:
-        yield
-    finally:
-        run("ethtool", "-K", network.device, "tx", "on", "tso", "on")
-        run("ethtool", "-K", network.peer_device, "tx", "on", "tso", "on", netns=network.peer)
-
-
 def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
     group = "239.1.2.3"
     tracked = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
@@ -307,11 +272,11 @@ def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
         with sender, rules(tracked):
             # The peer's device takes sums that are not finished, or has them finished before; conntrack sums up.
             send("first")
-            with _sums_in_software(network):
+            with checksums_in_software(network):
                 send("first")
                 send("conntrack+1")
         # What a host sends to a group that it is in comes back, and needs no check.
-        with _sums_in_software(network):
+        with checksums_in_software(network):
             own.setsockopt(
                 socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton(network.address)
             )

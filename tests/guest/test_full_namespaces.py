@@ -7,31 +7,20 @@ import re
 import time
 from collections.abc import Iterator
 
-import kmsg
-import module
-import parameters
 import pytest
-from conftest import Network
-from container import Container, container
-from hookmod import MODULES, counted, full_hook_point, loaded, ping, rules
-from netns import inside, run
-from pace import Limit
+
+from support import kmsg, module, parameters
+from support.container import Container, container
+from support.hook_modules import MODULES, counted, full_hook_point, loaded, ping, rules
+from support.netns import inside, run
+from support.network import Network
+from support.nft import counting_chain
+from vm.pace import Limit
 
 _FULL = errno.E2BIG
 # In the host and in a namespace that is not full, what passes the two points of each.
-_COUNTERS = "".join(
-    f"counter {hook} {{\n}}\nchain {hook} {{\ntype filter hook {hook} priority 0\n"
-    f"meta l4proto icmp counter name {hook}\n}}\n"
-    for hook in ("prerouting", "output")
-)
+_COUNTERS = "".join(counting_chain(hook, condition="meta l4proto icmp") for hook in ("prerouting", "output"))
 _PARAMETERS = "proto=icmp rate=0 format=full netns=all"
-
-
-@pytest.fixture
-def log() -> Iterator[kmsg.KernelLog]:
-    log = kmsg.KernelLog()
-    yield log
-    log.close()
 
 
 def _texts(log: kmsg.KernelLog) -> list[str]:

@@ -4,8 +4,9 @@
 import re
 
 import pytest
-from hookmod import MODULES
-from netns import run
+
+from support.hook_modules import MODULES
+from support.netns import run
 
 _NAMES = sorted(path.stem for path in (MODULES / "src").glob("*.rs"))
 

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
 import pytest
-from conftest import Network
-from hookmod import loaded, ping, rules
-from netns import inside, run
-from pace import patience
-from test_hook_verdicts import arp_is_answered, hooked_device
+
+from support import frames
+from support.hook_modules import loaded, ping, rules
+from support.hooked_device import arp_is_answered, hooked_device
+from support.netns import inside, run
+from support.network import Network, checksums_in_software
+from vm.pace import patience
 
 _TRACING = Path("/sys/kernel/tracing")
 # What the translator makes of the peer.
@@ -97,14 +98,10 @@ def test_a_packet_of_many_segments_says_how_many(network: Network) -> None:
 def translated(network: Network) -> Iterator[None]:
     """For this host the peer has another address and another port. Neither's device makes or checks sums."""
     run("ip", "neigh", "replace", _SEEN, "lladdr", frames.PEER_MAC, "dev", network.device)
-    run("ethtool", "-K", network.device, "tx", "off")
-    run("ethtool", "-K", network.peer_device, "tx", "off", netns=network.peer)
     try:
-        with loaded("translator"):
+        with checksums_in_software(network), loaded("translator"):
             yield
     finally:
-        run("ethtool", "-K", network.device, "tx", "on", "tso", "on")
-        run("ethtool", "-K", network.peer_device, "tx", "on", "tso", "on", netns=network.peer)
         run("ip", "neigh", "del", _SEEN, "dev", network.device)
 
 

@@ -15,11 +15,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Network
-from hookmod import counted, full_hook_point, loaded, ping, rules
-from netns import inside, ip, run
-from pace import Limit, patience
-from recording import wait_until
+
+from support.hook_modules import counted, full_hook_point, loaded, ping, rules
+from support.netns import inside, ip, run
+from support.network import Network
+from support.nft import counting_chain
+from support.paths import TOP
+from support.waiting import wait_until
+from vm.pace import Limit, patience
 
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 # nft has no chain at NF_ARP_FORWARD.
@@ -69,11 +72,8 @@ def counters_everywhere() -> str:
     """An nft rule set with a counter at every point of every family."""
     tables = []
     for family, hooks in POINTS.items():
-        text = ""
-        for hook in hooks:
-            device = "device hooked0" if family == "netdev" else ""
-            text += f"counter {hook} {{}}\n"
-            text += f"chain c_{hook} {{ type filter hook {hook} {device} priority -500; counter name {hook}; }}\n"
+        device = "device hooked0" if family == "netdev" else ""
+        text = "".join(counting_chain(hook, -500, device=device) for hook in hooks)
         tables.append(f"table {family} t {{ {text} }}")
     return "\n".join(tables)
 
@@ -282,7 +282,7 @@ def test_what_is_written_to_a_packet_keeps_its_checksum(network: Network) -> Non
 def priorities(folder: Path, header: str, prefix: str) -> list[tuple[str, int]]:
     """The names and numbers of an enum of C's, in its order: that of this kernel's header, as the compiler reads it."""
     # Where the module's own C found the header; what programs are given of these does not include compiler.h.
-    command = (Path(__file__).resolve().parents[2] / "bindings/.helpers.o.cmd").read_text()
+    command = (TOP / "bindings/.helpers.o.cmd").read_text()
     compiler = ["gcc", "-w", f"-I{folder}", *re.findall(r"-I\S*/uapi\b", command)]
     (folder / "linux").mkdir(exist_ok=True)
     (folder / "linux/compiler.h").touch()

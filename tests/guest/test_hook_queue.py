@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Network
-from hookmod import drop_reasons, loaded, ping, rules
-from netns import inside, ip, run
-from pace import patience
-from recording import wait_until
+
+from support.hook_modules import drop_reasons, loaded, ping, rules
+from support.netns import inside, ip, run
+from support.network import Network
+from support.waiting import wait_until
+from vm.pace import patience
 
 _ICMP, _UDP = socket.IPPROTO_ICMP, socket.IPPROTO_UDP
 # Of delayer: Linux's numbers of hook points.

@@ -6,11 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Network
-from hookmod import MODULES, loaded, ping
-from netns import ip, run
-from recording import wait_until
-from test_loading import steady_traffic
+
+from support.hook_modules import MODULES, loaded, ping
+from support.netns import ip, run
+from support.network import Network
+from support.traffic import steady_traffic
+from support.waiting import wait_until
 
 
 def _hooks() -> str:

@@ -8,8 +8,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from hookmod import loaded
-from netns import counter, ip, run
+
+from support.hook_modules import loaded
+from support.netns import counter, ip, run
 
 _FAMILIES = {socket.AF_INET: "10.82.0.2", socket.AF_INET6: "fd82::2"}
 _MARK, _NOWHERE = 42, 43

@@ -6,16 +6,16 @@ import errno
 import os
 import re
 import socket
-import struct
 from collections.abc import Iterator
 
-import frames
-import nfqueue
 import pytest
-from conftest import Network
-from hookmod import counted, drop_reasons, loaded, ping, rules
-from netns import inside, ip, run
-from pace import patience
+
+from support.hook_modules import counted, drop_reasons, loaded, ping, rules
+from support.hooked_device import arp_is_answered, hooked_device
+from support.netns import ip, run
+from support.network import Network
+from support.nfqueue import Queue, Verdict, counters
+from vm.pace import patience
 
 PORT = 8081
 
@@ -147,16 +147,16 @@ def udp_pair() -> tuple[socket.socket, socket.socket]:
 def test_queued_packets_reach_user_space_which_decides() -> None:
     run("modprobe", "nfnetlink_queue")
     sender, receiver = udp_pair()
-    queue = nfqueue.Queue(7)
+    queue = Queue(7)
     with sender, receiver, contextlib.closing(queue), loaded("queue_diverter", queue=7):
-        for text, verdict in ((b"pass", nfqueue.ACCEPT), (b"stay", nfqueue.DROP), (b"last", nfqueue.ACCEPT)):
+        for text, verdict in ((b"pass", Verdict.ACCEPT), (b"stay", Verdict.DROP), (b"last", Verdict.ACCEPT)):
             sender.send(text)
             packet, payload = queue.take()
             assert payload.endswith(text)
             queue.answer(packet, verdict)
         assert [receiver.recv(10), receiver.recv(10)] == [b"pass", b"last"]
         # port id, waiting, copy mode, copy range, dropped, dropped by user, last id, 1
-        table = nfqueue.counters(7)
+        table = counters(7)
     assert table
     assert (table[1], table[4], table[5], table[6]) == (0, 0, 0, 3)
 
@@ -175,48 +175,6 @@ def test_a_queue_that_nobody_listens_to_drops_or_is_bypassed(bypass: int) -> Non
                 receiver.recv(10)
 
 
-@contextlib.contextmanager
-def hooked_device() -> Iterator[None]:
-    """hooked0, whose peer eth0 is in the namespace `other`; both know each other's hardware address."""
-    run("ip", "netns", "add", "other")
-    run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns="other")
-    ip(
-        f"""link add hooked0 type veth peer name eth0 netns other
-        link set hooked0 address {frames.HOST_MAC} up
-        addr add 10.78.0.1/24 dev hooked0
-        neigh add 10.78.0.2 lladdr {frames.PEER_MAC} dev hooked0"""
-    )
-    ip(
-        f"""link set eth0 address {frames.PEER_MAC} up
-        addr add 10.78.0.2/24 dev eth0
-        neigh add 10.78.0.1 lladdr {frames.HOST_MAC} dev eth0""",
-        netns="other",
-    )
-    try:
-        yield
-    finally:
-        run("ip", "netns", "del", "other")
-
-
-def arp_is_answered() -> bool:
-    """Whether a request that `other` sends to hooked0 is."""
-    packet, request, reply = 0x0806, struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1), b"\0\2"
-    mac = bytes.fromhex(frames.PEER_MAC.replace(":", ""))
-    with inside("other"):
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(packet))
-    with sock:
-        sock.bind(("eth0", packet))
-        sock.settimeout(patience(1))
-        asked = mac + bytes([10, 78, 0, 2]) + bytes(6) + bytes([10, 78, 0, 1])
-        sock.send(b"\xff" * 6 + mac + struct.pack("!H", packet) + request + asked)
-        with contextlib.suppress(TimeoutError):
-            while True:
-                frame = sock.recv(100)
-                if frame[20:22] == reply:
-                    return True
-    return False
-
-
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize("answer", ["accept", "hold", "queue", "stop"])
 def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer: str) -> None:
@@ -224,7 +182,7 @@ def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer:
     number = ["accept", "hold", "queue", "stop"].index(answer)
     # What is held at ARP's hooks goes on with the next packet.
     asked = 2 if answer == "hold" else 1
-    queue = nfqueue.Queue(7)
+    queue = Queue(7)
     with hooked_device(), contextlib.closing(queue), loaded("device_user", answer=number) as module:
         assert ping("10.78.0.1", netns="other", size=57)[0] == 3
         assert [arp_is_answered() for _ in range(asked)][-1]

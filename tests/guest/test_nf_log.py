@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lines of the format nf_log, field for field those of nft's `log flags all`, for both families and at all points."""
 
-import contextlib
 import re
 import subprocess
 import time
@@ -9,15 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import frames
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping, rules
-from listeners import capturing, nflog_records
-from netns import ip, run
-from recording import wait_until
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
@@ -31,10 +22,16 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrRouting,
     PadN,
 )
-from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Raw
-from test_filters import Wire
+
+from support import frames, kmsg, parameters
+from support.hook_modules import ping, rules
+from support.listeners import capturing, nflog_records
+from support.netns import ip, ipv6_enabled, run
+from support.network import Network
+from support.waiting import wait_until
+from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
 
 # By its link-local address, or before it has one.
 _OWN = re.compile(" SRC=(fe80|0000(:0000){7} )")
@@ -63,21 +60,8 @@ def lines_of(traffic: Callable[[], None], hook: str, condition: str) -> list[str
     return [text.removeprefix("nf_tracer: ") for text in times]
 
 
-@contextlib.contextmanager
-def ipv6_at(*devices: str) -> Iterator[None]:
-    """The tests' devices have no IPv6, so that they are quiet; these have it for a while."""
-    settings = [Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6") for device in devices]
-    for setting in settings:
-        setting.write_text("0")
-    try:
-        yield
-    finally:
-        for setting in settings:
-            setting.write_text("1")
-
-
 def _packets() -> list[IPv6]:
-    base = IPv6(src="2001:db8::1", dst="ff02::1", hlim=7, tc=0xB8, fl=0x12345)
+    base = IPv6(src="2001:db8::1", dst=ALL_NODES, hlim=7, tc=0xB8, fl=0x12345)
     segment = TCP(sport=1, dport=2, seq=3, ack=4, window=5, urgptr=6, flags="SAUPEC", options=[("MSS", 1460)])
     option = PadN(optdata=b"\0\0")
     return [
@@ -94,24 +78,23 @@ def _packets() -> list[IPv6]:
         base / IPv6ExtHdrRouting(addresses=["2001:db8::4"], segleft=0) / UDP(sport=3, dport=4),
         base / IPv6ExtHdrFragment(offset=0, m=1, id=99) / UDP(sport=7, dport=8) / Raw(b"12345678"),
         base / IPv6ExtHdrFragment(offset=185, m=0, id=99) / Raw(b"f" * 16),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=51) / Raw(b"\x3b\x04" + bytes(22)),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=50) / Raw(b"\0\0\1\2" + bytes(20)),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=59),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=6) / Raw(b"short"),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=17) / Raw(b"short"),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=44) / Raw(b"short"),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=136) / UDP(sport=1, dport=2),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=51) / Raw(b"\x3b\x04" + bytes(22)),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=50) / Raw(b"\0\0\1\2" + bytes(20)),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=59),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=6) / Raw(b"short"),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=17) / Raw(b"short"),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=44) / Raw(b"short"),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=136) / UDP(sport=1, dport=2),
     ]
 
 
 def test_of_ipv6_with_all_that_can_stand_in_a_packet(network: Network, tmp_path: Path) -> None:
     packets = _packets()
-    ether = Ether(src=frames.PEER_MAC, dst="33:33:00:00:00:01")
-    wire = Wire([ether / packet for packet in packets], tmp_path, network)
-    with ipv6_at(network.device):
+    wire = Wire(to_host(packets, ALL_NODES_MAC), tmp_path, network)
+    with ipv6_enabled(network.device):
         lines = lines_of(wire.send, "prerouting", f"iif {network.device}")
     wire.close()
-    start = f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} MACDST=33:33:00:00:00:01 MACPROTO=86dd SRC=2001:"
+    start = f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} MACDST={ALL_NODES_MAC} MACPROTO=86dd SRC=2001:"
     assert sum(line.startswith(start) for line in lines) == len(packets)
     for words in (
         "ACK PSH SYN URGP=6 OPT (020405B4)",
@@ -132,7 +115,7 @@ def test_of_packets_that_a_user_sends_with_user_and_group(network: Network, hook
                     [*command, "sh", "-c", f"echo hello | nc {options} {target} 9"], check=False, capture_output=True
                 )
 
-    with ipv6_at("lo"):
+    with ipv6_enabled("lo"):
         lines = lines_of(send, hook, "")
     owner = f" UID={_USER} GID={_GROUP} "
     for start in (f"IN= OUT={network.device} SRC={network.address}", "IN= OUT=lo SRC=0000"):
@@ -145,7 +128,7 @@ def test_of_packets_that_a_user_sends_with_user_and_group(network: Network, hook
 def far(network: Network) -> Iterator[None]:
     """A namespace behind the host, which forwards to it what the peer sends."""
     forwarding = [Path(f"/proc/sys/net/{name}") for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
-    with ipv6_at(network.device):
+    with ipv6_enabled(network.device):
         ip(
             """netns add far
             link add tofar type veth peer name eth0 netns far

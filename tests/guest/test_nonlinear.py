@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import frames
-from conftest import Network
-from frames import ethernet, ipv4, tcp
-from recording import Recording
-from traffic import TransmitRing
+from support import frames
+from support.frames import ethernet, ipv4, tcp
+from support.network import Network
+from support.recording import Recording
+from support.traffic import TransmitRing
 
 _TRACING = Path("/sys/kernel/tracing")
 

@@ -5,10 +5,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import Network
-from netns import counter, ip, run
-from recording import Recording
-from traffic import iperf_server, transfer
+
+from support.netns import counter, ip, run
+from support.network import Network
+from support.recording import Recording
+from support.traffic import iperf_server, transfer
 
 _ETHERNET_FRAME = 1514
 _AMOUNT = ("-n", "6M", "-l", "512K")

@@ -13,17 +13,18 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import parameters
 import pytest
-from hookmod import counted, ping, rules
-from netns import inside, ip, run
-from pace import patience
-from recording import wait_until
 from scapy.layers.inet import IP, TCP
-from traffic import Injector, fetch, web_server
 
-_PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
+from support import frames, parameters
+from support.hook_modules import counted, ping, rules
+from support.netns import inside, ip, run
+from support.paths import TOP
+from support.traffic import Injector, fetch, web_server
+from support.waiting import wait_until
+from vm.pace import patience
+
+_PROGRAM = TOP / "scripts/packet-way"
 _CLIENT, _SERVER = "10.77.1.2", "10.77.2.2"
 _TO_CLIENT, _TO_SERVER = "10.77.1.1", "10.77.2.1"
 _INSTANCES = Path("/sys/kernel/tracing/instances")

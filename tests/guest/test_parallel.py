@@ -5,11 +5,11 @@ import os
 import threading
 from collections.abc import Callable
 
-import frames
-from conftest import Network
-from frames import ethernet, ipv4, tcp
-from recording import Recording
-from traffic import Injector, iperf_server, transfer
+from support import frames
+from support.frames import ethernet, ipv4, tcp
+from support.network import Network
+from support.recording import Recording
+from support.traffic import Injector, iperf_server, transfer
 
 _COUNT = 1500
 

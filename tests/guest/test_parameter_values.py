@@ -8,15 +8,13 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import kmsg
-import module
-import parameters
 import pytest
-from actors import attempt, user
-from netns import run
+
+from support import kmsg, module, parameters
+from support.actors import attempt, user
+from support.netns import run
 
 # No parameter takes this.
 _WRONG = "\x01\x7f"
@@ -51,13 +49,6 @@ def _names() -> list[str]:
 
 def _all() -> dict[str, str]:
     return {file.name: file.read_text() for file in parameters.FOLDER.iterdir()}
-
-
-@pytest.fixture
-def log() -> Iterator[kmsg.KernelLog]:
-    opened = kmsg.KernelLog()
-    yield opened
-    opened.close()
 
 
 def _check_line(log: kmsg.KernelLog, name: str, told: object) -> None:

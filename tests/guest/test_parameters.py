@@ -6,15 +6,14 @@ import os
 import subprocess
 import time
 
-import kmsg
-import module
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping, rules
-from netns import run
-from pace import patience
-from test_loading import steady_traffic
+
+from support import kmsg, module, parameters
+from support.hook_modules import ping, rules
+from support.netns import run
+from support.network import Network
+from support.traffic import steady_traffic
+from vm.pace import patience
 
 # How long parameters are written to under traffic, in seconds.
 _WRITING = float(os.environ.get("NF_TRACER_WRITING", "8"))

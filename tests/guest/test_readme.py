@@ -2,13 +2,12 @@
 """What the README says of the parameters, tried."""
 
 import re
-from pathlib import Path
 
-import module
-import parameters
-from netns import run
+from support import module, parameters
+from support.netns import run
+from support.paths import TOP
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = TOP / "README.md"
 
 
 def _examples() -> dict[str, str]:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import frames
-import oracle
 import pytest
-from conftest import Network
-from frames import HOST, MORE_FRAGMENTS, PROTO_TCP, ethernet, ipv4, tcp
-from recording import Recording
-from traffic import Injector
+
+from support import frames, oracle
+from support.frames import HOST, MORE_FRAGMENTS, PROTO_TCP, ethernet, ipv4, tcp
+from support.network import Network
+from support.recording import Recording
+from support.traffic import Injector
 
 _FUZZ_SEED = 2021
 _FUZZ_COUNT = 3000

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import frames
 import pytest
-from conftest import Network
-from netns import ip, run
-from recording import Recording, wait_until
-from traffic import fetch, iperf_server, transfer, web_server
+
+from support import frames
+from support.netns import ip, run
+from support.network import Network
+from support.recording import Recording
+from support.traffic import fetch, iperf_server, transfer, web_server
+from support.waiting import wait_until
 
 _LEFT, _RIGHT = "198.51.100.1", "198.51.100.2"
 

@@ -11,15 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import listeners
-import module
-import parameters
 import pytest
-from conftest import Network
-from netns import inside, run
-from test_limits import _send
-from traffic import Injector
+
+from support import frames, listeners, module, parameters
+from support.netns import inside, run
+from support.network import Network
+from support.traffic import Injector, send_datagrams
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SIOCSIFNAME = 0x8923
@@ -89,7 +86,7 @@ def dummy() -> Iterator[None]:
 
 def _send_by_each(names: list[bytes]) -> None:
     for number in range(len(names)):
-        _send(1, f"10.77.{number}.2")
+        send_datagrams(1, f"10.77.{number}.2")
 
 
 @pytest.mark.usefixtures("dummy")
@@ -168,8 +165,8 @@ def test_no_line_tells_an_address_of_the_kernel(network: Network) -> None:
         for form in ("classic", "full", "nf_log"):
             with parameters.loaded(f"proto=all hooks=all netns=all rate=0 format={form} sink=log,trace,nflog:5"):
                 with inside(network.peer):
-                    _send(3, network.address)
-                _send(3, network.peer_address)
+                    send_datagrams(3, network.address)
+                send_datagrams(3, network.peer_address)
                 with pytest.raises(OSError, match="Invalid"):
                     parameters.put("rate", "x")
     assert len(said.by_us()) > 40
@@ -180,7 +177,7 @@ def test_the_events_text_has_the_address_of_the_packet_hashed() -> None:
     options = listeners.EVENT.parents[2] / "options/hash-ptr"
     found = {}
     with parameters.loaded("proto=udp hooks=output sink=trace"), listeners.ftrace():
-        _send(1)
+        send_datagrams(1)
         for hashed in ("1", "0"):
             options.write_text(hashed)
             text = (listeners.EVENT.parents[2] / "trace").read_text()

@@ -5,14 +5,12 @@ import errno
 import os
 from pathlib import Path
 
-import kmsg
-import listeners
-import module
-import parameters
 import pytest
-from hookmod import ping
-from netns import run
-from test_security_access import PERF_SAMPLE_RAW, bound, come, perf_open
+
+from support import kmsg, listeners, module, parameters, perf
+from support.hook_modules import ping
+from support.netns import run
+from support.nflog import Listener
 
 pytestmark = pytest.mark.in_order
 
@@ -67,12 +65,13 @@ def test_a_signature_by_an_unknown_key_is_as_good_as_none(monkeypatch: pytest.Mo
 def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs() -> None:
     tracing = listeners.EVENT.parents[2]
     log = kmsg.KernelLog()
-    with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), bound(5) as group:
+    with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), Listener(5) as group:
+        group.setblocking(False)
         _LOCKDOWN.write_text("integrity")
         with listeners.ftrace():
             ping("127.0.0.1", 1)
             assert len(listeners.events(listeners.trace_pipe())) == 2
-        perf = perf_open(PERF_SAMPLE_RAW, -1)
+        open_event = perf.opener(perf.PERF_SAMPLE_RAW, -1)
         _LOCKDOWN.write_text("confidentiality")
         for file, flags in (
             (tracing / "trace_pipe", os.O_RDONLY),
@@ -82,11 +81,11 @@ def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs() -> None:
             assert _opened(file, flags) == "EPERM", file
         # These are open, and with them the event is, for perf.
         assert _opened(listeners.EVENT / "format", os.O_RDONLY) == _opened(listeners.EVENT / "id", os.O_RDONLY) == "ok"
-        assert perf() == "held"
+        assert open_event() == "held"
         parameters.put("host", "127.0.0.0/8")
         ping("127.0.0.1", 1)
         assert parameters.total("log").emitted == 4
-        assert come(group) == 4
+        assert group.discard() == 4
     assert len([text for _, text in log.read() if text.startswith("nf_tracer: source : 127.0.0.1 ")]) == 4
     log.close()
 

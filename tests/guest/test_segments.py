@@ -3,12 +3,12 @@
 
 import struct
 
-import kmsg
-import parameters
 import pytest
-from frames import PROTO_TCP, PROTO_UDP, extension, ipv4, ipv6, tcp, udp
-from listeners import events, ftrace, trace_pipe
-from tap import DEVICE, LOCAL4, LOCAL6, SOURCES4, SOURCES6, tapped
+
+from support import kmsg, parameters
+from support.frames import PROTO_TCP, PROTO_UDP, extension, ipv4, ipv6, tcp, udp
+from support.listeners import events, ftrace, trace_pipe
+from support.tap import DEVICE, LOCAL4, LOCAL6, SOURCES4, SOURCES6, tapped
 
 # From linux/virtio_net.h.
 _NEEDS_CSUM = 1

@@ -7,9 +7,9 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
-import frames
-from conftest import Network
-from recording import Recording
+from support import frames
+from support.network import Network
+from support.recording import Recording
 
 _FUZZ_SEED = 1981
 _FUZZ_COUNT = 2500

@@ -8,25 +8,23 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import kmsg
-import listeners
-import module
-import parameters
 import pytest
-from conftest import Network
-from frames import ipv4, tcp
-from hookmod import ping, rules
-from listeners import EVENT, events, ftrace, trace_pipe, tracing
-from recording import wait_until
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
-from scapy.layers.l2 import Ether
-from scapy.packet import Raw
-from test_filters import Wire
-from test_formats import _PACKETS
+from scapy.packet import Packet, Raw
 
-_V6 = {"src": "fe80::1", "dst": "ff02::1"}
+from support import frames, kmsg, listeners, module, parameters
+from support.frames import ipv4, tcp
+from support.hook_modules import ping, rules
+from support.listeners import EVENT, events, ftrace, trace_pipe, tracing
+from support.netns import ipv6_enabled
+from support.network import Network
+from support.packets import PACKETS
+from support.paths import TOP
+from support.waiting import wait_until
+from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
+
+_V6 = {"src": "fe80::1", "dst": ALL_NODES}
 _V6_PACKETS = [
     IPv6(**_V6) / TCP(sport=1, dport=2, seq=3, ack=4, flags="SEC", window=5),
     IPv6(**_V6) / ICMPv6EchoRequest(id=7, seq=8),
@@ -61,18 +59,15 @@ _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
 _ETHERNET_HEADER = 14
 _UDP_HEADER = 8
 _MARK = "0x1f2e3d4c"
-_README = Path(__file__).resolve().parents[2] / "README.md"
+_README = TOP / "README.md"
 
 
 @pytest.fixture(scope="module")
 def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    packets = [Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC) / packet for packet in _PACKETS]
-    packets += [Ether(src=frames.PEER_MAC, dst="33:33:00:00:00:01") / packet for packet in _V6_PACKETS]
+    packets = to_host(PACKETS) + to_host(_V6_PACKETS, ALL_NODES_MAC)
     made = Wire(packets, tmp_path_factory.mktemp("wire"), network)
-    device = Path(f"/proc/sys/net/ipv6/conf/{network.device}/disable_ipv6")
-    device.write_text("0")
-    yield made
-    device.write_text("1")
+    with ipv6_enabled(network.device):
+        yield made
     made.close()
 
 
@@ -84,12 +79,16 @@ def traced(network: Network) -> Iterator[None]:
         yield
 
 
-def _send(wire: Wire) -> None:
+def _send_and_wait(wire: Wire) -> None:
     """Sends them, and waits until the module has seen all, of which the kernel's own are not chosen."""
-    before = parameters.total("trace").emitted + parameters.total("trace").truncated
+
+    def chosen() -> int:
+        total = parameters.total("trace")
+        return total.emitted + total.truncated
+
+    before = chosen()
     wire.put()
-    there = lambda: parameters.total("trace").emitted + parameters.total("trace").truncated  # noqa: E731
-    wait_until(lambda: there() - before == len(_PACKETS) + len(_V6_PACKETS), "the packets arrive")
+    wait_until(lambda: chosen() - before == len(PACKETS) + len(_V6_PACKETS), "the packets arrive")
 
 
 def _by_tshark(file: Path) -> list[dict[str, str]]:
@@ -148,7 +147,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
 @pytest.mark.usefixtures("traced")
 def test_trace_pipe_has_what_tshark_sees(wire: Wire, network: Network) -> None:
     with ftrace():
-        _send(wire)
+        _send_and_wait(wire)
         text = trace_pipe()
     _check(wire.file, events(text), network)
 
@@ -157,7 +156,7 @@ def test_trace_pipe_has_what_tshark_sees(wire: Wire, network: Network) -> None:
 def test_trace_cmd_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path) -> None:
     data = str(tmp_path / "trace.dat")
     with tracing(["trace-cmd", "record", "-q", "-o", data, "-e", "nf_tracer:packet"], tmp_path / "says"):
-        _send(wire)
+        _send_and_wait(wire)
     report = subprocess.run(["trace-cmd", "report", "-i", data], check=True, capture_output=True, text=True).stdout
     _check(wire.file, events(report), network)
 
@@ -168,7 +167,7 @@ def test_perf_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path)
     with tracing(
         ["perf", "record", "-q", "-a", "-o", data, "-e", "nf_tracer:packet", "sh", "MARKER"], tmp_path / "says"
     ):
-        _send(wire)
+        _send_and_wait(wire)
     script = subprocess.run(["perf", "script", "-i", data], check=True, capture_output=True, text=True).stdout
     _check(wire.file, events(script), network)
 
@@ -178,7 +177,7 @@ def test_filters_and_histograms_take_the_fields(wire: Wire) -> None:
     with ftrace():
         # In the byte order of the packet, as for the kernel's own events of TCP.
         (EVENT / "filter").write_text("(saddr == 0x0100010a || protocol == 58) && hook == 0")
-        _send(wire)
+        _send_and_wait(wire)
         text = trace_pipe()
         (EVENT / "filter").write_text("0")
     assert {event["saddrv6"] for event in events(text)} == {"::ffff:10.1.0.1", "fe80::1"}
@@ -186,7 +185,7 @@ def test_filters_and_histograms_take_the_fields(wire: Wire) -> None:
     trigger = "hist:keys=protocol,indev:vals=len"
     (EVENT / "trigger").write_text(trigger)
     try:
-        _send(wire)
+        _send_and_wait(wire)
         histogram = (EVENT / "hist").read_text()
     finally:
         (EVENT / "trigger").write_text(f"!{trigger}")
@@ -282,13 +281,12 @@ def _merged(programs: list[str]) -> str:
     return " ".join([*(re.sub(r"END {.*}", "", each) for each in others), last])
 
 
-def _conversation() -> list[bytes]:
+def _conversation() -> list[Packet]:
     """A segment, the same again, one that follows, and two without a window."""
     ip = IP(src="10.1.0.1", dst=frames.HOST)
     segments = [(100, 64, b"once"), (100, 64, b"once"), (104, 64, b"more"), (108, 0, b""), (108, 0, b"")]
     ends = {"sport": 5, "dport": 6, "ack": 1, "flags": "A"}
-    tcp = [TCP(seq=seq, window=window, **ends) / Raw(data) for seq, window, data in segments]
-    return [Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC) / ip / segment for segment in tcp]
+    return to_host(ip / TCP(seq=seq, window=window, **ends) / Raw(data) for seq, window, data in segments)
 
 
 def test_the_examples_of_the_readme_say_what_they_promise(network: Network, tmp_path: Path) -> None:

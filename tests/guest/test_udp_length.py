@@ -7,13 +7,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from frames import HOP_BY_HOP, PROTO_UDP, fragment, ipv4, ipv6, udp, with_checksum
-from netns import inside, ip
-from tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
+
+from support import kmsg, parameters
+from support.frames import HOP_BY_HOP, PROTO_UDP, fragment, ipv4, ipv6, udp, with_checksum
+from support.netns import inside, ip
+from support.network import Network
+from support.tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
 
 _PORT = 5353
 _DATA = b"twenty bytes of data"

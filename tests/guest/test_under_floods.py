@@ -6,10 +6,9 @@ Its name puts it last: rsyslog, in another test, reads all lines that it leaves 
 
 from collections.abc import Iterator
 
-import flood
-import kmsg
-import parameters
 import pytest
+
+from support import flood, kmsg, parameters
 
 _SECONDS = 6
 # More than a million a minute. A machine that is busy with other things makes fewer.

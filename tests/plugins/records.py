@@ -23,10 +23,6 @@ _failures: dict[str, str] = {}
 _claimed: set[str] = set()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "in_order: this file's tests run in one guest, one after the other")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if _RUNNER % 2:

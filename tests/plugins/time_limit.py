@@ -8,9 +8,11 @@ import faulthandler
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from pace import Limit, slowness
+
+from vm.pace import Limit, slowness
 
 # So often a test is told to end; each time it may take as long again to clean up.
 _TIMES = 3
@@ -22,12 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "time_limit(seconds): a time limit of this test's own")
-
-
 def pytest_report_header() -> str:
     return f"time limits: {slowness():.1f} times as long as on two idle cores, and more where the machine gets slower"
+
+
+def limit_all(items: list[pytest.Item], folder: Path, seconds: float) -> None:
+    """Gives the tests below a folder this limit, unless they have one of their own."""
+    for item in items:
+        if item.path.is_relative_to(folder):
+            item.add_marker(pytest.mark.time_limit(seconds))
 
 
 class _Alarm:

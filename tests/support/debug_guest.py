@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots a debug kernel for one scene of inside.py."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from support.paths import PYTHON, TOP
+
+KERNEL = os.environ["NF_TRACER_DEBUG_KERNEL"]
+MODULES = Path(os.environ["NF_TRACER_DEBUG_MODULES"])
+# scripts/vm's, where the guest died or its kernel complained.
+GUEST_FAILED = 125
+# Of a guest, in seconds: with NF_TRACER_ROUNDS or NF_TRACER_PACKETS a test may take hours.
+TIMEOUT = 14000
+
+
+def boot(*command: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs a command in the kernel. Any report of the kernel's is an exit status of GUEST_FAILED."""
+    return subprocess.run(
+        [
+            *(TOP / "scripts/vm", "--kernel", KERNEL, "--cpus", "2", "--mem", "3G"),
+            *("--timeout", str(TIMEOUT), *options, "--", *(str(word) for word in command)),
+        ],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def python(script: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs a script of this folder in the kernel."""
+    return boot(
+        *("env", "PYTHONDONTWRITEBYTECODE=1", PYTHON, TOP / "tests/debug" / script, *arguments),
+        options=options,
+    )
+
+
+def run(
+    *scene: str, modules: Path = MODULES / "real", options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Boots the kernel for one scene of inside.py."""
+    return python("inside.py", modules, *scene, options=options)
+
+
+def console_log(done: subprocess.CompletedProcess[str]) -> Path:
+    """Where scripts/vm says that it has kept the console's log."""
+    match = re.search(r"^scripts/vm: console log: (.*)$", done.stderr, re.MULTILINE)
+    assert match, done.stderr
+    return Path(match[1])

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Programs that listen to the module's tracepoint or to an NFLOG group while a test makes traffic."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from scapy.utils import RawPcapReader
+
+from support import module
+from support.nflog import parse_record
+from support.waiting import wait_until
+from vm.pace import patience
+
+EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
+# A program takes long to start under emulation; bpftrace has a compiler to load.
+_PATIENCE = 120.0
+
+
+def holders() -> int:
+    """How many hold the module: whoever listens to its tracepoint does."""
+    return int(Path("/sys/module", module.NAME, "refcnt").read_text())
+
+
+def groups() -> dict[int, int]:
+    """The NFLOG groups that somebody listens to, and the netlink port of each listener."""
+    rows = Path("/proc/net/netfilter/nfnetlink_log").read_text().splitlines()
+    return {int(row.split()[0]): int(row.split()[1]) for row in rows}
+
+
+@contextlib.contextmanager
+def _running(command: list[str], output: Path, ready: Callable[[], object]) -> Iterator[subprocess.Popen[bytes]]:
+    """Has a program run and listen for a while; it is ended as by Ctrl-C."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: ready() or process.poll() is not None, f"{command[0]} listens", _PATIENCE)
+        assert process.poll() is None, output.read_text()
+        yield process
+        process.send_signal(signal.SIGINT)
+        process.wait(patience(_PATIENCE))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _opened() -> Iterator[str]:
+    """The files that somebody has open."""
+    for fd in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(FileNotFoundError):
+            yield str(fd.readlink())
+
+
+def _trace_cmd_records() -> bool:
+    """It switches the event on before it lets anything be recorded, and has a process for each CPU.
+
+    One that is told to end before it has come that far leaves nothing behind of what its CPU has.
+    """
+    tracing_on = EVENT.parents[2] / "tracing_on"
+    pipes = [file for file in _opened() if file.endswith("/trace_pipe_raw")]
+    on = all(switch.read_text() == "1\n" for switch in (EVENT / "enable", tracing_on))
+    return on and len(pipes) >= (os.cpu_count() or 1)
+
+
+@contextlib.contextmanager
+def tracing(command: list[str], output: Path) -> Iterator[None]:
+    """Has a program listen to the tracepoint. What it says is in the file afterwards.
+
+    MARKER in the command stands for a shell script that the program runs once it listens.
+    """
+    listens = output.with_suffix(".listens")
+    marker = output.with_suffix(".sh")
+    marker.write_text(f"touch {listens}\nexec sleep 1000\n")
+    command = [word.replace("MARKER", str(marker)) for word in command]
+    with _running(command, output, _trace_cmd_records if command[0] == "trace-cmd" else listens.exists):
+        yield
+
+
+@contextlib.contextmanager
+def capturing(command: list[str], group: int, output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Has a program listen to a group of NFLOG."""
+    with _running(command, output, lambda: group in groups()) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def ftrace() -> Iterator[None]:
+    """Has the kernel's own tracer record the event."""
+    (EVENT.parents[2] / "trace").write_text("")
+    (EVENT / "enable").write_text("1")
+    try:
+        yield
+    finally:
+        (EVENT / "enable").write_text("0")
+
+
+def trace_pipe() -> str:
+    """What the kernel's own tracer has recorded and nobody has read yet."""
+    text = b""
+    pipe = os.open(EVENT.parents[2] / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(pipe, 1 << 16):
+            text += piece
+    os.close(pipe)
+    return text.decode()
+
+
+def events(text: str) -> list[dict[str, str]]:
+    """The fields of each event, as ftrace, trace-cmd and perf all print it."""
+    lines = [line for line in text.splitlines() if re.search(r"packet: +skbaddr=", line)]
+    return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
+
+
+def nflog_records(file: Path) -> list[tuple[str, bytes]]:
+    """The prefixes and the packets that tcpdump has written to a file so far."""
+    file_header = 24
+    if not file.exists() or file.stat().st_size < file_header:
+        return []
+    return [parse_record(record) for record, _ in RawPcapReader(str(file))]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The module's parameters, and its counts, while it is loaded."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from support import kmsg, module
+
+FOLDER = Path("/sys/module", module.NAME, "parameters")
+# As linux/netfilter_ipv4.h has them.
+_PRIORITIES = {"first+1": 1 - 2**31, "raw": -300, "raw+5": -295}
+
+
+@contextlib.contextmanager
+def loaded(parameters: str) -> Iterator[None]:
+    """Has the module loaded for a while."""
+    module.load(parameters)
+    try:
+        yield
+    finally:
+        module.unload()
+
+
+def put(name: str, value: str | bytes) -> None:
+    """Writes a value by one write, as echo does. Raises OSError if it is refused."""
+    with (FOLDER / name).open("wb", buffering=0) as file:
+        # Without a line's end, what is empty would not get to the module.
+        file.write((value.encode() if isinstance(value, str) else value) + b"\n")
+
+
+def get(name: str) -> str:
+    return (FOLDER / name).read_text().removesuffix("\n")
+
+
+def hooked_in() -> list[str]:
+    """Where the module is to be hooked in by what its parameters say, in the form of module.hooks()."""
+    hooks = get("hooks").split(",")
+    families = {"ipv4": ["ip"], "ipv6": ["ip6"], "inet": ["ip", "ip6"]}[get("family")]
+    priority = get("priority")
+    number = _PRIORITIES.get(priority) or int(priority)
+    return sorted(f"{family} {hook} {number}" for family in families for hook in hooks)
+
+
+def counts(sink: str = "log") -> dict[str, kmsg.Summary]:
+    """The counts of a sink by 'hook family'. They add up, or parsing them fails."""
+    points = {}
+    for line in get("counts").splitlines():
+        # The namespaces that are left out.
+        if line.startswith("netns "):
+            continue
+        hook, family, of, _, rest = line.split(" ", 4)
+        summary = kmsg.parse_summary(rest)
+        if of == sink:
+            points[f"{hook} {family}"] = summary
+    return points
+
+
+def total(sink: str = "log") -> kmsg.Summary:
+    return kmsg.Summary(*(sum(column) for column in zip(kmsg.Summary(), *counts(sink).values(), strict=True)))
+
+
+def bpf(expression: str) -> str:
+    """What tcpdump makes of an expression, as the parameter takes it."""
+    command = ["tcpdump", "-y", "RAW", "-ddd", expression]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.replace("\n", ",")
