@@ -28,6 +28,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("src", "bindings", "scripts"):
         ignore = shutil.ignore_patterns("*.o", ".*", "*_generated.rs")
         shutil.copytree(TOP / name, copy / name, ignore=ignore)
+    prelude = Path("tests/modules/prelude.rs")
+    (copy / prelude.parent).mkdir(parents=True)
+    shutil.copy(TOP / prelude, copy / prelude)
     make(copy)
     return copy
 
@@ -36,20 +39,13 @@ PROGRAM = """\
 {docs}
 #![allow(missing_docs, dead_code, unused_imports, reason = "a test")]
 
-#[path = "{tree}/bindings/bindings.rs"]
-mod bindings;
-#[path = "{tree}/src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("{tree}/tests/modules/prelude.rs");
 
-use kernel::{{
-    prelude::*,
-    sync::{{
-        atomic::Atomic,
-        Arc,
-        Mutex, //
-    }},
+use kernel::sync::{{
+    atomic::Atomic,
+    Arc,
+    Mutex, //
 }};
-use netfilter::*;
 
 """
 # What a module's declaration has, for programs without one.
