@@ -11,7 +11,7 @@ import struct
 from functools import partial
 from pathlib import Path
 
-from commotion import working
+from churn import working
 from helpers import kasan_has_reported, load, unload
 
 from support.module import NFNL_MSG_HOOK_GET, NFNLA_HOOK_HOOKNUM, NFNLA_HOOK_MODULE_NAME

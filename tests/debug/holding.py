@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, working
+from churn import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, working
 from helpers import load, look_for_leaks, unload
 
 from support import frames

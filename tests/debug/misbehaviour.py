@@ -5,7 +5,7 @@ import errno
 import os
 from pathlib import Path
 
-from commotion import traffic
+from churn import traffic
 from helpers import kasan_has_reported, leaks, load, unload
 
 _PARAMETERS = Path("/sys/module/nf_tracer/parameters")

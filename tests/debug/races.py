@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, traffic, working
+from churn import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, traffic, working
 from dumps import change_under_lists
 from helpers import end, forked, load, look_for_leaks, try_to_unload, unload
 
