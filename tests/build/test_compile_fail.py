@@ -12,11 +12,11 @@ import pytest
 from support.build import Compile
 from support.paths import TOP
 
-PROGRAMS = sorted(Path(__file__).with_name("must_not_compile").glob("*.rs"))
+PROGRAMS = sorted(Path(__file__).with_name("compile_fail").glob("*.rs"))
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_must_not_compile(rustc: Compile, program: Path) -> None:
+def test_a_program_that_misuses_the_api_does_not_compile(rustc: Compile, program: Path) -> None:
     text = program.read_text()
     done = rustc(text)
     errors = re.findall(r"^error\[.*", done.stderr, re.MULTILINE)
