@@ -49,7 +49,7 @@ def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None
     names = ("mark", "priority", "hash", "time", "len")
     fields = "mark=skb->mark priority=skb->priority hash=skb->hash time=skb->tstamp len=skb->len rest=skb->data_len"
     fields += " summed=skb->ip_summed protocol=skb->protocol hook=state->hook netns=state->net->ns.inum"
-    with loaded("witness") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    with loaded("dump_meta") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         # So that what comes in is stamped.
         sender.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 1)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 77)
@@ -87,7 +87,7 @@ def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None
 
 
 def test_a_packet_of_many_segments_says_how_many(network: Network) -> None:
-    with loaded("witness") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    with loaded("dump_meta") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 500)
         sender.sendto(b"x" * 1800, (network.peer_address, 9))
         (line,) = [line for line in module.lines() if "output" in line]

@@ -219,7 +219,7 @@ SO_COOKIE = 57
 
 def test_metadata_is_what_the_sender_and_the_kernel_say(network: Network) -> None:
     with (
-        loaded("witness") as module,
+        loaded("dump_meta") as module,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
         sender.bind((network.address, 0))
@@ -244,7 +244,7 @@ def test_metadata_is_what_the_sender_and_the_kernel_say(network: Network) -> Non
 
 
 def test_the_owner_is_the_user_who_sends(network: Network) -> None:
-    with loaded("witness") as module:
+    with loaded("dump_meta") as module:
         os.seteuid(1234)
         try:
             sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -257,7 +257,7 @@ def test_the_owner_is_the_user_who_sends(network: Network) -> None:
 
 
 def test_handlers_run_in_the_order_of_their_priorities_and_see_each_other(network: Network) -> None:
-    with loaded("mark_setter", mark=42), loaded("witness") as module:
+    with loaded("mark_setter", mark=42), loaded("dump_meta") as module:
         with inside(network.peer), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"x", (network.address, 9))
         time.sleep(0.2)

@@ -7,27 +7,27 @@
 include!("../prelude.rs");
 
 module_netfilter_hooks! {
-    type: Witness,
-    name: "witness",
+    type: DumpMeta,
+    name: "dump_meta",
     authors: ["The nf_tracer authors"],
     description: "Says all that can be read of UDP packets",
     license: "GPL",
 }
 
-struct Teller;
+struct Dumper;
 
-impl Handler for Teller {
+impl Handler for Dumper {
     fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         if packet.copy(PROTOCOL) == Some([17]) {
-            tell(&packet, state);
+            dump(&packet, state);
         }
         packet.accept()
     }
 }
 
-fn tell(packet: &Packet<'_>, state: &State<'_>) {
+fn dump(packet: &Packet<'_>, state: &State<'_>) {
     let device = |device: Option<DeviceRef<'_>>| match device {
         Some(device) => (device.name(), device.index()),
         None => (DeviceName::default(), 0),
@@ -71,16 +71,16 @@ fn tell(packet: &Packet<'_>, state: &State<'_>) {
     );
 }
 
-struct Witness;
+struct DumpMeta;
 
-impl HookModule for Witness {
+impl HookModule for DumpMeta {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [Point; 2] = [
             Point::ipv4(InetHook::PreRouting, Priority::CONNTRACK.offset(1)),
             Point::ipv4(InetHook::LocalOut, Priority::LAST),
         ];
 
-        hooks.register(Net::init(), &POINTS, Ok(Teller))?;
+        hooks.register(Net::init(), &POINTS, Ok(Dumper))?;
         Ok(Self)
     }
 }
