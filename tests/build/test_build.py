@@ -10,13 +10,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from support.build import make
 
 KDIR = Path(os.environ["KDIR"])
 
 
 def steps(output: str) -> set[str]:
-    """Give the files that kbuild's short lines say it has made, such as 'CC [M]  x.o'."""
+    """Returns the files that kbuild's short lines say it has made, such as 'CC [M]  x.o'."""
     return set(re.findall(r"^  [A-Z]+(?: \[M\])? +(\S+)$", output, re.MULTILINE))
 
 
@@ -27,25 +29,25 @@ def test_nothing_is_rebuilt_when_nothing_changed(tree: Path) -> None:
     assert steps(make(tree)) == set()
 
 
-def test_touching_a_rust_file_rebuilds_the_crate_only(tree: Path) -> None:
-    (tree / "src/netfilter/point.rs").touch()
-    assert steps(make(tree)) == {"src/nf_tracer.o"} | LINK
-    # That goes by what rustc says that it has read, which is all that there is.
+@pytest.mark.parametrize(
+    ("file", "made"),
+    [
+        ("src/netfilter/point.rs", {"src/nf_tracer.o"}),
+        ("bindings/helpers.c", {"bindings/helpers.o"}),
+        ("bindings/helpers.h", {"bindings/bindings_generated.rs", "src/nf_tracer.o", "bindings/helpers.o"}),
+    ],
+)
+def test_a_changed_file_rebuilds_what_is_made_of_it_and_no_more(tree: Path, file: str, made: set[str]) -> None:
+    (tree / file).touch()
+    assert steps(make(tree)) == made | LINK
+
+
+def test_the_crate_depends_on_every_rust_file(tree: Path) -> None:
+    # By what rustc says that it has read, which is all that there is.
     read = {(tree / word).resolve() for word in (tree / "src/.nf_tracer.o.cmd").read_text().split()}
     files = {path.resolve() for folder in ("src", "bindings") for path in (tree / folder).rglob("*.rs")}
     assert len(files) > 20
     assert files - read == set()
-
-
-def test_touching_a_c_file_rebuilds_that_object_only(tree: Path) -> None:
-    (tree / "bindings/helpers.c").touch()
-    assert steps(make(tree)) == {"bindings/helpers.o"} | LINK
-
-
-def test_touching_a_header_rebuilds_bindings_and_all_that_use_them(tree: Path) -> None:
-    (tree / "bindings/helpers.h").touch()
-    made = {"bindings/bindings_generated.rs", "src/nf_tracer.o", "bindings/helpers.o"}
-    assert steps(make(tree)) == made | LINK
 
 
 def test_another_bindgen_parameter_makes_new_bindings(tree: Path) -> None:

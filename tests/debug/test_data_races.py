@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from support.debug_guest import GUEST_FAILED, MODULES, boot, run
+from support.debug_guest import GUEST_FAILED, MODULES, boot, succeed
 
 ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "12"))
 
@@ -23,15 +23,13 @@ def check(said: str, figures: str) -> None:
 
 
 def test_no_data_race_between_packets() -> None:
-    done = run("share", str(ROUNDS * 5))
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    check(done.stdout, r"\d+ packets seen")
+    printed = succeed("share", str(ROUNDS * 5))
+    check(printed, r"\d+ packets seen")
 
 
 def test_no_data_race_in_loads_unloads_and_all_that_uses_the_module() -> None:
-    done = run("race", str(ROUNDS))
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    check(done.stdout, r"\d+ loads and unloads in \d+ s, \d+ packets seen")
+    printed = succeed("race", str(ROUNDS))
+    check(printed, r"\d+ loads and unloads in \d+ s, \d+ packets seen")
 
 
 @pytest.mark.parametrize("function", ["add_in_c", "racer_add_in_rust"])

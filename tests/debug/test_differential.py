@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from support.debug_guest import MODULES, run
+from support.debug_guest import MODULES, succeed
 from support.paths import PYTHON
 
 # By default as many as take a minute.
@@ -18,11 +18,10 @@ DIFFERENT = min(DATAGRAMS, 100_000)
 def test_conditions_choose_what_nft_matches_and_sockets_get() -> None:
     file = MODULES / "datagrams"
     subprocess.run([PYTHON, "-m", "support.differential_packets", str(DIFFERENT), SEED, file], check=True)
-    done = run("differ", str(file), str(DATAGRAMS), SEED)
     # What differs is said with its bytes, and with the conditions.
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    match = re.search(r"^differential: chosen (\d+), matched (\d+), delivered (\d+)$", done.stdout, re.MULTILINE)
-    assert match, done.stdout[-2000:]
+    printed = succeed("differ", str(file), str(DATAGRAMS), SEED)
+    match = re.search(r"^differential: chosen (\d+), matched (\d+), delivered (\d+)$", printed, re.MULTILINE)
+    assert match, printed[-2000:]
     print(f"{DATAGRAMS} datagrams, seed {SEED}: {match[0]}")
     chosen, matched, delivered = (int(number) for number in match.groups())
     assert matched > DATAGRAMS // 10

@@ -2,7 +2,6 @@
 """The full lines of IPv6, of fragments and of TCP's options, field for field against tshark's reading."""
 
 import re
-import subprocess
 import time
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from scapy.packet import Packet, Raw
 from support import frames, kmsg, parameters
 from support.netns import ipv6_enabled
 from support.network import Network
+from support.tshark import read_fields, without
 from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
 
 # tshark's field for each key of ours, of all packets in which either has it.
@@ -56,16 +56,9 @@ _NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
 
 def _tshark(file: Path, fields: list[str]) -> list[dict[str, list[str]]]:
     """All values of some fields, for each packet."""
-    command = ["tshark", "-r", str(file), "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=;"]
-    for preference in ("tcp.relative_sequence_numbers", "ip.defragment", "ipv6.defragment"):
-        command += ["-o", f"{preference}:FALSE"]
-    for field in fields:
-        command += ["-e", field]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [
-        {name: value.split(";") if value else [] for name, value in zip(fields, row.split("\t"), strict=True)}
-        for row in rows
-    ]
+    preferences = without("tcp.relative_sequence_numbers", "ip.defragment", "ipv6.defragment")
+    rows = read_fields(file, fields, *preferences, occurrences="a")
+    return [{name: value.split(";") if value else [] for name, value in row.items()} for row in rows]
 
 
 def _mac_of(packet: Packet) -> str:

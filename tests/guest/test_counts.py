@@ -121,8 +121,9 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
 
 
 @pytest.mark.usefixtures("accounting")
-def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(
+    network: Network, log: kmsg.KernelLog
+) -> None:
     with rules(_ALL_TRACKED), parameters.loaded("family=inet proto=all rate=0 format=full hooks=prerouting,output"):
         run("conntrack", "-F")
         with web_server(network.peer_address, network.peer) as url:
@@ -150,7 +151,6 @@ def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(n
             continue
         packets[name, way] += 1
         octets[name, way] += int(fields["len"])
-    log.close()
     expected_packets: Counter[tuple[str, str]] = Counter()
     expected_octets: Counter[tuple[str, str]] = Counter()
     for line in listed.splitlines():
@@ -168,9 +168,10 @@ def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(n
 
 
 @pytest.mark.parametrize("limit", ["rate=1 burst=1", "rate=0"])
-def test_what_makes_no_sense_counts_as_such_whether_somebody_takes_it_or_not(limit: str, network: Network) -> None:
+def test_what_makes_no_sense_counts_as_such_whether_somebody_takes_it_or_not(
+    limit: str, network: Network, log: kmsg.KernelLog
+) -> None:
     segments = tcp(), tcp()[:16], tcp(doff=4)
-    log = kmsg.KernelLog()
     with (
         parameters.loaded(f"hooks=output sink=log,trace {limit}"),
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw,
@@ -179,7 +180,6 @@ def test_what_makes_no_sense_counts_as_such_whether_somebody_takes_it_or_not(lim
             raw.sendto(ipv4(segment, network.address, network.peer_address), (network.peer_address, 0))
         lines, trace = parameters.total("log"), parameters.total("trace")
     printed = sum(f" | dest : {network.peer_address}:" in text for _, text in log.read())
-    log.close()
     assert trace == kmsg.Summary(seen=300, truncated=100, invalid=100, lost=100)
     assert (lines.seen, lines.truncated, lines.invalid) == (300, 100, 100)
     # What is invalid has a classic line, which nothing counts but the limit; what is truncated has none.

@@ -19,6 +19,7 @@ from support.listeners import events, ftrace, trace_pipe
 from support.netns import inside, ip, run
 from support.network import Network, checksums_in_software
 from support.packets import PACKETS
+from support.tshark import read_fields, without
 from support.wire import Wire, to_host
 
 
@@ -53,18 +54,14 @@ def test_the_full_line_has_what_tshark_sees(network: Network, tmp_path: Path) ->
     wire = _wire(network, tmp_path)
     ports = ("tcp.srcport", "udp.srcport", "sctp.srcport", "tcp.dstport", "udp.dstport", "sctp.dstport")
     names = [name for name in fields.values() if not name.startswith("_")]
-    command = ["tshark", "-r", str(wire.file), "-o", "tcp.relative_sequence_numbers:FALSE", "-o", "ip.defragment:FALSE"]
-    command += ["-T", "fields", "-E", "occurrence=f"]
-    for name in (*names, *ports):
-        command += ["-e", name]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    preferences = without("tcp.relative_sequence_numbers", "ip.defragment")
+    rows = read_fields(wire.file, (*names, *ports), *preferences)
     with parameters.loaded(f"proto=all rate=0 hooks=prerouting format=full iface={network.device}"):
         lines = _lines(wire)
     wire.close()
     assert len(lines) == len(rows) == len(PACKETS)
-    for line, row, packet in zip(lines, rows, PACKETS, strict=True):
+    for line, theirs, packet in zip(lines, rows, PACKETS, strict=True):
         ours = dict(re.findall(r"(\w+)=(\S*)", line))
-        theirs = dict(zip((*names, *ports), row.split("\t"), strict=True))
         for key, name in fields.items():
             if name.startswith("_"):
                 end = "src" if key == "sport" else "dst"
@@ -157,13 +154,11 @@ def test_nf_log_says_nothing_of_other_namespaces_unless_the_kernel_is_told_to(ne
             assert now.seen - before.seen == 4
 
 
-def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_fields_of_the_socket_and_of_offload_are_there(network: Network, log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=udp rate=0 hooks=output format=full"):
         command = ["setpriv", "--reuid", "1234", "sh", "-c", f"echo hello | nc -u -q0 {network.peer_address} 9"]
         subprocess.run(command, check=True)
     lines = [text for _, text in log.read() if "hook=output" in text]
-    log.close()
     assert re.search(
         rf"hook=output family=ipv4 out={network.device} netns=\d+ mark=0x0 uid=1234 len=34 .*"
         " csum_state=partial payload=6",
@@ -171,8 +166,7 @@ def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None
     )
 
 
-def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners() -> None:
-    log = kmsg.KernelLog()
+def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners(log: kmsg.KernelLog) -> None:
     with parameters.loaded("rate=0 hooks=output format=full port=7100"):
         os.seteuid(1234)
         try:
@@ -182,26 +176,23 @@ def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners() -> None
         with server, socket.create_connection(("127.0.0.1", 7100)):
             pass
     found = [re.search(r" uid=(\d+) .* sport=(\d+) .* flags=(\S+) ", text) for _, text in log.read() if "hook=" in text]
-    log.close()
     # The answer is sent before there is a socket of the connection: by a request of the listener's.
     answers = [match.groups() for match in found if match and match[3] == "SYN,ACK"]
     assert answers == [("1234", "7100", "SYN,ACK")]
 
 
-def test_what_the_kernel_sends_itself_has_no_owner(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_what_the_kernel_sends_itself_has_no_owner(network: Network, log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=all rate=0 hooks=output format=full"):
         assert ping(network.address, count=1, netns=network.peer)[0] == 1
         with inside(network.peer), socket.socket() as client:
             assert client.connect_ex((network.address, 9)) == errno.ECONNREFUSED
     lines = [text for _, text in log.read() if "hook=output" in text]
-    log.close()
     for words in ("type=echo-reply ", " flags=RST,ACK "):
         (line,) = [line for line in lines if words in line]
         assert " uid=" not in line
 
 
-def test_what_a_tunnel_wraps_is_still_its_senders(network: Network) -> None:
+def test_what_a_tunnel_wraps_is_still_its_senders(network: Network, log: kmsg.KernelLog) -> None:
     ip(
         f"""link add tunnel type vxlan id 7 remote {network.peer_address} local {network.address} dstport 4789
         addr add 10.79.0.1/24 dev tunnel
@@ -209,7 +200,6 @@ def test_what_a_tunnel_wraps_is_still_its_senders(network: Network) -> None:
         neigh add 10.79.0.2 lladdr {frames.PEER_MAC} dev tunnel nud permanent"""
     )
     chain = "type filter hook output priority 0; udp dport 4789 meta skuid 1234 counter name outer"
-    log = kmsg.KernelLog()
     try:
         with (
             rules(f"table ip t {{ counter outer {{ }}; chain c {{ {chain}; }}; }}"),
@@ -221,7 +211,6 @@ def test_what_a_tunnel_wraps_is_still_its_senders(network: Network) -> None:
     finally:
         ip("link del tunnel")
     found = [re.search(r" uid=(\d+) .* dport=(\d+) ", text) for _, text in log.read() if "hook=output" in text]
-    log.close()
     assert [match and match.groups() for match in found] == [("1234", "9"), ("1234", "4789")]
 
 

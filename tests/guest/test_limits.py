@@ -22,8 +22,7 @@ _NAMESPACES = 300
 
 
 @pytest.mark.parametrize(("form", "mark"), [("classic", " | udp | "), ("nf_log", " PROTO=UDP ")])
-def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str) -> None:
-    log = kmsg.KernelLog()
+def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str, log: kmsg.KernelLog) -> None:
     with parameters.loaded(f"proto=udp hooks=output rate=10 burst=50 format={form}"):
         start = time.monotonic()
         while time.monotonic() < start + patience(3):
@@ -31,7 +30,6 @@ def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str) -
         took = time.monotonic() - start
         counts = parameters.counts()["output ipv4"]
     records = log.read()
-    log.close()
     lines = [text for _, text in records if mark in text]
     told = kmsg.suppressed(records)
     assert 50 + 10 * (took - 1) <= len(lines) <= 50 + 10 * (took + 1)
@@ -42,8 +40,7 @@ def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str) -
     assert sum(told) == counts.suppressed
 
 
-def test_after_a_burst_all_suppressed_lines_are_told_of_though_nothing_follows() -> None:
-    log = kmsg.KernelLog()
+def test_after_a_burst_all_suppressed_lines_are_told_of_though_nothing_follows(log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=udp hooks=output rate=1 burst=1"):
         for number in (2000, 1):
             # Long enough that there is a token again, for the first packet.
@@ -59,7 +56,6 @@ def test_after_a_burst_all_suppressed_lines_are_told_of_though_nothing_follows()
                 told += kmsg.suppressed(log.read())
             assert sum(told) == suppressed
             assert number > 1 or told == [1]
-    log.close()
 
 
 def test_a_rate_that_is_raised_holds_at_once() -> None:
@@ -103,8 +99,7 @@ def test_the_burst_follows_the_rate_unless_it_is_given() -> None:
             assert parameters.get("burst") == burst, (name, value)
 
 
-def test_a_flood_in_a_namespace_suppresses_no_line_of_the_hosts(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_a_flood_in_a_namespace_suppresses_no_line_of_the_hosts(network: Network, log: kmsg.KernelLog) -> None:
     host = Path("/proc/thread-self/ns/net").stat().st_ino
     with parameters.loaded("proto=udp dst=127.0.0.1 hooks=output rate=1 burst=10 netns=all format=full"):
         with inside(network.peer):
@@ -113,7 +108,6 @@ def test_a_flood_in_a_namespace_suppresses_no_line_of_the_hosts(network: Network
         send_datagrams(5)
         suppressed = parameters.counts()["output ipv4"].suppressed
     lines = [text for _, text in log.read() if "hook=output" in text]
-    log.close()
     assert suppressed > 500
     assert len([text for text in lines if f" netns={host} " in text]) == 5
     # In containers there is a limit, too.
@@ -134,8 +128,7 @@ def test_the_counts_are_those_of_nft_whatever_becomes_of_the_packets() -> None:
     assert all(counts[f"{hook} ipv4"].not_matched > 0 for hook in hooks)
 
 
-def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network, log: kmsg.KernelLog) -> None:
     inodes = set()
     with parameters.loaded("proto=udp hooks=output rate=0 netns=all format=full"):
         for number in range(_NAMESPACES):
@@ -152,7 +145,6 @@ def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network)
     for _, text in log.read():
         if match := re.search(r"hook=output .*netns=(\d+) .*dst=127.0.0.1 ", text):
             found[int(match[1])] = found.get(int(match[1]), 0) + 1
-    log.close()
     sent = sum(number % 5 + 1 for number in range(_NAMESPACES)) + 7
     assert emitted == sum(found.values()) == sent
     # A number may be used again by a later namespace.

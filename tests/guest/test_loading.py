@@ -24,8 +24,7 @@ def _mark(text: str) -> None:
         file.write(f"<6>test: {text}\n")
 
 
-def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network, log: kmsg.KernelLog) -> None:
     with steady_traffic(network):
         for _ in range(_ROUNDS):
             log.read()
@@ -45,7 +44,6 @@ def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network) -
             late, _ = kmsg.split_records(records[last:])
             assert not late, "lines after the module was unloaded"
     assert not kmsg.complaints(log.read())
-    log.close()
 
 
 def test_its_hooks_are_the_first_at_both_points_while_it_is_loaded() -> None:

@@ -19,6 +19,7 @@ from support.network import Network
 from support.nflog import parse_record
 from support.packets import PACKETS
 from support.traffic import send_datagrams
+from support.tshark import read_fields
 from support.waiting import wait_until
 from support.wire import Wire, to_host
 
@@ -62,9 +63,8 @@ def test_dumpcap_and_tshark_read_them(wire: Wire, sent: list[bytes], tmp_path: P
         wire.put()
         time.sleep(2.5)
     assert [parse_record(record)[1] for record, _ in RawPcapNgReader(str(file))] == sent
-    command = ["tshark", "-r", str(file), "-T", "fields", "-E", "occurrence=f", "-e", "nflog.prefix", "-e", "ip.src"]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    assert rows == [f"{_PREROUTING}\t{packet.src}" for packet in PACKETS]
+    rows = read_fields(file, ["nflog.prefix", "ip.src"])
+    assert rows == [{"nflog.prefix": _PREROUTING, "ip.src": packet.src} for packet in PACKETS]
 
 
 @pytest.mark.usefixtures("to_nflog")
@@ -124,11 +124,10 @@ def test_the_prefix_names_every_hook(tmp_path: Path) -> None:
     assert [prefix for prefix, _ in nflog_records(file)] == [f"nf_tracer: {hook}" for hook in hooks] * 2
 
 
-def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays() -> None:
+def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays(log: kmsg.KernelLog) -> None:
     modprobe = Path("/proc/sys/kernel/modprobe")
     helper = modprobe.read_text()
     subprocess.run(["rmmod", "nfnetlink_log"], check=False, stderr=subprocess.DEVNULL)
-    log = kmsg.KernelLog()
     modprobe.write_text("/bin/false")
     try:
         with parameters.loaded("proto=udp hooks=output"):
@@ -140,7 +139,6 @@ def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays() ->
     finally:
         modprobe.write_text(helper)
     said = [text for _, text in log.read() if " sink: " in text]
-    log.close()
     assert said[0] == "nf_tracer: sink: nflog: this kernel has no nfnetlink_log", said
 
 

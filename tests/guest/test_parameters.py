@@ -173,8 +173,7 @@ def test_what_is_bad_is_refused_whole_in_one_line_that_says_why() -> None:
         log.close()
 
 
-def test_a_likely_slip_is_answered_with_what_was_meant() -> None:
-    log = kmsg.KernelLog()
+def test_a_likely_slip_is_answered_with_what_was_meant(log: kmsg.KernelLog) -> None:
     with parameters.loaded(""):
         for name, value, words in _SLIPS:
             log.read()
@@ -182,11 +181,9 @@ def test_a_likely_slip_is_answered_with_what_was_meant() -> None:
                 parameters.put(name, value)
             (said,) = (text for _, text in log.read() if text.startswith(f"nf_tracer: {name}: '"))
             assert words in said, (name, value, said)
-    log.close()
 
 
-def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last() -> None:
-    log = kmsg.KernelLog()
+def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last(log: kmsg.KernelLog) -> None:
 
     def noted() -> list[str]:
         return [text.removeprefix("nf_tracer: ")[:12] for level, text in log.read() if level == 5]
@@ -208,15 +205,12 @@ def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last() -
             assert noted() == notes, (name, value)
     with parameters.loaded("proto=icmp"):
         assert noted() == []
-    log.close()
 
 
-def test_what_is_no_parameter_is_ignored_by_the_kernel_with_a_line() -> None:
-    log = kmsg.KernelLog()
+def test_what_is_no_parameter_is_ignored_by_the_kernel_with_a_line(log: kmsg.KernelLog) -> None:
     with parameters.loaded("hook=forward"):
         assert parameters.get("hooks") == _DEFAULTS["hooks"]
     assert "nf_tracer: unknown parameter 'hook' ignored" in [text for _, text in log.read()]
-    log.close()
 
 
 def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:

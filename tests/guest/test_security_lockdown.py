@@ -62,9 +62,8 @@ def test_a_signature_by_an_unknown_key_is_as_good_as_none(monkeypatch: pytest.Mo
         assert Path("/sys/module/nf_tracer/taint").read_text() == "OE\n"
 
 
-def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs() -> None:
+def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs(log: kmsg.KernelLog) -> None:
     tracing = listeners.EVENT.parents[2]
-    log = kmsg.KernelLog()
     with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), Listener(5) as group:
         group.setblocking(False)
         _LOCKDOWN.write_text("integrity")
@@ -87,7 +86,6 @@ def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs() -> None:
         assert parameters.total("log").emitted == 4
         assert group.discard() == 4
     assert len([text for _, text in log.read() if text.startswith("nf_tracer: source : 127.0.0.1 ")]) == 4
-    log.close()
 
 
 def test_then_it_is_not_loaded_any_more(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:

@@ -21,6 +21,7 @@ from support.netns import ipv6_enabled
 from support.network import Network
 from support.packets import PACKETS
 from support.paths import TOP
+from support.tshark import read_fields, without
 from support.waiting import wait_until
 from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
 
@@ -92,17 +93,13 @@ def _send_and_wait(wire: Wire) -> None:
 
 
 def _by_tshark(file: Path) -> list[dict[str, str]]:
-    options = ["-o", "tcp.relative_sequence_numbers:FALSE", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"]
+    preferences = without("tcp.relative_sequence_numbers", "ip.defragment", "ipv6.defragment")
     names = [name for alternatives in _FIELDS.values() for name in alternatives]
-    fields = [argument for name in names for argument in ("-e", name)]
-    command = ["tshark", "-r", str(file), *options, "-T", "fields", "-E", "occurrence=f", *fields]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     found = []
-    for row in rows:
-        values = dict(zip(names, row.split("\t"), strict=True))
+    for values in read_fields(file, names, *preferences):
         if values["icmp.type"] == "3":
             # What the error quotes has ports, too.
-            values |= {name: "" for name in values if name.startswith(("tcp.", "udp."))}
+            values.update({name: "" for name in values if name.startswith(("tcp.", "udp."))})
         found.append({key: next(filter(None, map(values.get, names)), "") for key, names in _FIELDS.items()})
     return found
 
@@ -220,8 +217,7 @@ def test_what_makes_no_sense_is_marked(network: Network) -> None:
     assert len({event["sport"] for event in found}) == 1
 
 
-def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_rate() -> None:
-    log = kmsg.KernelLog()
+def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_rate(log: kmsg.KernelLog) -> None:
     with parameters.loaded("sink=log,trace proto=icmp hooks=output rate=1 burst=1"):
         ping("127.0.0.1", count=5)
         assert parameters.total("trace") == kmsg.Summary(seen=10, lost=10)
@@ -237,7 +233,6 @@ def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_r
         assert parameters.total("trace").seen == 22
         assert parameters.total("log").seen == 24
     printed = [text for _, text in log.read() if "| icmp |" in text]
-    log.close()
     assert lines.suppressed > 10
     assert len(printed) == lines.emitted == 20 - lines.suppressed
 
@@ -317,8 +312,9 @@ def test_the_examples_of_the_readme_say_what_they_promise(network: Network, tmp_
     assert {event["window"] for event in found} == {"0"}
 
 
-def test_a_module_that_is_loaded_by_force_refuses_the_sink_whose_event_the_kernel_has_not_made() -> None:
-    log = kmsg.KernelLog()
+def test_a_module_that_is_loaded_by_force_refuses_the_sink_whose_event_the_kernel_has_not_made(
+    log: kmsg.KernelLog,
+) -> None:
     refused = "nf_tracer: sink: trace: the kernel has not made the event, "
     with pytest.raises(OSError, match="Operation not supported"):
         module.load("sink=log,trace", module.BY_FORCE)
@@ -337,4 +333,3 @@ def test_a_module_that_is_loaded_by_force_refuses_the_sink_whose_event_the_kerne
         assert parameters.total().emitted > 0
     finally:
         module.unload()
-    log.close()

@@ -29,8 +29,9 @@ def without() -> flood.Flood:
     return flood.flood(_SECONDS, _PACKETS)
 
 
-def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(without: flood.Flood) -> None:
-    log = kmsg.KernelLog()
+def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(
+    without: flood.Flood, log: kmsg.KernelLog
+) -> None:
     with parameters.loaded("proto=udp hooks=prerouting"):
         before = flood.memory()
         done = flood.flood(_SECONDS, _PACKETS)
@@ -38,7 +39,6 @@ def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(
         total = flood.check_counts(done, "log")
     records = log.read()
     texts = [text for _, text in records]
-    log.close()
     print(without, done, total, before, after, sep="\n")
     assert done.sent > _LEAST
     assert total.emitted <= _BURST + _RATE * (done.took + 1)

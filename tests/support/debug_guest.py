@@ -45,6 +45,13 @@ def run(
     return python("inside.py", modules, *scene, options=options)
 
 
+def succeed(*scene: str, modules: Path = MODULES / "real", options: tuple[str, ...] = ()) -> str:
+    """Boots the kernel for one scene that has to end well; returns what it prints."""
+    done = run(*scene, modules=modules, options=options)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
 def console_log(done: subprocess.CompletedProcess[str]) -> Path:
     """Where scripts/vm says that it has kept the console's log."""
     match = re.search(r"^scripts/vm: console log: (.*)$", done.stderr, re.MULTILINE)

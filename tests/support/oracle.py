@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """What should have been printed, by tshark's decoding of what it captured."""
 
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 from support.kmsg import Fragment, Line, Summary
+from support.tshark import read_fields
 
 # @ gives the bytes: tshark shows a total length of 0 as the length that it takes the packet for.
 _FIELDS = [
@@ -82,12 +82,7 @@ class Packet(NamedTuple):
 
 
 def decode(capture: Path) -> list[Packet]:
-    command = ["tshark", "-r", str(capture), *_PREFERENCES, "-T", "fields", "-E", "occurrence=f"]
-    for field in _FIELDS:
-        command += ["-e", field]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    rows = (line.split("\t") for line in done.stdout.splitlines())
+    rows = [list(row.values()) for row in read_fields(capture, _FIELDS, *_PREFERENCES)]
     packets = [_packet(row) for row in rows if int(row[5] or "0", 16) == 0x0800]
     # What tshark does not read on in: headers that contradict themselves or are cut.
     odd = {packet.frame for packet in packets if packet.protocol is None or packet.has_fragment_line()}
