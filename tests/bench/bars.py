@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What nf_tracer is to keep to, as ratios within one run."""
+"""The bars that nf_tracer is held to, as ratios within one run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,13 +56,13 @@ SECONDS_A_HUNDRED_NAMESPACES = 0.1
 
 
 def profiled(results: dict) -> list[str]:
-    """The rows whose packets are followed: those that keep to themselves, and those that miss a bar."""
+    """Returns the rows to follow: those that must write no shared memory, and those that miss a bar."""
     missed = [bar.row for bar in check(results) if bar.row and not bar.is_met]
     return list(dict.fromkeys([*WRITES_NOTHING_SHARED, *missed]))
 
 
 def check(results: dict) -> Iterator[Bar]:
-    """Those that the results have figures for."""
+    """Yields the bars that the results have figures for."""
     instructions, native = results.get("instructions", {}), results.get("native", {})
     if MISS in instructions:
         yield Bar(MISS, instructions[MISS][0], MISS_INSTRUCTIONS, "instructions", MISS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A BPF program of type netfilter on the hook: the two system calls of libbpf that it takes."""
+"""Attaches a BPF program of type netfilter, by the two bpf(2) commands that libbpf uses."""
 
 import contextlib
 import ctypes

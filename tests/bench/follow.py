@@ -29,7 +29,7 @@ def register(name: str) -> int:
 
 
 def written(instruction: str, next_address: int) -> str | int | None:
-    """Where an instruction is about to write: an address, or the name of the segment that is each CPU's own."""
+    """Returns where an instruction is about to write: an address, or the segment of per-CPU memory."""
     if STRING.match(instruction):
         return register("rdi")
     if PUSH.match(instruction):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a packet that nobody wants costs with more and more to compare it with, and in more and more namespaces."""
+"""Measures a packet that no filter wants, for growing filters and growing numbers of namespaces."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ def rules(prefixes: Iterable[str]) -> str:
 
 
 def measure(options: Options) -> dict[str, dict[int, float]]:
-    """The curves, each as a time for each number."""
+    """Returns the curves, each as a time for each number."""
     prefixes = PREFIXES.split(",")
 
     def cost(row: Row) -> float:

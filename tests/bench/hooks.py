@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts on the hook what a row says, for a while."""
+"""Attaches to the hook what a row says."""
 
 import contextlib
 import re
@@ -70,7 +70,7 @@ def iptables(rule: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def program(*command: str) -> Iterator[None]:
-    """A program that listens; it has said a line when it does."""
+    """Runs a program that prints a line once it listens."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         if process.stdout:
             process.stdout.readline()
@@ -93,7 +93,7 @@ def nft_monitor() -> Iterator[None]:
 
 
 def listens_to_nftrace() -> bool:
-    """Whether a socket is in netlink's group NFNLGRP_NFTRACE."""
+    """Returns whether a socket is in netlink's group NFNLGRP_NFTRACE."""
     netfilter, nftrace = "12", 1 << 8
     lines = [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
     return any(line[1] == netfilter and int(line[3], 16) & nftrace for line in lines)
@@ -101,7 +101,7 @@ def listens_to_nftrace() -> bool:
 
 @contextlib.contextmanager
 def event(name: str) -> Iterator[None]:
-    """A tracepoint whose events go to the kernel's ring buffer, where the newest stay."""
+    """Enables a tracepoint, whose events go to the kernel's ring buffer."""
     switch = EVENTS / name / "enable"
     switch.write_text("1")
     try:
@@ -112,7 +112,7 @@ def event(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def background(*command: str) -> Iterator[None]:
-    """A tracer that writes to a file, and says there when it has begun, as tcpdump, bpftrace and pwru do."""
+    """Runs a tracer that prints when it has begun, as tcpdump, bpftrace and pwru do."""
     with tempfile.NamedTemporaryFile(mode="w+") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:
         for _ in range(PATIENCE):
             if READY.search(Path(said.name).read_text(errors="replace")):

@@ -34,7 +34,7 @@ def say(text: str) -> None:
 
 
 class Kernels:
-    """The kernels that are measured in, and the modules that are built for each."""
+    """The kernels to measure in, and the modules built for each."""
 
     def __init__(self) -> None:
         self.stock = builds.for_stock()
@@ -49,7 +49,7 @@ class Kernels:
         return json.loads(done.stdout)
 
     def counted(self, measurement: str, *more: str) -> dict:
-        """In instructions."""
+        """Runs a measurement that counts instructions."""
         return self.in_vm(["--icount"], measurement, "--exact", *more)
 
     def native(self, measurement: str, *more: str) -> dict:

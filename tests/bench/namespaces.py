@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What loading and unloading cost with netns=all and many network namespaces."""
+"""Measures loading and unloading with netns=all and many network namespaces."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ QUICK_NUMBERS = [1, 100]
 
 @contextlib.contextmanager
 def many(number: int) -> Iterator[None]:
-    """As many namespaces beside this one, of which this process holds the only references."""
+    """Makes namespaces beside this one, to which this process holds the only references."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     held = []
     try:
@@ -38,7 +38,7 @@ def seconds(*command: str) -> float:
 
 
 def measure(options: Options) -> dict[str, dict[int, float]]:
-    """Seconds of insmod and of rmmod for each number of namespaces, the process that does it included."""
+    """Returns the seconds that insmod and rmmod take for each number of namespaces."""
     module = str(options.modules / "nf_tracer.ko")
     loading: dict[int, float] = {}
     unloading: dict[int, float] = {}

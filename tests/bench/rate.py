@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a packet costs at more and more packets a second, where lines are limited, and where they are not."""
+"""Measures what a packet costs at growing rates, with and without a limit on lines."""
 
 import statistics
 
@@ -19,7 +19,7 @@ CASES = {
 
 
 def measure(options: Options) -> dict[str, dict[int, float]]:
-    """Nanoseconds of a packet the longest bunches left out, for each rate that a case can keep up with."""
+    """Returns the nanoseconds of a packet, without outliers, for each rate that a case can sustain."""
     curves: dict[str, dict[int, float]] = {}
     for case, row in CASES.items():
         curves[case] = {}

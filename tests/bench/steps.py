@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has packets pass the hooks, one after the other, while the host follows one of them instruction by instruction.
+"""Sends packets through the hooks while the host follows one of them, instruction by instruction.
 
 For each row, writes the kernel's symbols to a file, says so, and goes on to the next when a line comes back.
 """

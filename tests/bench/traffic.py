@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Traffic between two network namespaces, made and taken by this process: so it is the same each time."""
+"""Sends and receives traffic between two network namespaces in this one process."""
 
 import contextlib
 import ctypes
@@ -56,7 +56,7 @@ def _messages() -> ctypes.Array:
 
 @contextlib.contextmanager
 def network() -> Iterator[None]:
-    """This namespace, joined to another one by a pair of devices."""
+    """Joins this namespace to another one by a pair of devices."""
     for command in (
         f"netns add {PEER}",
         f"link add {DEVICE} type veth peer name {PEER_DEVICE} netns {PEER}",
@@ -87,7 +87,7 @@ def in_peer() -> Iterator[None]:
 
 
 def wait_for_link() -> None:
-    """Devices let traffic through some time after they are up."""
+    """Waits until a datagram passes: devices carry traffic some time after they are up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, contextlib.ExitStack() as stack:
         receiver.bind((ADDRESS, 0))
         receiver.settimeout(0.1)
@@ -102,7 +102,7 @@ def wait_for_link() -> None:
 
 
 def udp(bunches: int) -> float:
-    """Nanoseconds of one small datagram from the peer to a program here."""
+    """Returns the nanoseconds of one small datagram from the peer to this process."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, contextlib.ExitStack() as stack:
         receiver.bind((ADDRESS, 0))
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, PATIENCE)
@@ -123,7 +123,7 @@ def udp(bunches: int) -> float:
 
 
 def tcp(pieces: int) -> float:
-    """Nanoseconds of one byte from the peer to a program here."""
+    """Returns the nanoseconds of one byte from the peer to this process."""
     with socket.create_server((ADDRESS, 0)) as server, contextlib.ExitStack() as stack:
         with in_peer():
             sender = stack.enter_context(socket.create_connection(server.getsockname()))

@@ -25,13 +25,13 @@ MEMORY = "1G"
 
 
 def kernel() -> Path:
-    """The user-mode kernel's build folder; builds it on first use."""
+    """Returns the user-mode kernel's build folder; builds it on first use."""
     built = subprocess.run([TOP / "scripts/uml-kernel"], check=True, stdout=subprocess.PIPE, text=True)
     return Path(built.stdout.strip())
 
 
 def run(command: list[str], timeout: float) -> str:
-    """Runs a command to its end and gives what it says."""
+    """Runs a command to its end; returns what it prints."""
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="uml-", dir=folder) as name:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A built copy of the sources, and rustc as kbuild calls it."""
+"""Fixtures: a built copy of the sources, and rustc as kbuild calls it."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built copy of the sources."""
+    """Builds a copy of the sources."""
     copy = tmp_path_factory.mktemp("tree")
     for name in ("Kbuild", "Makefile"):
         shutil.copy(TOP / name, copy)
@@ -54,7 +54,7 @@ PREFIX = 'const __LOG_PREFIX: &[u8] = b"program\\0";\n'
 
 @pytest.fixture
 def rustc(tree: Path, tmp_path: Path) -> Compile:
-    """Compiles a text that uses the hook API, with the command that kbuild kept of the module's crate."""
+    """Returns a function that compiles a program against the hook API, by kbuild's own command."""
     text = (tree / "src/.nf_tracer.o.cmd").read_text()
     command = re.search(r"^savedcmd_\S+ := (.*?) --out-dir ", text, re.MULTILINE)
     assert command

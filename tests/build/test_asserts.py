@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What ruff does not find of tests that check less than they say."""
+"""Finds tests that check less than they say, where ruff does not."""
 
 import ast
 from pathlib import Path

@@ -107,7 +107,7 @@ def test_module_says_what_it_is(tree: Path) -> None:
 
 
 def _kdir_without(symbol: str, to: Path) -> Path:
-    """KDIR, but for a kernel that is configured without this, as far as what is compiled against it sees."""
+    """Makes a copy of KDIR in which a symbol of the configuration is not set."""
     changed = ("include/config/auto.conf", "include/generated/autoconf.h", "include/generated/rustc_cfg", "Makefile")
 
     def lay_over(folder: str) -> None:

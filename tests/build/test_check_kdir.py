@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What make says, in one line each, of a kernel that no Rust module can be built for."""
+"""The lines that make prints for a kernel that no Rust module can be built for."""
 
 import os
 import subprocess

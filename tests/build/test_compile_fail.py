@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the types of src/netfilter rule out: programs that must not compile, each with its error.
+"""Programs that misuse src/netfilter, each with the error that its types give.
 
 A program's first line is the error that rustc has to give, once or more, and no other.
 """
@@ -27,7 +27,7 @@ def test_a_program_that_misuses_the_api_does_not_compile(rustc: Compile, program
 
 
 def examples() -> list[tuple[str, str]]:
-    """The code in the documentation of src/netfilter, with where it stands."""
+    """Returns the code in the documentation of src/netfilter, with its place."""
     found = []
     for path in sorted((TOP / "src/netfilter").glob("*.rs")):
         text = path.read_text()

@@ -48,7 +48,7 @@ def runner() -> types.ModuleType:
 
 
 def run(runner: types.ModuleType, folder: Path, guests: int, *files: list[str]) -> tuple[dict[str, str], str]:
-    """Runs files of tests, named in order; gives what became of each, and the last line."""
+    """Runs files of tests, named in order; returns the outcome of each, and the last line."""
     tests, records = folder / "tests", folder / "records"
     tests.mkdir()
     records.mkdir()

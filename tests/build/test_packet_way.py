@@ -52,7 +52,7 @@ def freed(location: str = "icmp_rcv+0x1", reason: str = "", protocol: int = 0, s
 
 
 def join(*happened: Seen | Freed | Lost) -> list[tuple[str, str]]:
-    """The ways in short: their hooks, and how they ended."""
+    """Returns each way's hooks and its end."""
     return [
         (" ".join(hop.hook for hop in way.hops), way.end.kind if way.end else "") for way in Joiner().join(happened)
     ]

@@ -41,7 +41,7 @@ Show = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
-    """packet-way, of what trace-cmd would make of a recording."""
+    """Returns a function that runs packet-way on a given trace-cmd report."""
     trace_cmd = tmp_path / "bin/trace-cmd"
     trace_cmd.parent.mkdir()
     trace_cmd.write_text('#!/bin/sh\n[ "$*" = "report -t -i $4" ] && exec cat "$4"\n')
@@ -132,7 +132,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(show: Show, tmp_path: Path) ->
 
 @pytest.fixture
 def record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
-    """Runs a command as while recording."""
+    """Returns a function that runs a command as recorder.record() does, without recording."""
     monkeypatch.setattr(recorder, "Recorder", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(recorder, "_SETTLE", 0)
 

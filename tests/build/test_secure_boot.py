@@ -43,7 +43,7 @@ def run(*command: object, cwd: Path) -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that the guest sees."""
+    """Makes a folder that the guest sees."""
     with tempfile.TemporaryDirectory(dir=os.environ["NF_TRACER_CACHE"]) as name:
         yield Path(name)
 
@@ -60,7 +60,7 @@ def sign(folder: Path, module: Path) -> None:
 
 
 def enroll(folder: Path) -> None:
-    """Makes variables of the firmware's that have the keys, and that of the kernel's own signature."""
+    """Makes firmware variables with the keys, and with that of the kernel's own signature."""
     (kernel,) = Path("/boot").glob("vmlinuz-*")
     before = set(folder.iterdir())
     run("pe-listsigs", "--extract", kernel, cwd=folder)

@@ -14,7 +14,7 @@ _NO_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|b?r?"(?:\\.|[^"\\])*"', re.DOTALL)
 
 
 def counts() -> dict[str, Counter[str]]:
-    """How often `unsafe` stands before what, by folder."""
+    """Counts the uses of `unsafe` by what follows, for each folder."""
     found: dict[str, Counter[str]] = {}
     for top in ("bindings", "src", "tests/modules/src"):
         for path in (TOP / top).rglob("*.rs"):

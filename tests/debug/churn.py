@@ -15,7 +15,7 @@ from support.netns import bring_up_loopback, inside, ip
 
 
 def send_datagrams(count: int | None = None, pause: float = 0, address: str = "127.0.0.1") -> None:
-    """To a port that nobody listens on, so that each has an ICMP error for an answer."""
+    """Sends datagrams to a port that nobody listens on; each is answered by an ICMP error."""
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     while count is None or count > 0:
         sock.sendto(b"x" * 100, (address, 9))
@@ -25,7 +25,7 @@ def send_datagrams(count: int | None = None, pause: float = 0, address: str = "1
 
 
 def make_namespaces(pause: float = 0) -> None:
-    """Namespaces that come, send a few packets and go."""
+    """Makes namespaces that send a few packets and go, one after the other."""
 
     def live() -> None:
         os.unshare(os.CLONE_NEWNET)
@@ -38,7 +38,7 @@ def make_namespaces(pause: float = 0) -> None:
 
 
 def make_devices(pause: float = 0) -> None:
-    """A pair of devices that comes, is renamed and goes."""
+    """Makes, renames and deletes a pair of devices, over and over."""
     changes = "link set stress1 mtu 1400\nlink set stress1 name other1\nlink set other1 name stress1\n" * 5
     round_trip = f"""\
 link add stress0 type veth peer name stress1
@@ -53,7 +53,7 @@ link del stress0
 
 
 def send_frames(pause: float = 0) -> None:
-    """Through both devices of the pair, whenever they are there."""
+    """Sends frames through the pair of devices whenever it exists."""
     frame = b"\xff" * 6 + b"\x02" * 6 + b"\x08\x00" + b"E" + bytes(60)
     while True:
         with contextlib.suppress(OSError), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
@@ -66,7 +66,7 @@ def send_frames(pause: float = 0) -> None:
 
 @contextlib.contextmanager
 def working(*work: Callable[[], None]) -> Iterator[None]:
-    """Has all of that go on for a while, each in a process of its own."""
+    """Runs each function in a process of its own, until the context ends."""
     workers = [forked(each) for each in work]
     try:
         yield
@@ -81,7 +81,7 @@ def traffic() -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def forwarding() -> Iterator[Callable[[], None]]:
-    """Makes a way through this host, from one namespace to another; gives what sends by it."""
+    """Routes between two namespaces through this host; yields a function that sends by that route."""
     ends = {"left": 1, "right": 2}
     for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
         Path("/proc/sys/net", setting).write_text("1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The conditions choose what nft matches and sockets get, of as many packets as are wanted. In the debug kernel."""
+"""Compares the conditions with nft's matches and sockets' datagrams. Runs in the debug kernel."""
 
 import os
 import random

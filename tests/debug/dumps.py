@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lists the hooks while they come and go. Runs in the debug kernel.
 
-Whoever lists hooks reads what was registered, not only what packets need: C's nfnetlink_hook.c does so under RCU.
+A listing reads the registration itself, which nfnetlink_hook.c does under RCU.
 """
 
 import mmap
@@ -37,7 +37,7 @@ def _list(seen: mmap.mmap) -> None:
 
 
 def change_under_lists(modules: Path, changes: int) -> None:
-    """Takes the tracer out of a hook and puts it in again that often, while the hook is being listed."""
+    """Unhooks and rehooks the tracer that often, while the hook is being listed."""
     error = load(modules / "nf_tracer.ko", "hooks=output priority=last")
     assert error == 0, os.strerror(error)
     seen = mmap.mmap(-1, _COUNT.size)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Has each allocation and each registration of a load, and of a write to a parameter, fail in turn.
 
-Runs in the debug kernel. What is refused says why, leaves nothing behind, and leaves in force what was.
+Runs in the debug kernel. What is refused logs why, leaves nothing behind, and changes nothing.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ _REGISTRATIONS = {
 
 
 class Tally:
-    """How many failed, and how often something was refused for that."""
+    """Counts what failed, and what was refused for that."""
 
     def __init__(self) -> None:
         self.allocations = self.registrations = self.loads = self.writes = 0
@@ -85,7 +85,7 @@ def fail_each(
 ) -> tuple[int, int]:
     """Has the first of what `do` needs fail, then the one `step` further on, until none does. It has been done then.
 
-    Gives how many failed, and how often that made `do` fail. `undo` is called where it did not.
+    Returns how many failed, and how often that made `do` fail. `undo` is called where it did not.
     """
     total = refused = 0
     for nth in itertools.count(1, step):
@@ -109,7 +109,7 @@ def fail_each(
 
 @contextlib.contextmanager
 def namespaces(number: int) -> Iterator[None]:
-    """As many beside this one."""
+    """Makes namespaces beside this one."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     held = [home]
     for _ in range(number):
@@ -150,7 +150,7 @@ def counts_text() -> str:
 
 
 class Probe:
-    """Sends itself a packet, and looks what is counted."""
+    """Sends itself a packet, and reads what the module counts of it."""
 
     def __init__(self) -> None:
         self._to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -159,7 +159,7 @@ class Probe:
         self._sock.connect(self._to.getsockname())
 
     def counted(self) -> dict[str, tuple[int, ...]]:
-        """How many more packets were seen, and not wanted, at each point and for each sink, for one that was sent."""
+        """Returns the packets seen and not matched for one packet sent, at each point and for each sink."""
         before = self._counts()
         self._sock.send(b"x")
         self._to.recv(1)
@@ -181,7 +181,7 @@ class Probe:
 
 
 def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: Probe) -> tuple[int, int]:
-    """Has what is needed to write `new` over `old` fail. `new` is in force then."""
+    """Has each thing that writing `new` over `old` needs fail. `new` is active afterwards."""
 
     def write(value: str) -> int:
         try:
@@ -219,7 +219,7 @@ def fail_all_writes(file: Path, means: Memory | Function) -> tuple[int, int]:
 def fail_new_namespaces(file: Path) -> int:
     """Has each registration in a new namespace fail: it is made all the same, and taken in some seconds later.
 
-    Gives how many failed.
+    Returns how many failed.
     """
     error = load(file, _CHANGED)
     assert error == 0, os.strerror(error)
@@ -247,7 +247,7 @@ def fail_new_namespaces(file: Path) -> int:
 
 
 def each_means() -> Iterator[tuple[bool, Memory | Function]]:
-    """With whether it is allocations that fail."""
+    """Yields each means of failure, with whether it is allocations that fail."""
     yield True, Memory()
     with Function("pcpu_alloc_noprof", errno.ENOMEM, gives_pointer=True) as function:
         yield True, function
@@ -257,7 +257,7 @@ def each_means() -> Iterator[tuple[bool, Memory | Function]]:
 
 
 def fail(modules: Path, step: str, *which: str) -> None:
-    """Loads and writes: those that are named of 'plain' and 'full' loads, and 'writes'.
+    """Has loads and writes fail: those of 'plain', 'full' and 'writes' that are named.
 
     Of a load's allocations each `step`th fails: there are hundreds, most of them the kernel's own. Functions fail in
     full loads only: the others call some of the same.

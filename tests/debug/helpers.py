@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the scenes share: loading modules, processes of their own, leaks. Runs in the debug kernel."""
+"""Helpers of the scenes: modules, child processes, leaks. Runs in the debug kernel."""
 
 import contextlib
 import errno
@@ -42,13 +42,13 @@ def end(*children: int) -> None:
 
 
 def load(file: Path, parameters: str = "") -> int:
-    """Loads a module; gives the error number, or 0."""
+    """Loads a module; returns the error number, or 0."""
     with file.open("rb") as opened:
         return finit_module(opened.fileno(), parameters.encode())
 
 
 def try_to_unload(name: str) -> int:
-    """Gives the error number, or 0."""
+    """Tries to unload a module; returns the error number, or 0."""
     return delete_module(name.encode())
 
 
@@ -60,13 +60,13 @@ def unload(name: str) -> None:
 
 
 def clear_leaks() -> None:
-    """What is there now is none of ours, and kmemleak looks only when told to."""
+    """Forgets the leaks so far, and has kmemleak scan only on request."""
     _KMEMLEAK.write_text("scan=off")
     _KMEMLEAK.write_text("clear")
 
 
 def leaks() -> str:
-    """Has kmemleak look twice: it takes what is younger than 5 s for not yet stored."""
+    """Returns kmemleak's report after two scans: it does not count objects younger than 5 s."""
     time.sleep(5)
     for _ in range(2):
         _KMEMLEAK.write_text("scan")

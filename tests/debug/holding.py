@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has packets held while all that they refer to goes away. Runs in the debug kernel."""
+"""Holds packets while everything that they refer to goes away. Runs in the debug kernel."""
 
 import contextlib
 import os
@@ -44,7 +44,7 @@ def bound(address: str, netns: str | None = None) -> socket.socket:
 
 
 def socket_is_closed(modules: Path) -> None:
-    """The stack has found a packet's socket before its time, and holds no reference to it."""
+    """Closes the socket of packets that early demux has found, without a reference."""
     with delayer(modules, hook=_INPUT, protocol=_UDP, delay=500):
         for _ in range(20):
             with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
@@ -54,7 +54,7 @@ def socket_is_closed(modules: Path) -> None:
 
 
 def route_is_replaced(modules: Path) -> None:
-    """The route of a packet that was received belongs to nobody but the RCU reader."""
+    """Replaces the route of received packets, which only an RCU reader protects."""
     with delayer(modules, hook=_FORWARD, protocol=_UDP, delay=500), bound(_LEFT, "left") as sender:
         for _ in range(10):
             sender.sendto(b"x", (_RIGHT, 9))
@@ -63,7 +63,7 @@ def route_is_replaced(modules: Path) -> None:
 
 
 def route_is_gone(modules: Path) -> None:
-    """A packet that cannot be held goes on with the route that it has."""
+    """Lets packets pass that cannot be held because their route is gone."""
     error = load(modules / "tests/debug/modules/vanishing.ko")
     assert error == 0, os.strerror(error)
     with (
@@ -78,7 +78,7 @@ def route_is_gone(modules: Path) -> None:
 
 
 def namespace_goes_without_its_device(modules: Path) -> None:
-    """The device that a packet came in by is moved out of the packet's namespace, which is freed."""
+    """Moves the input device out of the packet's namespace, and frees the namespace."""
     error = load(modules / "tests/debug/modules/vanishing.ko")
     assert error == 0, os.strerror(error)
     with delayer(modules, hook=_PREROUTING, protocol=_UDP, delay=2000, everywhere=1):
@@ -101,7 +101,7 @@ def namespace_goes_without_its_device(modules: Path) -> None:
 
 
 def module_goes(modules: Path) -> None:
-    """What is left is sent on in the context of a process, where bottom halves are on."""
+    """Unloads the module, which reinjects the rest in process context, with bottom halves on."""
     with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
         receiver.connect(sender.getsockname())
         for hook in (_PREROUTING, _INPUT):
@@ -113,7 +113,7 @@ def module_goes(modules: Path) -> None:
 
 
 def everything_goes(modules: Path, seconds: float) -> None:
-    """Packets of all kinds are held and sent on, while namespaces, devices and the module come and go."""
+    """Holds and reinjects packets of all kinds, while namespaces, devices and the module come and go."""
     with (
         forwarding() as send,
         working(

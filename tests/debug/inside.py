@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs one scene in the debug kernel; what the kernel finds wrong ends up on its console.
+"""Runs one scene in the debug kernel, which reports on its console.
 
 Usage: inside.py MODULES SCENE [ARGUMENT...], where MODULES is the folder of what was built.
 """

@@ -91,7 +91,7 @@ def read_packets(file: Path) -> dict[Way, list[bytes]]:
 
 @contextlib.contextmanager
 def watched_kinds(found: Counter[str]) -> Iterator[None]:
-    """Has a buffer of its own record the events of each kind, and the kernel print those that are still there."""
+    """Records the events of each kind in a trace instance, and counts and formats them at the end."""
     folders = {kind: TRACING / f"instances/kind{number}" for number, kind in enumerate(KINDS)}
     for kind, folder in folders.items():
         folder.mkdir()
@@ -121,7 +121,7 @@ def listen_to_nflog(netns: str) -> None:
 
 
 def send(packets: dict[Way, list[bytes]], senders: dict[Way, Sender]) -> Counter[str]:
-    """Sends packets each way, all ways at the same time. Gives how many were taken and refused."""
+    """Sends packets each way, in parallel; returns how many were taken and refused."""
     results = {}
     for way, chosen in packets.items():
         results[way], end = os.pipe()
@@ -136,7 +136,7 @@ def send(packets: dict[Way, list[bytes]], senders: dict[Way, Sender]) -> Counter
 
 
 def next_of(packets: dict[Way, list[bytes]], count: int) -> dict[Way, list[bytes]]:
-    """The next so many packets, of each way as many as its share is; those that are taken go to the end."""
+    """Returns the next `count` packets, of each way its share, and moves them to the end."""
     total = sum(len(some) for some in packets.values())
     taken = {}
     for way, some in packets.items():

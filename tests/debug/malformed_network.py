@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A router with a tun, a tap and a pair of devices, behind which there is a host, and what sends packets there."""
+"""A router with a tun, a tap and a veth, a host behind it, and senders for each way in."""
 
 import errno
 import fcntl
@@ -83,7 +83,7 @@ def packet_socket(device: str) -> socket.socket:
 
 
 def listen_to_all() -> socket.socket:
-    """A socket that is shown each packet, so that the rest of the stack gets a clone. Nobody reads it."""
+    """Opens a packet socket that nobody reads: with it, the rest of the stack gets clones."""
     eth_p_all = 3
     return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(eth_p_all))
 
@@ -105,13 +105,13 @@ def pieces(record: bytes) -> list[bytes]:
 
 
 class Sender:
-    """Sends what is to go one way, by each of the functions in turn."""
+    """Sends packets one way, by each of the functions in turn."""
 
     def __init__(self, *send: Callable[[bytes], object]) -> None:
         self._send = send
 
     def send(self, packets: list[bytes]) -> tuple[int, int]:
-        """Gives how many packets the kernel took, and how many it refused."""
+        """Sends packets; returns how many the kernel took, and how many it refused."""
         refused = 0
         sends, last = self._send, len(self._send) - 1
         turn = 0
@@ -147,7 +147,7 @@ def make_senders() -> dict[Way, Sender]:
 
 
 def send_tcp(amount: int) -> None:
-    """A connection over both devices of the pair, in segments larger than 64 KiB."""
+    """Sends data over the veth, in segments larger than 64 KiB."""
     with inside("behind"):
         server = socket.create_server((BEHIND[1], 0), family=socket.AF_INET6)
 
@@ -172,7 +172,7 @@ def pktgen(file: str, *commands: str) -> None:
 
 
 def make_pktgen() -> None:
-    """Well-formed packets that share one buffer with others, most of it in page fragments, as if a device had them."""
+    """Has pktgen send well-formed packets from one shared buffer, mostly page fragments, as a device would."""
     pktgen("kpktgend_0", "add_device near")
     pktgen(
         "near",
@@ -183,7 +183,7 @@ def make_pktgen() -> None:
 
 
 def send_by_pktgen(count: int) -> int:
-    """Gives how many it were: full bursts."""
+    """Sends full bursts; returns how many packets these were."""
     pktgen("near", f"count {count}")
     pktgen("pgctrl", "start")
     while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Makes packets that are wrong in something: field by field, and at random. The same ones for the same seed.
+"""Makes malformed packets, field by field and at random; a seed always makes the same ones.
 
 Usage: malformed_packets.py COUNT SEED FILE
 
@@ -42,7 +42,7 @@ def checksum(data: bytes) -> int:
 
 
 def mend(packet: bytearray, rng: random.Random) -> None:
-    """Makes most packets good enough for the kernel to let them through to the first hook."""
+    """Mends most packets so far that the kernel lets them through to the first hook."""
     if len(packet) < 20:
         return
     if packet[0] >> 4 == 6 and len(packet) >= 40:
@@ -58,7 +58,7 @@ def mend(packet: bytearray, rng: random.Random) -> None:
 
 
 def mutated(pool: list[bytes], rng: random.Random) -> bytes:
-    """One of them with a few mistakes at random."""
+    """Returns one of the packets with a few random mistakes."""
     packet = bytearray(rng.choice(pool))
     # What is behind that nobody reads.
     headers = min(len(packet), 120)
@@ -93,7 +93,7 @@ def mutated(pool: list[bytes], rng: random.Random) -> bytes:
 
 
 def virtio_header(packet: bytes, rng: random.Random, *, link_layer: int = 0, big: bool = False) -> bytes:
-    """What says that a checksum is unfinished, or that the packet is to be cut into segments."""
+    """Returns a virtio-net header, which may ask for a checksum or for segmentation."""
     v6 = packet[:1] >= b"\x60"
     header = 40 if v6 else (packet[0] & 15) * 4 if packet else 0
     protocol = packet[6 if v6 else 9] if len(packet) >= 20 else 0
@@ -113,7 +113,7 @@ def virtio_header(packet: bytes, rng: random.Random, *, link_layer: int = 0, big
 
 
 def big(rng: random.Random) -> bytes:
-    """A packet larger than a page: what its memory holds is not linear. Some are larger than their length field."""
+    """Returns a packet larger than a page, and so not linear; some exceed their length field."""
     length = rng.choice((4200, 9000, 40000, 65000, 66000, 100000))
     tcp = struct.pack("!HHIIHHHH", 40000, 80, 1, 2, rng.choice((5, 5, 5, 6, 15, 4)) << 12 | 0x10, 512, 0, 0)
     payload = tcp + bytes(length - 20)

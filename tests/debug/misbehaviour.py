@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has the kernel find each kind of mistake that it is there to find. Runs in the debug kernel."""
+"""Makes each kind of mistake that the kernel is to find. Runs in the debug kernel."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ _PARAMETERS = Path("/sys/module/nf_tracer/parameters")
 
 
 def replace_without_waiting(modules: Path) -> None:
-    """What packets are compared with is freed under them. It takes some writes to meet one."""
+    """Frees filters under packets that use them. It takes some writes to hit one."""
     # By a way that takes long, and prints nothing: after a first report everything goes to the console.
     conditions = "host=0.0.0.0/0,::/0 src=0.0.0.0/0,::/0 dst=0.0.0.0/0,::/0 sink=nflog:5"
     error = load(modules / "no-wait/nf_tracer.ko", f"family=inet hooks=all proto=all {conditions}")
@@ -25,14 +25,14 @@ def replace_without_waiting(modules: Path) -> None:
 
 
 def register_without_waiting(modules: Path) -> None:
-    """Registrations are freed under the packets that are in them."""
+    """Frees registrations under packets in their handlers."""
     error = load(modules / "no-wait/tests/modules/registrar.ko", "rounds=20")
     assert error == 0, os.strerror(error)
     unload("registrar")
 
 
 def misbehave(modules: Path, *kinds: str) -> None:
-    """Each of the kinds in turn, behind a mark on the console that says which it is.
+    """Makes each kind of mistake in turn, behind a mark on the console.
 
     The kernel goes on after each, and stalls are noticed soon.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Loads, unloads and changes modules while everything that meets them goes on. Runs in the debug kernel."""
+"""Loads, unloads and changes modules while everything that uses them goes on. Runs in the debug kernel."""
 
 import contextlib
 import errno
@@ -82,7 +82,7 @@ def read_counts() -> None:
 
 
 def check_counts(text: str) -> int:
-    """Gives how many were seen. What became of them adds up, or it is said on the console."""
+    """Returns how many packets were seen; reports on the console if the counts do not add up."""
     total = 0
     for line in text.splitlines():
         # A namespace that is left out.
@@ -96,7 +96,7 @@ def check_counts(text: str) -> int:
 
 
 def hold_files() -> None:
-    """Has files of the module's open while it goes, and uses them afterwards."""
+    """Keeps files of the module open while it is unloaded, and reads them afterwards."""
     files = [*(_PARAMETERS / name for name in ("counts", "port", "bpf")), _EVENT / "format", _EVENT / "enable"]
     while True:
         opened = []
@@ -138,7 +138,7 @@ def list_hooks() -> None:
 
 
 def listener_holds_module() -> None:
-    """While somebody listens to the tracepoint, the module stays; afterwards it goes."""
+    """Checks that an enabled tracepoint pins the module."""
     (_EVENT / "enable").write_text("1")
     error = try_to_unload("nf_tracer")
     assert error == errno.EAGAIN, os.strerror(error)
@@ -147,7 +147,7 @@ def listener_holds_module() -> None:
 
 @contextlib.contextmanager
 def everything() -> Iterator[None]:
-    """All that goes on beside the module's coming and going. Three processes send as fast as they can."""
+    """Runs everything that races with loading and unloading. Three processes send as fast as they can."""
     with (
         forwarding() as send_forwarded,
         working(
@@ -161,7 +161,7 @@ def everything() -> Iterator[None]:
 
 
 def share(modules: Path, seconds: str) -> None:
-    """Has all CPUs in the module at once for a while, where each packet has its share of the limit."""
+    """Keeps all CPUs in the module at once, so that they share the limit."""
     error = load(modules / "nf_tracer.ko", "hooks=all family=inet proto=all rate=1000000 burst=1")
     assert error == 0, os.strerror(error)
     # An access in a hundred is put off, for as long as another CPU takes for a packet.

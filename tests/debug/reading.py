@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the longest texts that parameters can have, as somebody without any right. Runs in the debug kernel."""
+"""Reads the longest texts of parameters, as root and as nobody. Runs in the debug kernel."""
 
 import os
 from pathlib import Path
@@ -28,7 +28,7 @@ def _program(length: int) -> str:
 
 
 def _read_all() -> None:
-    """Each file, as a whole and byte by byte from its end on, and what cannot be read as nobody as well."""
+    """Reads each parameter's file, as a whole, and the last bytes one by one."""
     for file in sorted(_PARAMETERS.iterdir()):
         text = file.read_text() if os.access(file, os.R_OK) else ""
         if text:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Data races in nf_tracer, and that KCSAN finds those that there are. For 'tests/debug/run --kcsan'."""
+"""Data races in nf_tracer, and KCSAN's finding of known ones. For 'tests/debug/run --kcsan'."""
 
 import os
 import re
@@ -12,7 +12,7 @@ ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "12"))
 
 
 def check(said: str, figures: str) -> None:
-    """Whether enough was looked at."""
+    """Checks that KCSAN has watched enough accesses."""
     match = re.search(rf"^{figures}", said, re.MULTILINE)
     watched = re.search(r"^setup_watchpoints: (\d+)$", said, re.MULTILINE)
     assert match, said

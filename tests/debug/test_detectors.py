@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whatever the debug kernel is there to find makes scripts/vm fail, and is named by it.
+"""Everything that the debug kernel is to find makes scripts/vm fail, which names it.
 
-Without this, all other tests here would pass too if nothing were ever found.
+Without these, all other tests here would also pass if nothing were ever found.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Console]:
-    """What the console said of each kind, as if each had had a guest of its own."""
+    """Returns the part of the console's log of each kind."""
     done = run("misbehave", *KINDS, modules=MODULES, options=("--timeout", "400", "--append", "kasan_multi_shot"))
     assert done.returncode == GUEST_FAILED, done.stdout[-2000:] + done.stderr
     assert "command ended with status 0)" in done.stderr, done.stdout[-2000:] + done.stderr

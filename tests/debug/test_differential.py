@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Conditions against nft and sockets, by random datagrams, in a kernel that finds what is read beyond its end."""
+"""Conditions against nft and sockets, by random datagrams, under KASAN."""
 
 import os
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that are wrong in something, through every hook, in a kernel that finds what is read beyond its end."""
+"""Malformed packets through every hook, under KASAN."""
 
 import json
 import os

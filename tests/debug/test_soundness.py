@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Registering under traffic, in a kernel that finds what was freed too early, leaked or locked wrongly."""
+"""Registrations and parameters under traffic, under KASAN, kmemleak and lockdep."""
 
 import os
 import re

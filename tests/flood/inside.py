@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What tests/flood/run runs in the guest: a flood for each sink, with the limit and without.
+"""Floods each sink, with the limit and without. Run by tests/flood/run in the guest.
 
 Usage: inside.py MINUTES PACKETS [NAME...]
 """
@@ -47,7 +47,7 @@ Arrived = Callable[[], tuple[int, int] | None]
 
 @contextlib.contextmanager
 def console() -> Iterator[Arrived]:
-    """The lines go to the serial console, too."""
+    """Has the lines go to the serial console, too."""
     before = _LEVELS.read_text().split()[0]
     _LEVELS.write_text("7")
     try:
@@ -59,7 +59,7 @@ def console() -> Iterator[Arrived]:
 
 @contextlib.contextmanager
 def syslog() -> Iterator[Arrived]:
-    """rsyslog writes them to a file, in memory here."""
+    """Has rsyslog write the lines to a file, in memory here."""
     config = _SCRATCH / "rsyslog.conf"
     config.write_text(f'module(load="imklog")\n*.* action(type="omfile" file="{_MESSAGES}")\n')
     _MESSAGES.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ def syslog() -> Iterator[Arrived]:
 
 @contextlib.contextmanager
 def trace() -> Iterator[Arrived]:
-    """The kernel's own tracer records the events; the newest stay in its buffers."""
+    """Has ftrace record the events; the newest stay in its buffers."""
     tracing = listeners.EVENT.parents[2]
 
     def arrived() -> tuple[int, int]:
@@ -104,7 +104,7 @@ def trace() -> Iterator[Arrived]:
 
 @contextlib.contextmanager
 def nflog() -> Iterator[Arrived]:
-    """tcpdump takes them and throws them away. What it was too slow for, netlink counts."""
+    """Has tcpdump discard the packets; netlink counts those that it was too slow for."""
     says = _SCRATCH / "tcpdump.txt"
 
     def arrived() -> tuple[int, int]:

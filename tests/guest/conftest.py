@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The network that the tests share, and a guard over the kernel's state around each of them."""
+"""Fixtures: the shared network, recordings, and a check of the kernel's state after each test."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,7 +14,7 @@ from support.recording import Recording
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What locks the kernel down comes last: there is no way back, and then no module loads."""
+    """Moves the lockdown tests to the end: afterwards no module loads any more."""
     items.sort(key=lambda item: "lockdown" in item.path.name)
 
 
@@ -44,7 +44,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture
 def record(network: Network, tmp_path: Path) -> Callable[..., Recording]:
-    """Makes a recording of what goes over the host's devices."""
+    """Returns a function that records the packets of the host's devices."""
 
     return partial(Recording, tmp_path, (network.device, "lo"))
 
@@ -59,7 +59,7 @@ def log() -> Iterator[kmsg.KernelLog]:
 
 @pytest.fixture(autouse=True)
 def clean_kernel() -> Iterator[None]:
-    """No test may leave the module loaded, make the kernel complain, or end with counts that do not add up."""
+    """Fails a test that leaves the module loaded, makes the kernel complain, or ends with counts that do not add up."""
     log = kmsg.KernelLog()
     yield
     left = module.is_loaded()

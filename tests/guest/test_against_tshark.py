@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The full lines of IPv6, of fragments and of TCP's options, field for field against tshark's reading."""
+"""Full lines of IPv6, of fragments and of TCP options, field by field against tshark."""
 
 import re
 import time
@@ -55,7 +55,7 @@ _NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
 
 
 def _tshark(file: Path, fields: list[str]) -> list[dict[str, list[str]]]:
-    """All values of some fields, for each packet."""
+    """Returns all values of some fields, for each packet."""
     preferences = without("tcp.relative_sequence_numbers", "ip.defragment", "ipv6.defragment")
     rows = read_fields(file, fields, *preferences, occurrences="a")
     return [{name: value.split(";") if value else [] for name, value in row.items()} for row in rows]
@@ -66,7 +66,7 @@ def _mac_of(packet: Packet) -> str:
 
 
 def _trace(network: Network, folder: Path, packets: list[Packet]) -> tuple[Path, list[str]]:
-    """Sends packets to the host; gives the file with them, and the module's full lines, one for each."""
+    """Sends packets to the host; returns the file with them, and the module's full lines, one for each."""
     framed = [frame for packet in packets for frame in to_host([packet], _mac_of(packet))]
     wire = Wire(framed, folder, network)
     log = kmsg.KernelLog()
@@ -194,7 +194,7 @@ def _option_bytes(options: list[tuple[int, bytes]]) -> bytes:
 
 
 def _told(options: str) -> dict[str, list[str]]:
-    """Our words for options, in tshark's fields."""
+    """Translates the options of a full line into tshark's fields."""
     found: dict[str, list[str]] = {}
     for word in filter(None, options.split(",")):
         kind, _, rest = word.partition(":")

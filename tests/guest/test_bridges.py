@@ -15,7 +15,7 @@ _HOST = "10.77.0.1"
 
 @pytest.fixture
 def bridge() -> Iterator[str]:
-    """A namespace behind a bridge that the host has an address on."""
+    """Makes a namespace behind a bridge on which the host has an address."""
     ip(
         f"""netns add station
         link add br0 type bridge

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What was traced and counted, against what the kernel itself counted of the same packets."""
+"""Traced and counted packets, against the kernel's own counts of the same packets."""
 
 import errno
 import multiprocessing
@@ -28,7 +28,7 @@ _NAMESPACES = 150
 
 @pytest.fixture
 def accounting(network: Network) -> Iterator[None]:  # noqa: ARG001
-    """Connection tracking counts packets and bytes, and IPv6 is there on loopback."""
+    """Has conntrack count packets and bytes, and enables IPv6 on loopback."""
     run("modprobe", "nf_conntrack")
     run("sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1", "net.ipv6.conf.lo.disable_ipv6=0")
     yield
@@ -37,7 +37,7 @@ def accounting(network: Network) -> Iterator[None]:  # noqa: ARG001
 
 
 def _udp_echo(family: int, here: str, there: str, netns: str | None, rounds: int) -> int:
-    """Sends datagrams there, of which every second is answered; gives the port."""
+    """Sends datagrams, of which every second is answered; returns the port."""
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         if netns:
             with inside(netns):

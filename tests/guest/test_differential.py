@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The conditions choose what nft matches with the same ones, and what sockets get. The long form is tests/debug's."""
+"""The conditions against nft's matches and sockets' datagrams; tests/debug has the long form."""
 
 import random
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""IPv6's extension headers: as many as the kernel delivers, and what may be behind more of them, or in fragments."""
+"""IPv6 extension headers: as many as the kernel delivers, more of them, and in fragments."""
 
 import contextlib
 import re
@@ -53,7 +53,7 @@ class Scene:
             self.tap.send(packet, v6=packet[0] >> 4 == 6)
 
     def lines(self) -> list[dict[str, str]]:
-        """The fields of the lines since the last call. A word without a value is a field with none."""
+        """Returns the fields of the lines since the last call; a word without '=' is a field without a value."""
         lines = [text for _, text in self.log.read() if text.startswith("nf_tracer: hook=")]
         return [dict(word.partition("=")[::2] for word in line.split()[1:]) for line in lines]
 
@@ -114,7 +114,7 @@ def test_a_connection_behind_as_many_extension_headers_as_the_kernel_takes_is_tr
 def _in_fragments(
     payload: bytes, cut: int, chain: list[tuple[int, bytes]], ident: int, protocol: int = PROTO_UDP
 ) -> list[bytes]:
-    """A datagram whose extension headers are in the part that is cut in two."""
+    """Returns a datagram in two fragments, with its extension headers in the fragmentable part."""
     whole = ipv6(payload, _SOURCE, LOCAL6, protocol=protocol, extensions=chain)
     following, rest = whole[6], whole[40:]
     pieces = ((0, True, rest[:cut]), (cut, False, rest[cut:]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which packets are chosen, against tcpdump's choice of the same packets."""
+"""The conditions, against tcpdump's choice of the same packets."""
 
 import re
 from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _packets() -> list[Packet]:
 
 
 def _with_extensions() -> list[Packet]:
-    """libpcap reads ports of IPv6 only where no extension header is before them."""
+    """Returns packets with extension headers, behind which libpcap reads no ports."""
     ip = IPv6(src="2001:db8:3::1", dst=ALL_NODES)
     option = IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0\0")])
     return [
@@ -140,7 +140,7 @@ def _with_extensions() -> list[Packet]:
 
 
 def _framed(packets: list[Packet]) -> list[Packet]:
-    """In frames, each with a number of its own, by which it is known in a line and in a capture."""
+    """Numbers the packets, so that lines and captures identify them, and puts them in frames."""
     for number, packet in enumerate(packets, 1000):
         setattr(packet, "id" if IP in packet else "fl", number)
     macs = {"10.66.0.1": frames.HOST_MAC, "224.0.0.1": "01:00:5e:00:00:01", ALL_NODES: ALL_NODES_MAC}
@@ -164,7 +164,7 @@ def test_a_device_is_that_of_either_way(network: Network, iface: str, emitted: i
 
 
 def _chosen(wire: Wire, log: kmsg.KernelLog, lost: int = 0) -> set[int]:
-    """The numbers of the packets that the module makes a line of."""
+    """Returns the numbers of the packets that the module prints."""
     log.read()
     wire.send(lost)
     texts = [text for _, text in log.read() if text.startswith("nf_tracer: hook=")]

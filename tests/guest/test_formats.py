@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lines, against tshark's fields and against what the kernel's own logger prints."""
+"""The formats of lines, against tshark's fields and the kernel's own logger."""
 
 import contextlib
 import errno
@@ -215,7 +215,7 @@ def test_what_a_tunnel_wraps_is_still_its_senders(network: Network, log: kmsg.Ke
 
 
 class Told:
-    """What a line and an event say of each datagram to an address at a hook."""
+    """A context in which one datagram to an address is traced at a hook, as a line and as an event."""
 
     def __init__(self, hook: str, address: str, options: str = "") -> None:
         self._loaded = parameters.loaded(

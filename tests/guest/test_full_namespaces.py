@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Network namespaces that do not take the module's hooks, which any user can bring about in one of his own."""
+"""Network namespaces without room for the module's hooks, which any user can make."""
 
 import contextlib
 import errno
@@ -24,13 +24,13 @@ _PARAMETERS = "proto=icmp rate=0 format=full netns=all"
 
 
 def _texts(log: kmsg.KernelLog) -> list[str]:
-    """What is said of namespaces and parameters, without the lines of packets."""
+    """Returns the module's log lines that are not about packets."""
     texts = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
     return [text for text in texts if " hook=" not in text and " seen " not in text]
 
 
 def _left_out() -> dict[int, int]:
-    """The namespaces that the counts name, with the error number."""
+    """Returns the namespaces that the counts report as left out, with the error number."""
     lines = re.findall(r"^netns (\d+) left out: error -(\d+)$", parameters.get("counts"), re.MULTILINE)
     return {int(inode): int(error) for inode, error in lines}
 
@@ -40,7 +40,7 @@ def _seen(point: str) -> int:
 
 
 class Others:
-    """Traffic in the host and in another namespace, which is to be traced whole whatever happens in a third one."""
+    """Traffic in the host and in another namespace, which must be traced whatever happens in a third one."""
 
     def __init__(self, network: Network) -> None:
         self._network = network

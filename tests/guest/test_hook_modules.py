@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the modules of tests/modules are made of."""
+"""The symbols of tests/modules."""
 
 import re
 

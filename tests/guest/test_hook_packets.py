@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What src/netfilter reads of a packet and writes to it, against what the kernel says of the same packet."""
+"""Reads of and writes to packets by src/netfilter, against the kernel's view of the same packets."""
 
 import contextlib
 import re
@@ -28,7 +28,7 @@ _COMPLETE = "2"
 
 @contextlib.contextmanager
 def probe(function: str, fields: str) -> Iterator[list[dict[str, str]]]:
-    """Collects what a function of the kernel is called with."""
+    """Collects the arguments of a kernel function's calls, by a function probe."""
     enable = _TRACING / "events/fprobes/nf_tracer_test/enable"
     (_TRACING / "trace").write_text("")
     (_TRACING / "dynamic_events").write_text(f"f:nf_tracer_test {function} {fields}")
@@ -96,7 +96,7 @@ def test_a_packet_of_many_segments_says_how_many(network: Network) -> None:
 
 @contextlib.contextmanager
 def translated(network: Network) -> Iterator[None]:
-    """For this host the peer has another address and another port. Neither's device makes or checks sums."""
+    """Translates the peer's address and port for this host. Neither device computes or checks checksums."""
     run("ip", "neigh", "replace", _SEEN, "lladdr", frames.PEER_MAC, "dev", network.device)
     try:
         with checksums_in_software(network), loaded("translator"):
@@ -106,7 +106,7 @@ def translated(network: Network) -> Iterator[None]:
 
 
 def _checksum_errors(netns: str | None) -> int:
-    """How many packets of TCP and UDP a namespace's kernel found the sum wrong of."""
+    """Returns the checksum errors of TCP and UDP that a namespace has counted."""
     lines = run("cat", "/proc/net/snmp", netns=netns).splitlines()
     return sum(
         int(dict(zip(names.split(), values.split(), strict=True))["InCsumErrors"])
@@ -116,13 +116,13 @@ def _checksum_errors(netns: str | None) -> int:
 
 
 def _sum(data: bytes) -> int:
-    """The sum of all words, of 16 bits in the machine's byte order, folded; 0 for both kinds of zero."""
+    """Returns the ones' complement sum of 16-bit words in native byte order, with 0 for both zeros."""
     data += b"\0" * (len(data) % 2)
     return sum(struct.unpack(f"={len(data) // 2}H", data)) % 0xFFFF
 
 
 def _echo(network: Network, kind: int, text: bytes) -> bytes:
-    """What comes back from the peer, by an address and a port that it does not have."""
+    """Has the peer echo a text, by the translated address and port."""
     with inside(network.peer):
         server = socket.socket(socket.AF_INET, kind)
     with socket.socket(socket.AF_INET, kind) as client, server:
@@ -146,7 +146,7 @@ def _echo(network: Network, kind: int, text: bytes) -> bytes:
 
 
 def _all(connection: socket.socket, text: bytes) -> bytes:
-    """As many bytes as there are in `text`."""
+    """Receives as many bytes as there are in `text`."""
     received = b""
     while len(received) < len(text):
         received += connection.recv(10000)
@@ -238,7 +238,7 @@ def test_the_hash_of_a_flow_is_forgotten_when_that_is_asked_for(network: Network
 
 
 def _may_be_written(*kept: range, length: int) -> str:
-    """What the scribbler says of a packet of this many bytes of which some are kept."""
+    """Returns the scribbler's line for a packet of this length of which some ranges are protected."""
     return "".join("0" if any(offset in some for some in kept) else "1" for offset in range(length))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every family, point and kind of registration of src/netfilter, against nft's counters at the same points."""
+"""Each family, hook point and kind of registration of src/netfilter, against nft's counters."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ FAMILIES = {"ip": "ipv4", "ip6": "ipv6"}
 
 @pytest.fixture
 def bridge() -> Iterator[None]:
-    """This host's bridge, with an address, two namespaces on it, and a device `hooked0` to a third."""
+    """Makes a bridge with an address and two namespaces on it, and a device `hooked0` to a third."""
     for name in ("left", "right", "third"):
         run("ip", "netns", "add", name)
         # IPv6 would find its neighbours at any moment.
@@ -69,7 +69,7 @@ def bridge() -> Iterator[None]:
 
 
 def counters_everywhere() -> str:
-    """An nft rule set with a counter at every point of every family."""
+    """Returns an nft rule set with a counter at every point of every family."""
     tables = []
     for family, hooks in POINTS.items():
         device = "device hooked0" if family == "netdev" else ""
@@ -79,7 +79,7 @@ def counters_everywhere() -> str:
 
 
 def _add_ipv6() -> None:
-    """Static addresses and neighbours, without the kernel's own search for either."""
+    """Adds static addresses and neighbours, so that the kernel looks for neither."""
     for name, net, device in (("left", "77", "br0"), ("third", "78", "hooked0")):
         # Nothing but what is given: no link-local address, no question who is there.
         run("sysctl", "-qw", f"net.ipv6.conf.{device}.addr_gen_mode=1", f"net.ipv6.conf.{device}.disable_ipv6=0")
@@ -100,9 +100,9 @@ def _add_ipv6() -> None:
 
 
 def _counted_by_both() -> tuple[dict[str, int], dict[str, int]] | None:
-    """What the module and nft count of the same traffic, but for points that have seen none.
+    """Returns the module's and nft's counts of the same traffic, without the points that saw none.
 
-    None where it was not quiet while only one of them counted, as there is always somebody who looks for a neighbour.
+    Returns None if there were other packets while only one of them counted, such as neighbour discovery.
     """
     run("nft", "reset", "counters")
     with loaded("points_counter") as module:
@@ -280,7 +280,7 @@ def test_what_is_written_to_a_packet_keeps_its_checksum(network: Network) -> Non
 
 
 def priorities(folder: Path, header: str, prefix: str) -> list[tuple[str, int]]:
-    """The names and numbers of an enum of C's, in its order: that of this kernel's header, as the compiler reads it."""
+    """Returns the names and values of an enum in this kernel's header, as the compiler reads it."""
     # Where the module's own C found the header; what programs are given of these does not include compiler.h.
     command = (TOP / "bindings/.helpers.o.cmd").read_text()
     compiler = ["gcc", "-w", f"-I{folder}", *re.findall(r"-I\S*/uapi\b", command)]
@@ -344,7 +344,7 @@ def test_a_namespace_is_held_while_hooks_are_registered_in_it(network: Network) 
 
 @contextlib.contextmanager
 def full_device() -> Iterator[None]:
-    """All the hooks that the kernel takes are at the device's egress already."""
+    """Fills the device's egress with all the hooks that the kernel takes."""
     chains = "\n".join(f"chain c{n} {{ type filter hook egress device hooked0 priority {n}; }}" for n in range(1024))
     with rules(f"table netdev full {{\n{chains}\n}}"):
         yield

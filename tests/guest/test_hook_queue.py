@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that outlive the call of the handler: what they hold, and what they must not hold up."""
+"""Packets that outlive the handler's call: what they pin, and what they must not hold up."""
 
 import contextlib
 import re
@@ -28,7 +28,7 @@ _REPLY = bytes([0, 0, 0xFF, 0xFF, 0, 0, 0, 0])
 
 
 def udp_pair(network: Network) -> tuple[socket.socket, socket.socket]:
-    """A sender in the peer, and a receiver here that is connected to it, so that the kernel finds it early."""
+    """Returns a sender in the peer, and a receiver connected to it, which early demux finds."""
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with inside(network.peer):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -108,7 +108,7 @@ def test_a_held_packet_is_freed_with_the_owners_reason(lose: int, reason: str) -
 
 @contextlib.contextmanager
 def veth(peer: str | None = None) -> Iterator[None]:
-    """The pair held0 and held1, up, of which the second is in the namespace `peer`, or has no address."""
+    """Makes the pair held0 and held1; the latter is in the namespace `peer`, or has no address."""
     in_peer = f"netns {peer}" if peer else ""
     ip(
         f"""link add held0 type veth peer name held1 {in_peer}
@@ -220,7 +220,7 @@ def test_a_packet_goes_on_from_a_handler_whose_caller_has_its_socket_locked() ->
 
 
 def _users(module: str) -> int:
-    """How many hold a module. nft frees rules in the background, so this is waited for."""
+    """Returns a module's reference count once it is stable: nft frees rules in the background."""
     count = Path(f"/sys/module/{module}/refcnt")
     before = None
     while (now := int(count.read_text())) != before:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The end of what a module has registered, whatever its safe code did with it."""
+"""Registrations end with their module, whatever safe code did with them."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from support.waiting import wait_until
 
 
 def _hooks() -> str:
-    """All that is hooked in here, at loopback too."""
+    """Returns nft's list of hooks, with those of loopback."""
     return run("nft", "list", "hooks")
 
 

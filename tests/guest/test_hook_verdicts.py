@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every verdict of src/netfilter, by the small modules of tests/modules and the kernel's own counters."""
+"""Every verdict of src/netfilter, by tests/modules and the kernel's own counters."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ PORT = 8081
 
 @contextlib.contextmanager
 def listener(address: str, family: int = socket.AF_INET) -> Iterator[None]:
-    """A TCP socket that listens on PORT."""
+    """Listens on PORT."""
     with socket.socket(family) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((address, PORT))
@@ -31,7 +31,7 @@ def listener(address: str, family: int = socket.AF_INET) -> Iterator[None]:
 
 
 def connect(address: str, family: int = socket.AF_INET) -> int:
-    """Connects to PORT; gives the error number, 0 for none."""
+    """Connects to PORT; returns the error number, or 0."""
     with socket.socket(family) as client:
         client.settimeout(patience(5))
         return client.connect_ex((address, PORT))
@@ -134,7 +134,7 @@ def test_stop_passes_the_hooks_that_are_left() -> None:
 
 
 def udp_pair() -> tuple[socket.socket, socket.socket]:
-    """A sender, and a receiver that it is connected to."""
+    """Returns a sender, and the receiver that it is connected to."""
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
     receiver.settimeout(patience(1))

@@ -186,7 +186,7 @@ def test_loading_warns_of_a_serial_console_that_would_take_the_lines() -> None:
 
 @contextlib.contextmanager
 def _remote_syslog(network: Network, folder: Path) -> object:
-    """rsyslog on the host, which ships the kernel's log over UDP to the peer."""
+    """Runs rsyslog on the host, which sends the kernel's log over UDP to the peer."""
     config = folder / "rsyslog.conf"
     config.write_text(
         f'module(load="imklog")\n*.* action(type="omfwd" target="{network.peer_address}" port="514" protocol="udp")\n'

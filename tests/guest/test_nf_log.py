@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Lines of the format nf_log, field for field those of nft's `log flags all`, for both families and at all points."""
+"""Lines of the format nf_log against nft's `log flags all`, for both families and at all points."""
 
 import re
 import subprocess
@@ -41,7 +41,7 @@ _HOST6, _PEER6 = "fd66::1", "fd66::2"
 
 
 def lines_of(traffic: Callable[[], None], hook: str, condition: str) -> list[str]:
-    """The lines that the kernel and the module print of some traffic, which has to be the same; each once."""
+    """Checks that kernel and module print the same lines of some traffic; returns each line once."""
     chain = f'type filter hook {hook} priority filter\n{condition} log prefix "nf_tracer: " flags all'
     log = kmsg.KernelLog()
     with (
@@ -126,7 +126,7 @@ def test_of_packets_that_a_user_sends_with_user_and_group(network: Network, hook
 
 @pytest.fixture
 def far(network: Network) -> Iterator[None]:
-    """A namespace behind the host, which forwards to it what the peer sends."""
+    """Makes a namespace behind the host, which forwards the peer's packets to it."""
     forwarding = [Path(f"/proc/sys/net/{name}") for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
     with ipv6_enabled(network.device):
         ip(

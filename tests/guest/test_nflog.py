@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The NFLOG sink, by the programs that listen to it, byte for byte against what was sent."""
+"""The NFLOG sink, by its usual consumers, byte by byte against what was sent."""
 
 import json
 import signal
@@ -147,7 +147,7 @@ _AT_UNLOADING = ["nf_tracer: output ipv4 nflog", "nf_tracer: log", "nf_tracer: n
 
 
 def _said(log: kmsg.KernelLog) -> list[str]:
-    """What is in the log since, other than what the kernel says of any such module, counts without their numbers."""
+    """Returns the log since, without the loader's lines and without the numbers of counts."""
     said = [text for _, text in log.read() if "out-of-tree" not in text and "verification failed" not in text]
     log.close()
     return [text.split(" seen ")[0] for text in said]

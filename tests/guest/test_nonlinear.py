@@ -16,7 +16,7 @@ _TRACING = Path("/sys/kernel/tracing")
 
 
 class HookCalls:
-    """What nf_hook_slow() is called with: the lengths of the packet, and of what is not linear."""
+    """The calls of nf_hook_slow(): the length of each packet, and of its nonlinear part."""
 
     def __init__(self) -> None:
         self.lengths: list[tuple[int, int]] = []
@@ -29,7 +29,7 @@ class HookCalls:
 
 @contextlib.contextmanager
 def hook_calls() -> Iterator[HookCalls]:
-    """Watches the calls with a probe of the kernel's."""
+    """Records the calls by a function probe."""
     probe = "f:nf_tracer_test nf_hook_slow len=skb->len rest=skb->data_len hook=state->hook"
     enable = _TRACING / "events/fprobes/nf_tracer_test/enable"
     (_TRACING / "trace").write_text("")

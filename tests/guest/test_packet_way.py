@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""packet-way: what it says of packets whose ways are known, by the rules that they met and by nft's counters."""
+"""packet-way, on packets whose ways are known, by rules and nft's counters."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ type Json = dict[str, object]
 
 @pytest.fixture(scope="module")
 def router() -> Iterator[None]:
-    """The host forwards between two namespaces: client and server."""
+    """Has the host forward between the namespaces client and server."""
     for name, subnet in (("client", 1), ("server", 2)):
         ip(
             f"""netns add {name}
@@ -69,7 +69,7 @@ def router() -> Iterator[None]:
 
 
 def start(*options: str) -> subprocess.Popen[str]:
-    """Starts to record; comes back when it does."""
+    """Starts packet-way; returns once it records."""
     process = subprocess.Popen(
         [_PROGRAM, "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -80,7 +80,7 @@ def start(*options: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[list[Json], str]:
-    """Ends it as if by Ctrl-C; gives the ways, and what was said beside them."""
+    """Interrupts packet-way; returns the ways and its messages."""
     process.send_signal(signal.SIGINT)
     out, said = process.communicate()
     assert process.returncode == 0, said
@@ -89,7 +89,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[list[Json], str]:
 
 @contextlib.contextmanager
 def watched() -> Iterator[list[Json]]:
-    """Records what goes on within; gives the ways."""
+    """Records within the context; yields the ways, which are there afterwards."""
     found: list[Json] = []
     process = start()
     try:
@@ -103,7 +103,7 @@ def watched() -> Iterator[list[Json]]:
 
 @contextlib.contextmanager
 def receiver(address: str, port: int, netns: str | None = None) -> Iterator[socket.socket]:
-    """A socket that takes datagrams."""
+    """Opens a socket that receives datagrams."""
     with inside(netns) if netns else contextlib.nullcontext():
         taker = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     with taker:
@@ -121,7 +121,7 @@ def flows(way: Json) -> list[str]:
 
 
 def ending(way: Json) -> tuple[str, str, str]:
-    """How, after which hook, and why."""
+    """Returns how a way ended, after which hook, and why."""
     end = way["end"]
     return end["kind"], end["after"], end["reason"]
 

@@ -15,7 +15,7 @@ _COUNT = 1500
 
 
 def _flood(network: Network, cpu: int) -> None:
-    """Runs in a thread of its own, which it ties to a CPU."""
+    """Sends packets from one CPU, to which it ties its thread."""
     os.sched_setaffinity(0, {cpu})
     injector = Injector(network.peer, network.peer_device)
     source = f"10.67.0.{cpu}"

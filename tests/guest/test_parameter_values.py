@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whatever any parameter is given, however: it is taken, or refused in one line, and nothing breaks.
+"""Every kind of value for each parameter: it is taken, or refused in one line, and nothing breaks.
 
-The list of parameters is the module's own, so that one that is new is tried, too.
+The list of parameters is the module's own, so that new ones are tried, too.
 """
 
 import errno
@@ -52,7 +52,7 @@ def _all() -> dict[str, str]:
 
 
 def _check_line(log: kmsg.KernelLog, name: str, told: object) -> None:
-    """A refusal is a line of the module's own. The kernel has lines of its own for a load, and for one that fails."""
+    """Checks that a refusal logs one line, besides those that the kernel's loader has."""
     lines = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
     lines = [text for text in lines if not text.startswith(_OF_THE_KERNEL)]
     assert len(lines) == 1, (told, lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every parameter: what it takes, what it refuses, and that changing it loses nothing."""
+"""Each parameter: what it takes and refuses, and that changing it loses no packet."""
 
 import multiprocessing
 import os
@@ -221,7 +221,7 @@ def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:
 
 
 def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Queue) -> None:
-    """Writes what is good, and before each of these, far more that is refused: that waits for no grace period."""
+    """Writes good values, and before each of them many bad ones, which wait for no grace period."""
     number = refused = 0
     while time.monotonic() < end:
         name, value = values[number % len(values)]
@@ -235,7 +235,7 @@ def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Q
 
 
 def _hooks_everywhere() -> str:
-    """nft chains that do nothing, at every point.
+    """Returns nft chains that do nothing, at every point.
 
     The first hook of a point, and the end of the last one, patch the kernel's code. That takes
     milliseconds under emulation, and thousands of times are more than QEMU's threads bear.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the README says of the parameters, tried."""
+"""The README's examples of parameters."""
 
 import re
 
@@ -11,7 +11,7 @@ README = TOP / "README.md"
 
 
 def _examples() -> dict[str, str]:
-    """The example in each row of the table of parameters, by the names that the row is about."""
+    """Returns the example in each row of the table of parameters, by the row's names."""
     text = README.read_text()
     rows = re.findall(r"^\| (`[^|]*) \|.*\| `((?:[^`|]|\\\|)*)`[^|`]*(?:`[^`]*`[^|`]*)* \|$", text, re.MULTILINE)
     return {names: example.replace("\\|", "|") for names, example in rows if "=" in example}

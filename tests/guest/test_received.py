@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that come in by a device, made to be odd in one way each.
+"""Received packets, each kind odd in one way.
 
-All are sent and captured once; each test looks at its own, which it knows by the source address.
+All are sent and captured once; each test looks at its own, by the source address.
 """
 
 import os
@@ -158,7 +158,7 @@ def _all_frames() -> dict[str, list[bytes]]:
 
 
 class Received:
-    """The one recording of all of them."""
+    """The one recording of all packets."""
 
     def __init__(self, recording: Recording, sent: dict[str, list[bytes]], checksum_errors: dict[str, int]) -> None:
         self.recording = recording
@@ -183,7 +183,7 @@ class Received:
 
 
 def _checksum_errors() -> int:
-    """The kernel's own count of packets that it dropped for a wrong header checksum."""
+    """Returns the kernel's count of packets dropped for a wrong header checksum."""
     names, counts = (
         line.split() for line in Path("/proc/net/netstat").read_text().splitlines() if line.startswith("IpExt:")
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Real traffic between two other hosts, captured, and replayed into this one."""
+"""Traffic between two other hosts, captured and replayed into this one."""
 
 import signal
 import subprocess
@@ -21,7 +21,7 @@ _LEFT, _RIGHT = "198.51.100.1", "198.51.100.2"
 
 @pytest.fixture(scope="module")
 def strangers() -> Iterator[tuple[str, str]]:
-    """Two namespaces joined to each other, and not to this one."""
+    """Makes two namespaces that are joined to each other, and not to this one."""
     ip(
         """netns add stranger1
         netns add stranger2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who may read what the module tells, and who may tell it what to do: root, and nobody whom root has not let."""
+"""Access to the module's output and parameters: root's, and nobody else's unless root grants it."""
 
 import ctypes
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What others have a say in (packets, devices' names, values) forges no line, and no line tells kernel addresses."""
+"""Untrusted input (packets, device names, values) forges no line, and no line leaks a kernel address."""
 
 import ctypes
 import fcntl
@@ -38,7 +38,7 @@ _NAMES = {
 
 
 def _raw_log() -> list[bytes]:
-    """The lines in the kernel's log, byte for byte, without their time."""
+    """Returns the lines of the kernel's log as bytes, without their time."""
     buffer = ctypes.create_string_buffer(_TAIL)
     length = _libc.klogctl(_ACTION_READ_ALL, buffer, _TAIL)
     lines = [re.sub(rb"^<\d+>\[ *[\d.]+\] ", b"", line) for line in buffer.raw[:length].split(b"\n")]
@@ -46,7 +46,7 @@ def _raw_log() -> list[bytes]:
 
 
 class Said:
-    """What comes into the log within it."""
+    """A context that collects the lines logged within it."""
 
     def __enter__(self) -> "Said":
         self._mark = f"mark {time.monotonic_ns()}".encode()
@@ -63,7 +63,7 @@ class Said:
 
 @pytest.fixture(scope="module")
 def devices() -> Iterator[list[bytes]]:
-    """Devices with names that nobody wants to see on a terminal, each with a network behind."""
+    """Makes devices whose names have control characters, each with a network behind."""
     names = list(_NAMES)
     for number, name in enumerate(names):
         for command in (

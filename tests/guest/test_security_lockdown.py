@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The module on a kernel that wants signatures, and on one that is locked down, in the order that has no way back."""
+"""The module on a kernel that requires signatures, and under lockdown, which cannot be undone."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ def security() -> None:
 
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The module, signed by a key that is in no keyring."""
+    """Signs the module by a key that is in no keyring."""
     folder = tmp_path_factory.mktemp("signed")
     key, certificate, file = (folder / name for name in ("key.pem", "cert.pem", "nf_tracer.ko"))
     subject = ["-subj", "/CN=somebody", "-days", "9"]
@@ -38,7 +38,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _refusal(file: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
-    """The error that loading a file meets, and what the kernel says about it."""
+    """Returns the error of loading a file, and the kernel's line about it."""
     monkeypatch.setattr(module, "FILE", file)
     log = kmsg.KernelLog()
     with pytest.raises(OSError, match="not permitted|Key was rejected") as raised:

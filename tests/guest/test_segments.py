@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How many segments a packet of a tap device stands for, which the kernel does not count before it leaves."""
+"""The number of segments of a tap device's packets, which the kernel counts only on output."""
 
 import struct
 

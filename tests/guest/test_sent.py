@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that the host sends with a header of the sender's making, by a raw socket."""
+"""Packets that the host sends by a raw socket, with hand-made headers."""
 
 import errno
 import random
@@ -16,7 +16,7 @@ _FUZZ_COUNT = 2500
 
 
 def _send(packets: list[bytes], dest: str) -> Counter[str]:
-    """Sends them; gives how many the kernel refused, by error."""
+    """Sends packets; returns how many the kernel refused, by error."""
     refused: Counter[str] = Counter()
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -29,7 +29,7 @@ def _send(packets: list[bytes], dest: str) -> Counter[str]:
 
 
 def _hand_made(dest: str) -> tuple[int, list[bytes]]:
-    """How many lines there should be, and the packets."""
+    """Returns the expected number of lines, and the packets."""
     from scapy.layers.inet import IP, TCP, UDP, IPOption_NOP, IPOption_RR
     from scapy.packet import Raw, fuzz
 

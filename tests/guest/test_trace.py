@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tracepoint, by the tools that people use, against tshark's fields of the same packets."""
+"""The tracepoint, by the usual tools, against tshark's fields of the same packets."""
 
 import re
 import shlex
@@ -81,7 +81,7 @@ def traced(network: Network) -> Iterator[None]:
 
 
 def _send_and_wait(wire: Wire) -> None:
-    """Sends them, and waits until the module has seen all, of which the kernel's own are not chosen."""
+    """Sends the packets, and waits until the module has emitted all of them."""
 
     def chosen() -> int:
         total = parameters.total("trace")
@@ -105,7 +105,7 @@ def _by_tshark(file: Path) -> list[dict[str, str]]:
 
 
 def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
-    """The events say of each packet what tshark says of it."""
+    """Checks each event against tshark's fields of the packet."""
     expected = _by_tshark(file)
     assert len(found) == len(expected)
     for event, packet in zip(found, expected, strict=True):
@@ -252,7 +252,7 @@ def test_sinks_change_under_traffic_and_one_that_stays_misses_nothing(network: N
 
 
 def test_the_module_stays_while_somebody_listens() -> None:
-    """The kernel warns otherwise, which ends a test, and forgets what was recorded."""
+    """Otherwise the kernel warns, which fails the test, and discards what was recorded."""
     module.load("sink=trace")
     for what, on, off in (("enable", "1", "0"), ("trigger", "stacktrace", "!stacktrace")):
         (EVENT / what).write_text(on)
@@ -264,20 +264,20 @@ def test_the_module_stays_while_somebody_listens() -> None:
 
 
 def _example(what: str) -> list[str]:
-    """The command that the README gives for something: what stands below that comment."""
+    """Returns the README's command below a comment."""
     _, found, rest = _README.read_text().partition(f"\n# {what}\n")
     assert found, what
     return shlex.split(re.split(r"\n\n|\n```", rest)[0])
 
 
 def _merged(programs: list[str]) -> str:
-    """One program of several for bpftrace, which takes one END only: that of the last."""
+    """Merges bpftrace programs, of which only the last may have an END."""
     *others, last = programs
     return " ".join([*(re.sub(r"END {.*}", "", each) for each in others), last])
 
 
 def _conversation() -> list[Packet]:
-    """A segment, the same again, one that follows, and two without a window."""
+    """Returns a segment, a retransmission of it, its successor, and two with a zero window."""
     ip = IP(src="10.1.0.1", dst=frames.HOST)
     segments = [(100, 64, b"once"), (100, 64, b"once"), (104, 64, b"more"), (108, 0, b""), (108, 0, b"")]
     ends = {"sport": 5, "dport": 6, "ack": 1, "flags": "A"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""UDP's own length: what the kernel does not take for a datagram is invalid, and nothing else is."""
+"""UDP's length field: a datagram is invalid if, and only if, the kernel does not deliver it."""
 
 import contextlib
 import socket
@@ -28,7 +28,7 @@ class Scene:
     log: kmsg.KernelLog
 
     def send(self, packet: bytes, *, v6: bool) -> tuple[dict[str, str], int | None]:
-        """The fields of its line, and how many bytes a socket got."""
+        """Sends a packet; returns the fields of its line, and how many bytes a socket received."""
         self.tap.send(packet, v6=v6)
         (text,) = [text for _, text in self.log.read() if "hook=prerouting" in text]
         got = None

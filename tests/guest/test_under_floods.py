@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A flood, in short: tests/flood/run has the long ones, for every sink.
+"""A short flood; tests/flood/run has long ones, for every sink.
 
-Its name puts it last: rsyslog, in another test, reads all lines that it leaves in the log.
+The file's name puts it last: rsyslog, in another test, would read all lines that it leaves in the log.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def network() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def without() -> flood.Flood:
-    """The same flood without the module."""
+    """Floods the host without the module."""
     return flood.flood(_SECONDS, _PACKETS)
 
 

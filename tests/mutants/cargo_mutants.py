@@ -52,7 +52,7 @@ COULD_NOT_TRY = (1, 4)
 
 
 def program() -> Path:
-    """cargo-mutants, in the cache."""
+    """Returns cargo-mutants in the cache; installs it on first use."""
     home = Path(os.environ["NF_TRACER_CACHE"], f"cargo-mutants-{VERSION}")
     if not (home / "bin/cargo-mutants").is_file():
         subprocess.run(["cargo", "install", "--locked", "--root", home, f"cargo-mutants@{VERSION}"], check=True)
@@ -60,7 +60,7 @@ def program() -> Path:
 
 
 def copy_crate(to: Path) -> None:
-    """The host tests' crate, with the module's sources in it, to be changed in place."""
+    """Copies the host tests' crate, with the module's sources in it, to be mutated in place."""
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(TOP / "tests/host", to, ignore=shutil.ignore_patterns("target"))
     shutil.copytree(TOP / "src", to / SOURCES)
@@ -75,7 +75,7 @@ def copy_crate(to: Path) -> None:
 
 
 def mutate(crate: Path, files: list[str], *options: str, **environment: str) -> None:
-    """One round of cargo-mutants."""
+    """Runs one round of cargo-mutants."""
     command = [program(), "mutants", "--in-place", "--no-shuffle", "--line-col=false", "--dir", crate]
     # A test that does not end is noticed; one that somebody else's work holds up is to end.
     command += ["--minimum-test-timeout", str(round(TIMEOUT * slowness()))]
@@ -97,7 +97,7 @@ def mutate(crate: Path, files: list[str], *options: str, **environment: str) -> 
 
 
 def names(crate: Path, outcome: str) -> Counter[tuple[str, str]]:
-    """File and description of each mutant with this outcome; some look the same but for their line."""
+    """Returns the file and description of each mutant with this outcome; some differ only by their line."""
     lines = (crate / "mutants.out" / f"{outcome}.txt").read_text().splitlines()
     return Counter(split(line) for line in lines)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What somebody with other rights than ours can do: it is tried in a child process that has only those."""
+"""Actors with other rights than the tests', in child processes."""
 
 import ctypes
 import errno
@@ -27,17 +27,17 @@ def _root_with(capabilities: int) -> None:
 
 
 def powerless_root() -> None:
-    """uid 0 in the initial user namespace without any capability, as in some containers."""
+    """Becomes uid 0 of the initial user namespace without any capability, as in some containers."""
     _root_with(0)
 
 
 def module_loader() -> None:
-    """uid 0 with the right to load modules, as systemd-modules-load, and no other."""
+    """Becomes uid 0 with CAP_SYS_MODULE only, as systemd-modules-load."""
     _root_with(1 << _CAP_SYS_MODULE)
 
 
 def user() -> None:
-    """An ordinary user."""
+    """Becomes an ordinary user."""
     os.setgroups([])
     os.setresgid(_UID, _UID, _UID)
     os.setresuid(_UID, _UID, _UID)
@@ -53,17 +53,17 @@ def _userns_root(namespaces: int) -> None:
 
 
 def userns_root() -> None:
-    """Root of a user namespace, in the host's network namespace: what `unshare -Ur` gives to any user."""
+    """Becomes root of a user namespace, in the host's network namespace, as by `unshare -Ur`."""
     _userns_root(0)
 
 
 def netns_root() -> None:
-    """Root of a user namespace and a network namespace that belongs to it: `unshare -Urn`."""
+    """Becomes root of a user namespace that owns its network namespace, as by `unshare -Urn`."""
     _userns_root(os.CLONE_NEWNET)
 
 
 def attempt(become: Callable[[], None] | None, what: Callable[[], object]) -> object:
-    """What `what` gives if somebody else calls it, or the name of the error that it meets."""
+    """Calls `what` as somebody else; returns what it returns, or the name of its error."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         # There is a thread, pytest's, which would end a test that hangs.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A network namespace that belongs to an ordinary user, as that of a rootless container does."""
+"""A network namespace that belongs to an ordinary user, as a rootless container's does."""
 
 import contextlib
 import subprocess
@@ -31,7 +31,7 @@ class Container:
         self.inode = Path(f"/proc/{self._shell.pid}/ns/net").stat().st_ino
 
     def run(self, command: str) -> str:
-        """Runs a command of the shell to its end; gives what it says."""
+        """Runs a command in the shell; returns what it prints."""
         assert self._shell.stdin
         assert self._shell.stdout
         self._shell.stdin.write(f"{command}\necho ended $?\n")
@@ -44,7 +44,7 @@ class Container:
         raise AssertionError(f"the shell has ended: {''.join(said)}")
 
     def fill(self, hook: str, room: int = 0) -> None:
-        """Leaves a hook point of IPv4 room for no more hooks than these."""
+        """Fills a hook point of IPv4, up to `room` hooks."""
         chains = base_chains(hook, self.run(" ".join(LIST_HOOKS)), room)
         self.run(f"nft -f - <<'END'\n{chains}END")
 
@@ -52,7 +52,7 @@ class Container:
         self.run("nft flush ruleset")
 
     def ping(self, packets: int) -> None:
-        """Sends echo requests to itself, which it answers: each of both passes all points but forward."""
+        """Pings itself; each request and each reply passes all points but forward."""
         self.run(f"ping -q -c {packets} -i 0.01 127.0.0.1 >/dev/null")
 
     def end(self) -> None:
@@ -62,7 +62,7 @@ class Container:
 
 @contextlib.contextmanager
 def container() -> Iterator[Container]:
-    """Has one for a while."""
+    """Yields a container, and ends it afterwards."""
     one = Container()
     try:
         yield one

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Boots a debug kernel for one scene of inside.py."""
+"""Boots a debug kernel for a scene of tests/debug/inside.py."""
 
 import os
 import re
@@ -17,7 +17,7 @@ TIMEOUT = 14000
 
 
 def boot(*command: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Runs a command in the kernel. Any report of the kernel's is an exit status of GUEST_FAILED."""
+    """Runs a command in the debug kernel. Any report of the kernel makes the exit status GUEST_FAILED."""
     return subprocess.run(
         [
             *(TOP / "scripts/vm", "--kernel", KERNEL, "--cpus", "2", "--mem", "3G"),
@@ -31,7 +31,7 @@ def boot(*command: object, options: tuple[str, ...] = ()) -> subprocess.Complete
 
 
 def python(script: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Runs a script of this folder in the kernel."""
+    """Runs a script of tests/debug in the debug kernel."""
     return boot(
         *("env", "PYTHONDONTWRITEBYTECODE=1", PYTHON, TOP / "tests/debug" / script, *arguments),
         options=options,
@@ -41,7 +41,7 @@ def python(script: str, *arguments: object, options: tuple[str, ...] = ()) -> su
 def run(
     *scene: str, modules: Path = MODULES / "real", options: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Boots the kernel for one scene of inside.py."""
+    """Boots the debug kernel for one scene of inside.py."""
     return python("inside.py", modules, *scene, options=options)
 
 
@@ -53,7 +53,7 @@ def succeed(*scene: str, modules: Path = MODULES / "real", options: tuple[str, .
 
 
 def console_log(done: subprocess.CompletedProcess[str]) -> Path:
-    """Where scripts/vm says that it has kept the console's log."""
+    """Returns the console's log that scripts/vm names."""
     match = re.search(r"^scripts/vm: console log: (.*)$", done.stderr, re.MULTILINE)
     assert match, done.stderr
     return Path(match[1])

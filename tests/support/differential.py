@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whatever the stack delivers to a socket, or nft matches by protocol and port, the same conditions choose here.
+"""Compares the conditions with what the stack delivers to sockets, and with what nft matches.
 
 Random packets pass nf_tracer's hooks, and right behind each a chain of nft's with the same conditions. What is counted
 differs only where nf_tracer chooses more, which is said where: see Conditions.rules(). Sockets say what they got.
@@ -35,12 +35,12 @@ _EXTENSIONS = {HOP_BY_HOP: "hbh", ROUTING: "rt", FRAGMENT: "frag", DESTINATION: 
 
 
 def is_v6(packet: bytes) -> bool:
-    """By where it goes: what it says of itself may be wrong."""
+    """Returns whether a packet is IPv6, by its destination: its version may be wrong."""
     return packet[24:26] in (b"\xfd\x07", b"\xfd\x08")
 
 
 class Sender:
-    """Sends packets the way that each is to take."""
+    """Sends packets, each its way."""
 
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
@@ -67,7 +67,7 @@ class Sender:
 
 @dataclass
 class Conditions:
-    """The values of the parameters that choose packets. What is empty is no condition."""
+    """Values of the parameters that choose packets; an empty one is no condition."""
 
     protocols: list[int] = field(default_factory=list)
     host: list[str] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Conditions:
             parameters.put(name, value)
 
     def rules(self, family: str) -> str:
-        """Chains that mark what matches, of which the first is 'conditions'."""
+        """Returns chains that mark what matches, of which the first is 'conditions'."""
 
         def of_family(addresses: list[str]) -> list[str]:
             return [address for address in addresses if (":" in address) == (family == "ip6")]
@@ -164,7 +164,7 @@ class Conditions:
 
 
 class Rules:
-    """Chains of nft's at all hooks that count what matches."""
+    """nft chains at all hooks that count what matches."""
 
     def __init__(self) -> None:
         self._nft = Nft(NETNS)
@@ -185,7 +185,7 @@ class Rules:
         self._nft.run("".join(commands))
 
     def read(self) -> dict[str, tuple[int, int]]:
-        """At each hook of each family, how many match, and how many more nf_tracer may choose."""
+        """Returns how many packets match, and how many more nf_tracer may choose, at each hook and family."""
         found = {}
         for family, (_, name) in FAMILIES.items():
             counters = self._nft.counters(f"{family} d")
@@ -196,7 +196,7 @@ class Rules:
 
 
 class Events:
-    """Counts nf_tracer's events, of which none is lost by that: those that a buffer has no room for are counted too."""
+    """Counts nf_tracer's events at each hook, those included that found no room in the buffers."""
 
     def __init__(self) -> None:
         netns = Path(f"/run/netns/{NETNS}").stat().st_ino
@@ -226,7 +226,7 @@ class Events:
 
 
 class Receivers:
-    """Sockets that say which datagrams they got, and what mark nft had put on each."""
+    """Sockets that report the datagrams received, and nft's mark on each."""
 
     _SO_RCVMARK, _SO_MARK, _SO_RCVBUFFORCE = 75, 36, 33
 
@@ -244,7 +244,7 @@ class Receivers:
             self._sockets.append(sock)
 
     def read(self) -> Iterator[tuple[int | None, int]]:
-        """The numbers of the datagrams, as far as their markers are there, and the marks."""
+        """Yields the number of each datagram, if its marker is there, and its mark."""
         for sock in self._sockets:
             while True:
                 try:
@@ -266,11 +266,11 @@ class Receivers:
 
 
 class DifferenceError(AssertionError):
-    """A packet that one of them chooses, and the other does not."""
+    """Raised for a packet that only one of the two chooses."""
 
 
 class Differential:
-    """Sends groups of packets under conditions, and compares what was chosen. nf_tracer is loaded meanwhile."""
+    """Sends groups of packets under conditions, and compares what was chosen. nf_tracer must be loaded."""
 
     def __init__(self, tap: Tap) -> None:
         self._sender, self._rules, self._events = Sender(tap), Rules(), Events()
@@ -281,7 +281,7 @@ class Differential:
         self._sender.close()
 
     def _read(self) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
-        """Both counts, at a moment at which no packet is on its way."""
+        """Returns both counts at a moment at which no packet is on its way."""
         # What the namespace sends back is for nobody.
         self._sender.tap.received()
         end = time.monotonic() + 60
@@ -292,7 +292,7 @@ class Differential:
         return now
 
     def _send(self, groups: list[Group]) -> tuple[Counter[str], Counter[str], Counter[str]]:
-        """How many packets nft matches at each point, how many more nf_tracer may choose, and how many it chooses."""
+        """Returns how many packets nft matches, how many more nf_tracer may choose, and how many it does, by point."""
         theirs_before, ours_before = self._read()
         for group in groups:
             self._sender.send(group)
@@ -312,7 +312,7 @@ class Differential:
         ]
 
     def check(self, groups: list[Group], conditions: Conditions) -> None:
-        """nf_tracer chooses what nft matches, at each hook."""
+        """Checks that nf_tracer chooses what nft matches, at each hook."""
         conditions.put()
         self._rules.put(conditions)
         differences = self._differ(groups)
@@ -334,7 +334,7 @@ class Differential:
         return "\n".join(lines)
 
     def check_delivered(self, groups: list[Group], protocol: int, port: int = 0) -> int:
-        """nf_tracer chooses what a socket gets. Gives how many datagrams that were."""
+        """Checks that nf_tracer chooses what a socket receives; returns the number of datagrams."""
         ports = [str(port)] if port else []
         conditions = Conditions(protocols=[protocol], dport=ports)
         conditions.put()

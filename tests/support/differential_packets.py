@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Random packets for differential.py, of all that the kernel and nft go by when they look for a protocol and ports.
+"""Random packets that exercise the kernel's and nft's search for a protocol and ports.
 
 Usage: tests/python -m support.differential_packets COUNT SEED FILE
 
@@ -78,12 +78,12 @@ def _transport(rng: random.Random, protocol: int, source: str, dest: str, data: 
 
 
 def _cut(rng: random.Random, payload: bytes) -> bytes:
-    """Some end in their transport header."""
+    """Truncates some payloads within the transport header."""
     return payload if rng.random() < 0.85 else payload[: rng.randrange(0, 24)]
 
 
 def _fragments(rng: random.Random, payload: bytes) -> list[tuple[int, bool, bytes]]:
-    """Where each starts, whether others follow, and what it has: most often all of it in one."""
+    """Cuts a payload into (offset, more, data): most often into one piece."""
     choice = rng.random()
     if choice < 0.75:
         return [(0, False, payload)]
@@ -130,7 +130,7 @@ def _padded(rng: random.Random, packet: bytes) -> bytes:
 
 
 def _extension(rng: random.Random, kind: int) -> bytes:
-    """One that the kernel takes, more often than not; the next header's number is to be put in front."""
+    """Returns an extension header, mostly a valid one, without its first byte."""
     if kind == FRAGMENT:
         return fragment_header(0, more=False, ident=rng.getrandbits(32))[1]
     if kind == AUTHENTICATION:

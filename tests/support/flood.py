@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Floods of packets by the kernel's own generator, and how other traffic fares meanwhile."""
+"""Floods by pktgen, and the latency of other traffic meanwhile."""
 
 import contextlib
 import os
@@ -59,7 +59,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Flood:
-    """What pktgen sent, in how many seconds, what nft counted, in all and of the flood, and the latency meanwhile."""
+    """What pktgen sent in how many seconds, what nft counted, of the flood and in all, and the latency."""
 
     sent: int
     took: float
@@ -70,7 +70,7 @@ class Flood:
 
 @contextlib.contextmanager
 def network() -> Iterator[None]:
-    """The host with its two peers, and nft's counters."""
+    """Joins the host to its two peers, and sets up nft's counters."""
     run("modprobe", "pktgen")
     run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
     ip(_NETWORK)
@@ -96,7 +96,7 @@ def latency(seconds: float) -> Latency:
 
 
 def _pktgen(file: str, *commands: str) -> str:
-    """Writes commands to a file of pktgen's in the flooder's namespace, and reads it."""
+    """Writes commands to one of pktgen's files in the flooder's namespace; returns its text."""
     with inside(_FLOODER):
         path = Path("/proc/thread-self/net/pktgen", file)
         for command in commands:
@@ -105,7 +105,7 @@ def _pktgen(file: str, *commands: str) -> str:
 
 
 def flood(seconds: float, rate: int, cpu: int = 1) -> Flood:
-    """Sends small UDP datagrams to the host, `rate` a second if the machine can; nothing else may go on there."""
+    """Sends up to `rate` small UDP datagrams a second to the host, where nothing else may go on."""
     _pktgen(f"kpktgend_{cpu}", "rem_device_all", "add_device flood1")
     _pktgen(
         "flood1",
@@ -134,7 +134,7 @@ def flood(seconds: float, rate: int, cpu: int = 1) -> Flood:
 
 
 def log_number() -> int:
-    """The number of the next record of the kernel's log, which counts those overwritten, too."""
+    """Returns the number of the next record of the kernel's log, overwritten ones counted."""
     fd = os.open("/dev/kmsg", os.O_RDWR | os.O_NONBLOCK)
     try:
         os.lseek(fd, 0, os.SEEK_END)
@@ -145,14 +145,14 @@ def log_number() -> int:
 
 
 def memory() -> dict[str, int]:
-    """Kilobytes: what is available, were it not for files in memory, and what the kernel has taken for itself."""
+    """Returns kilobytes: available memory with tmpfs added, and the kernel's own."""
     rows = dict(re.findall(r"(\w+): +(\d+) kB", Path("/proc/meminfo").read_text()))
     found = {name: int(rows[name]) for name in ("MemAvailable", "Shmem", "Slab", "Percpu")}
     return {"available": found["MemAvailable"] + found["Shmem"], "slab": found["Slab"], "percpu": found["Percpu"]}
 
 
 def check_counts(flood: Flood, sink: str, before: kmsg.Summary | None = None) -> kmsg.Summary:
-    """The module's counts of a flood, which it saw from its start to its end, are pktgen's and nft's."""
+    """Checks the module's counts of a whole flood against pktgen's and nft's; returns them."""
     total = kmsg.Summary(
         *(now - then for now, then in zip(parameters.total(sink), before or kmsg.Summary(), strict=True))
     )

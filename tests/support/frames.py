@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Ethernet frames with IPv4 or IPv6 in them, right or wrong in every detail, and random ones."""
+"""Ethernet frames with IPv4 or IPv6, in which every field may be wrong, and random ones."""
 
 import random
 import struct
@@ -18,7 +18,7 @@ MORE_FRAGMENTS = 0x2000
 
 
 def ethernet(packet: bytes, ethertype: int = ETHERTYPE_IPV4, dest: str = HOST_MAC) -> bytes:
-    """A frame to the host."""
+    """Returns a frame to the host."""
     macs = [bytes.fromhex(mac.replace(":", "")) for mac in (dest, PEER_MAC)]
     return b"".join(macs) + struct.pack("!H", ethertype) + packet
 
@@ -44,18 +44,18 @@ def tcp(
     urg: int = 0,
     rest: bytes = b"",
 ) -> bytes:
-    """A TCP segment; `flags` are the nine, `rest` is what follows the first 20 bytes."""
+    """Returns a TCP segment; `flags` are the nine, `rest` is what follows the first 20 bytes."""
     offset = doff << 12 | flags
     return struct.pack("!HHIIHHHH", *ports, seq, ack, offset, window, csum, urg) + rest
 
 
 def udp(data: bytes, ports: tuple[int, int] = (40000, 80), *, length: int | None = None) -> bytes:
-    """A UDP datagram without a checksum; the length is right if none is given."""
+    """Returns a UDP datagram without a checksum; its length is right if none is given."""
     return struct.pack("!HHHH", *ports, 8 + len(data) if length is None else length, 0) + data
 
 
 def with_checksum(protocol: int, segment: bytes, source: str, dest: str, *, length: int | None = None) -> bytes:
-    """TCP or UDP with a checksum that is right, for as many bytes as the length is, if one is given."""
+    """Returns TCP or UDP with the right checksum, over `length` bytes if that is given."""
     ends = ip_address(source).packed + ip_address(dest).packed
     length = len(segment) if length is None else length
     # A jumbogram's length has more than 16 bits.
@@ -67,17 +67,17 @@ def with_checksum(protocol: int, segment: bytes, source: str, dest: str, *, leng
 
 
 def extension(kind: int = DESTINATION, units: int = 0) -> tuple[int, bytes]:
-    """An extension header with an option that is to be skipped, but for its first byte: see ipv6()."""
+    """Returns an extension header with an option to be skipped, without its first byte: see chained()."""
     return kind, bytes([units, 0x1E, 4 + units * 8]) + bytes(4 + units * 8)
 
 
 def fragment(offset: int, *, more: bool, ident: int) -> tuple[int, bytes]:
-    """A fragment header, `offset` in bytes."""
+    """Returns a fragment header without its first byte; `offset` is in bytes."""
     return FRAGMENT, struct.pack("!BHI", 0, offset | more, ident)
 
 
 def chained(headers: list[tuple[int, bytes]], protocol: int, rest: bytes) -> tuple[int, bytes]:
-    """Extension headers, each with the number of the next in front, and the number of the first."""
+    """Chains extension headers: puts the next header's number in front of each; returns the first one's, and all."""
     for kind, header in reversed(headers):
         protocol, rest = kind, bytes([protocol]) + header + rest
     return protocol, rest
@@ -93,7 +93,7 @@ def ipv6(
     version: int = 6,
     payload_len: int | None = None,
 ) -> bytes:
-    """An IPv6 packet; what is not given is as it should be."""
+    """Returns an IPv6 packet; what is not given is right."""
     following, rest = chained(extensions or [], protocol, payload)
     length = len(rest) if payload_len is None else payload_len
     header = struct.pack("!IHBB", version << 28, length & 0xFFFF, following, 64)
@@ -114,7 +114,7 @@ def ipv4(
     ident: int = 1,
     bad_checksum: bool = False,
 ) -> bytes:
-    """An IPv4 packet; what is not given is as it should be."""
+    """Returns an IPv4 packet; what is not given is right."""
     if ihl is None:
         ihl = 5 + len(options) // 4
     if total_len is None:
@@ -127,7 +127,7 @@ def ipv4(
 
 
 def random_ipv4(rng: random.Random, dest: str = HOST) -> bytes:
-    """A packet that is TCP more often than not, and wrong in something as often."""
+    """Returns a random packet, mostly TCP and mostly wrong in something."""
     header_words = rng.choice([5, 5, 5, rng.randrange(5, 16)])
     segment = rng.randbytes(rng.choice([20, 20, 32, 60, rng.randrange(0, 100)]))
     total_len = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The small modules of tests/modules, and nft's counters to compare them with."""
+"""The modules of tests/modules, and what their effects are measured by."""
 
 import contextlib
 import json
@@ -34,14 +34,14 @@ class Loaded:
             self._loaded = False
 
     def lines(self) -> list[str]:
-        """What the module has printed since the last call."""
+        """Returns the module's log lines since the last call."""
         prefix = f"{self._name}: "
         return [text.removeprefix(prefix) for _, text in self._log.read() if text.startswith(prefix)]
 
 
 @contextlib.contextmanager
 def loaded(name: str, **parameters: object) -> Iterator[Loaded]:
-    """Has a module loaded for a while."""
+    """Loads a module, and unloads it afterwards."""
     module = Loaded(name, parameters)
     try:
         yield module
@@ -51,7 +51,7 @@ def loaded(name: str, **parameters: object) -> Iterator[Loaded]:
 
 @contextlib.contextmanager
 def rules(text: str, netns: str | None = None) -> Iterator[None]:
-    """Has an nft rule set for a while, in place of any other."""
+    """Replaces nft's rule set, and flushes it afterwards."""
     path = Path("/tmp/rules.nft")  # noqa: S108
     path.write_text(f"flush ruleset\n{text}")
     run("nft", "-f", str(path), netns=netns)
@@ -62,7 +62,7 @@ def rules(text: str, netns: str | None = None) -> Iterator[None]:
 
 
 def base_chains(point: str, listing: str, room: int = 0) -> str:
-    """A table with as many base chains at a hook point of IPv4 as it has room for, or `room` less.
+    """Returns a table that fills a hook point of IPv4 with base chains, up to `room` hooks.
 
     `listing` is what LIST_HOOKS says: security modules have hooks in each namespace.
     """
@@ -74,7 +74,7 @@ def base_chains(point: str, listing: str, room: int = 0) -> str:
 
 @contextlib.contextmanager
 def full_hook_point(point: str) -> Iterator[None]:
-    """All the hooks that the kernel takes at a point are there already."""
+    """Fills a hook point, so that the kernel takes no more hooks there."""
     subprocess.run(["nft", "-f", "-"], input=base_chains(point, run(*LIST_HOOKS)), text=True, check=True)
     try:
         yield
@@ -83,7 +83,7 @@ def full_hook_point(point: str) -> Iterator[None]:
 
 
 def counted(netns: str | None = None) -> dict[str, int]:
-    """The packets of all named counters of nft, by table and counter: 'inet prerouting'."""
+    """Returns the packets of nft's named counters, by 'family counter'."""
     found = json.loads(run("nft", "-j", "list", "counters", netns=netns))["nftables"]
     counters = [entry["counter"] for entry in found if "counter" in entry]
     return {f"{c['family']} {c['name']}": c["packets"] for c in counters}
@@ -92,7 +92,7 @@ def counted(netns: str | None = None) -> dict[str, int]:
 def ping(
     address: str, count: int = 3, netns: str | None = None, wait: float = 1, size: int = 56
 ) -> tuple[int, list[float]]:
-    """Pings; gives the number of answers and their round trip times in milliseconds."""
+    """Pings; returns the number of replies and their round trip times in milliseconds."""
     command = f"ping -i 0.1 -c {count} -W {wait} -s {size} {address} || true"
     text = run("sh", "-c", command, netns=netns)
     times = [float(time) for time in re.findall(r"time=([\d.]+) ms", text)]

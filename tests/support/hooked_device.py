@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The device that the test modules register at, if there is one."""
+"""The device `hooked0`, at which test modules register."""
 
 import contextlib
 import socket

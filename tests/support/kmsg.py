@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the module prints, read from /dev/kmsg, where a lost record shows as a gap in the numbers."""
+"""Reads and parses the module's log from /dev/kmsg, where a lost record shows as a gap in the numbers."""
 
 import os
 import re
@@ -22,7 +22,7 @@ class Line(NamedTuple):
 
 
 class Fragment(NamedTuple):
-    """The fields of the line of a fragment that has no whole TCP header: a first one may have its ports."""
+    """The fields of the line of a fragment without a whole TCP header; a first one may have its ports."""
 
     source: str
     source_port: int | None
@@ -32,7 +32,7 @@ class Fragment(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What the module says on unloading about one hook point."""
+    """The counts of one hook point."""
 
     seen: int = 0
     not_matched: int = 0
@@ -64,7 +64,7 @@ _LOADER = ("loading out-of-tree module", "module verification failed")
 
 
 class KernelLog:
-    """The kernel's log from the moment of opening on."""
+    """The kernel's log since it was opened."""
 
     def __init__(self) -> None:
         self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
@@ -75,7 +75,7 @@ class KernelLog:
         os.close(self._fd)
 
     def read(self) -> list[tuple[int, str]]:
-        """The level and the text of the records that came in since the last call."""
+        """Returns the level and the text of the records since the last call."""
         records = []
         while True:
             try:
@@ -92,13 +92,13 @@ class KernelLog:
 
 
 def complaints(records: list[tuple[int, str]]) -> list[str]:
-    """The records that tell of a kernel in trouble."""
+    """Returns the records that report a kernel in trouble."""
     words = ("WARNING: ", "BUG: ", "Oops", "cut here", "detected stall", "Call Trace", "leaked")
     return [text for _, text in records if any(word in text for word in words)]
 
 
 def suppressed(records: list[tuple[int, str]]) -> list[int]:
-    """Of how many lines it was said, each time, that they were suppressed."""
+    """Returns the numbers of suppressed lines that were reported."""
     return [int(match[1]) for match in (_SUPPRESSED.fullmatch(text) for _, text in records) if match]
 
 
@@ -113,7 +113,7 @@ def parse_line(text: str) -> Line:
 
 
 def fragments(records: list[tuple[int, str]]) -> list[Fragment]:
-    """The lines of fragments."""
+    """Parses the lines of fragments."""
     matches = [_FRAGMENT.fullmatch(text) for _, text in records]
     found = (match.groups() for match in matches if match)
     return [
@@ -123,7 +123,7 @@ def fragments(records: list[tuple[int, str]]) -> list[Fragment]:
 
 
 def parse_summary(text: str) -> Summary:
-    """The counts, behind the word 'seen'. They have to add up."""
+    """Parses the counts behind the word 'seen', and checks that they add up."""
     counts = dict(re.findall(r"([a-z_]+) (\d+)", "seen " + text))
     summary = Summary(*(int(counts[name]) for name in Summary._fields))
     assert summary.seen == sum(summary[1:]), text
@@ -131,7 +131,7 @@ def parse_summary(text: str) -> Summary:
 
 
 def check_counts(records: list[tuple[int, str]]) -> None:
-    """The counts that the module gave on unloading add up, across a point and across all points, for each sink."""
+    """Checks that the counts logged on unloading add up, across each point and across all points, for each sink."""
     points: dict[str, list[Summary]] = defaultdict(list)
     for match in filter(None, (_ANY_SUMMARY.fullmatch(text) for _, text in records)):
         summary = parse_summary(match[3])
@@ -144,7 +144,7 @@ def check_counts(records: list[tuple[int, str]]) -> None:
 
 
 def split_records(records: list[tuple[int, str]]) -> tuple[list[Line], dict[str, Summary]]:
-    """The classic lines, and the summaries by hook point. Anything else of the module's fails.
+    """Parses classic lines, and summaries by hook point; fails on any other line of the module.
 
     A point that has seen nothing is not mentioned by the module, but here.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Programs that listen to the module's tracepoint or to an NFLOG group while a test makes traffic."""
+"""Consumers of the module's tracepoint or of an NFLOG group."""
 
 import contextlib
 import os
@@ -22,19 +22,19 @@ _PATIENCE = 120.0
 
 
 def holders() -> int:
-    """How many hold the module: whoever listens to its tracepoint does."""
+    """Returns the module's reference count; each consumer of its tracepoint has a reference."""
     return int(Path("/sys/module", module.NAME, "refcnt").read_text())
 
 
 def groups() -> dict[int, int]:
-    """The NFLOG groups that somebody listens to, and the netlink port of each listener."""
+    """Returns the NFLOG groups with a listener, and the listener's netlink port."""
     rows = Path("/proc/net/netfilter/nfnetlink_log").read_text().splitlines()
     return {int(row.split()[0]): int(row.split()[1]) for row in rows}
 
 
 @contextlib.contextmanager
 def _running(command: list[str], output: Path, ready: Callable[[], object]) -> Iterator[subprocess.Popen[bytes]]:
-    """Has a program run and listen for a while; it is ended as by Ctrl-C."""
+    """Runs a program that listens, and interrupts it afterwards."""
     with output.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
     try:
@@ -49,14 +49,14 @@ def _running(command: list[str], output: Path, ready: Callable[[], object]) -> I
 
 
 def _opened() -> Iterator[str]:
-    """The files that somebody has open."""
+    """Yields the files that any process has open."""
     for fd in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(FileNotFoundError):
             yield str(fd.readlink())
 
 
 def _trace_cmd_records() -> bool:
-    """It switches the event on before it lets anything be recorded, and has a process for each CPU.
+    """Returns whether trace-cmd records: the event is enabled first, then each CPU has a process.
 
     One that is told to end before it has come that far leaves nothing behind of what its CPU has.
     """
@@ -68,7 +68,7 @@ def _trace_cmd_records() -> bool:
 
 @contextlib.contextmanager
 def tracing(command: list[str], output: Path) -> Iterator[None]:
-    """Has a program listen to the tracepoint. What it says is in the file afterwards.
+    """Has a program listen to the tracepoint; its output is in the file afterwards.
 
     MARKER in the command stands for a shell script that the program runs once it listens.
     """
@@ -89,7 +89,7 @@ def capturing(command: list[str], group: int, output: Path) -> Iterator[subproce
 
 @contextlib.contextmanager
 def ftrace() -> Iterator[None]:
-    """Has the kernel's own tracer record the event."""
+    """Has ftrace record the event."""
     (EVENT.parents[2] / "trace").write_text("")
     (EVENT / "enable").write_text("1")
     try:
@@ -99,7 +99,7 @@ def ftrace() -> Iterator[None]:
 
 
 def trace_pipe() -> str:
-    """What the kernel's own tracer has recorded and nobody has read yet."""
+    """Returns what ftrace has recorded and nobody has read yet."""
     text = b""
     pipe = os.open(EVENT.parents[2] / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
@@ -110,13 +110,13 @@ def trace_pipe() -> str:
 
 
 def events(text: str) -> list[dict[str, str]]:
-    """The fields of each event, as ftrace, trace-cmd and perf all print it."""
+    """Parses the fields of each event, which ftrace, trace-cmd and perf print alike."""
     lines = [line for line in text.splitlines() if re.search(r"packet: +skbaddr=", line)]
     return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
 
 
 def nflog_records(file: Path) -> list[tuple[str, bytes]]:
-    """The prefixes and the packets that tcpdump has written to a file so far."""
+    """Returns the prefixes and the packets that tcpdump has written to a file so far."""
     file_header = 24
     if not file.exists() or file.stat().st_size < file_header:
         return []

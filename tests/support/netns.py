@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Network namespaces, and what stands in them."""
+"""Network namespaces and their devices."""
 
 import contextlib
 import fcntl
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def run(*command: str, netns: str | None = None) -> str:
-    """Runs a program to its end, in a namespace, and gives what it says."""
+    """Runs a program to its end, in a namespace; returns what it prints."""
     prefix = ["ip", "netns", "exec", netns] if netns else []
     done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
@@ -31,7 +31,7 @@ def _away_from_home() -> Iterator[None]:
 
 @contextlib.contextmanager
 def inside(netns: str) -> Iterator[None]:
-    """This thread is in the namespace for a while. Sockets made there stay there."""
+    """Enters a namespace with this thread, and leaves it afterwards. Sockets made there stay there."""
     there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
     try:
         with _away_from_home():
@@ -43,21 +43,21 @@ def inside(netns: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def inside_new() -> Iterator[None]:
-    """This thread is in a new namespace, which goes away behind it."""
+    """Enters a new namespace with this thread; it goes away afterwards."""
     with _away_from_home():
         os.unshare(os.CLONE_NEWNET)
         yield
 
 
 def bring_up_loopback() -> None:
-    """Without a process of its own, for where that takes too long."""
+    """Brings up loopback by an ioctl, for where a process would take too long."""
     siocsifflags, iff_up = 0x8914, 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, siocsifflags, struct.pack("16sh22x", b"lo", iff_up))
 
 
 def ip(arguments: str, netns: str | None = None) -> None:
-    """Runs ip(8)'s commands, one a line: one process for all of them."""
+    """Runs ip(8) commands, one a line, in one process."""
     options = ["-n", netns] if netns else []
     done = subprocess.run(["ip", *options, "-batch", "-"], input=arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -73,7 +73,7 @@ def counter(interface: str, name: str) -> int:
 
 @contextlib.contextmanager
 def ipv6_enabled(*devices: str) -> Iterator[None]:
-    """Has IPv6 on devices for a while. The tests' devices have none, so that the kernel sends nothing of its own."""
+    """Enables IPv6 on devices, and disables it afterwards: without it the kernel sends nothing of its own."""
     settings = [Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6") for device in devices]
     for setting in settings:
         setting.write_text("0")

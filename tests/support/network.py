@@ -22,7 +22,7 @@ class Network:
 
 @contextlib.contextmanager
 def checksums_in_software(network: Network) -> Iterator[None]:
-    """Has neither device of the pair compute checksums for a while."""
+    """Has neither device of the pair compute checksums within the context."""
     run("ethtool", "-K", network.device, "tx", "off")
     run("ethtool", "-K", network.peer_device, "tx", "off", netns=network.peer)
     try:

@@ -15,7 +15,7 @@ _MODE = struct.Struct(">IBx")
 
 
 class Listener(NetfilterSocket):
-    """Is bound to a group, and is sent what is logged there."""
+    """A socket bound to a group, which receives what is logged there."""
 
     def __init__(self, group: int, netns: str | None = None) -> None:
         super().__init__(netns)
@@ -27,11 +27,11 @@ class Listener(NetfilterSocket):
             raise
 
     def copy(self, length: int) -> None:
-        """Has no more than this many bytes of each packet copied."""
+        """Limits the bytes that are copied of each packet."""
         self._configure(_NFULA_CFG_MODE, _MODE.pack(length, _NFULNL_COPY_PACKET))
 
     def discard(self) -> int:
-        """Takes what has come, and returns the number of datagrams. The socket must not block."""
+        """Discards what has been received; returns the number of datagrams. The socket must not block."""
         number = 0
         with contextlib.suppress(BlockingIOError):
             while self.recv(1 << 16):

@@ -23,7 +23,7 @@ class Verdict(IntEnum):
 
 
 class Queue(NetfilterSocket):
-    """Is bound to a queue, takes its packets and returns verdicts."""
+    """A socket bound to a queue, which takes its packets and returns verdicts."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""nft by its library: to start the program takes seconds where much is looked at."""
+"""nft by its library: under KASAN, starting the program takes seconds."""
 
 import ctypes
 import re
@@ -33,6 +33,6 @@ class Nft:
         return self._nft.nft_ctx_get_output_buffer(self._context).decode()
 
     def counters(self, table: str) -> Counter[str]:
-        """The packets of each counter of a table."""
+        """Returns the packets of each counter of a table."""
         text = self.run(f"list counters table {table}")
         return Counter({name: int(packets) for name, packets in re.findall(r"counter (\w+) \{\s+packets (\d+)", text)})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What should have been printed, by tshark's decoding of what it captured."""
+"""The expected lines, by tshark's decoding of a capture."""
 
 from collections import Counter
 from pathlib import Path
@@ -53,7 +53,7 @@ class Packet(NamedTuple):
     line: Line | None
 
     def outcome(self) -> str:
-        """What the module should make of it. The name is the one in its summary."""
+        """Returns what should become of the packet, by its name in the summary."""
         there = self.frame_len - _ETHERNET_HEADER
         if self.protocol != _PROTO_TCP:
             return "not_matched"
@@ -69,12 +69,12 @@ class Packet(NamedTuple):
         return self.version != 4 or self.header_len < 20 or 0 < self.total_len < self.header_len
 
     def has_fragment_line(self) -> bool:
-        """Whether it is a fragment without a whole TCP header."""
+        """Returns whether it is a fragment without a whole TCP header."""
         cut_first = self.more_fragments and self.outcome() == "truncated"
         return self.outcome() == "fragment" or cut_first
 
     def is_received(self, mac: str) -> bool:
-        """Whether a host at this address takes it in: what ip_rcv() drops gets to no hook."""
+        """Returns whether a host at this address receives it: what ip_rcv() drops reaches no hook."""
         there = self.frame_len - _ETHERNET_HEADER
         fits = self.total_len <= there if self.total_len else there > _LARGEST_TOTAL_LEN
         sane = self.checksum_good and not self._contradicts_itself() and fits
@@ -97,7 +97,7 @@ def _frames(capture: Path, numbers: set[int]) -> dict[int, bytes]:
 
 
 def _with_bytes(packet: Packet, frame: bytes) -> Packet:
-    """The packet with its protocol and, of a first fragment, its ports, as they stand there."""
+    """Completes a packet by its bytes: the protocol and, of a first fragment, the ports."""
     datagram = frame[_ETHERNET_HEADER:]
     if packet.protocol is None:
         return packet._replace(protocol=datagram[9] if len(datagram) > 9 else None)
@@ -140,7 +140,7 @@ def _packet(row: list[str]) -> Packet:
 
 
 def lines(packets: list[Packet], capture: Path) -> list[Line]:
-    """The lines that these packets should have led to.
+    """Returns the lines that are expected of these packets.
 
     tshark gives up on a TCP header whose length field says less than 20 bytes; scapy reads on,
     and is the oracle for those.
@@ -169,7 +169,7 @@ def _scapy_lines(capture: Path, frames: set[int]) -> dict[int, Line]:
 
 
 def summarize(packets: list[Packet]) -> Summary:
-    """The counts that these packets should have led to."""
+    """Returns the counts that are expected of these packets."""
     counts = Counter(packet.outcome() for packet in packets)
     # These have a line of their own.
     counts["emitted"] += counts.pop("fragment", 0)
@@ -182,7 +182,7 @@ def summarize(packets: list[Packet]) -> Summary:
 
 
 def fragments(packets: list[Packet]) -> list[Fragment]:
-    """The lines of fragments that these packets should have led to."""
+    """Returns the lines of fragments that are expected of these packets."""
     # tshark has the offset as it is, in units of 8 bytes.
     return [
         Fragment(packet.source, packet.ports[0], packet.dest, packet.ports[1], packet.fragment_offset * 8)
@@ -192,12 +192,12 @@ def fragments(packets: list[Packet]) -> list[Fragment]:
 
 
 def surplus[T: NamedTuple](lines: list[T], others: list[T]) -> list[T]:
-    """The lines that are not among the others as often."""
+    """Returns the lines that occur more often than among the others."""
     return list((Counter(lines) - Counter(others)).elements())
 
 
 def difference[T: NamedTuple](expected: list[T], printed: list[T]) -> str:
-    """What is missing and what is too much, with multiplicity; empty if the two are the same."""
+    """Reports missing and surplus lines, with multiplicity; empty if there are none."""
     missing, extra = surplus(expected, printed), surplus(printed, expected)
     report = [f"missing: {line}" for line in missing[:5]]
     report += [f"too much: {line}" for line in extra[:5]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A packet of each kind that the formats have a form for."""
+"""One packet of each kind that the formats have a form for."""
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.sctp import SCTP

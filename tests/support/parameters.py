@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The module's parameters, and its counts, while it is loaded."""
+"""The loaded module's parameters and counts."""
 
 import contextlib
 import subprocess
@@ -15,7 +15,7 @@ _PRIORITIES = {"first+1": 1 - 2**31, "raw": -300, "raw+5": -295}
 
 @contextlib.contextmanager
 def loaded(parameters: str) -> Iterator[None]:
-    """Has the module loaded for a while."""
+    """Loads the module, and unloads it afterwards."""
     module.load(parameters)
     try:
         yield
@@ -35,7 +35,7 @@ def get(name: str) -> str:
 
 
 def hooked_in() -> list[str]:
-    """Where the module is to be hooked in by what its parameters say, in the form of module.hooks()."""
+    """Returns the hooks that the parameters imply, in the form of module.hooks()."""
     hooks = get("hooks").split(",")
     families = {"ipv4": ["ip"], "ipv6": ["ip6"], "inet": ["ip", "ip6"]}[get("family")]
     priority = get("priority")
@@ -44,7 +44,7 @@ def hooked_in() -> list[str]:
 
 
 def counts(sink: str = "log") -> dict[str, kmsg.Summary]:
-    """The counts of a sink by 'hook family'. They add up, or parsing them fails."""
+    """Returns the counts of a sink by 'hook family', and checks that they add up."""
     points = {}
     for line in get("counts").splitlines():
         # The namespaces that are left out.
@@ -62,6 +62,6 @@ def total(sink: str = "log") -> kmsg.Summary:
 
 
 def bpf(expression: str) -> str:
-    """What tcpdump makes of an expression, as the parameter takes it."""
+    """Compiles a tcpdump expression into the parameter's form."""
     command = ["tcpdump", "-y", "RAW", "-ddd", expression]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.replace("\n", ",")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where things are in the checkout."""
+"""Paths of the checkout."""
 
 from pathlib import Path
 

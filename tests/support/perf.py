@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The module's tracepoint by perf_event_open(2), for tests of who may open it."""
+"""The module's tracepoint by perf_event_open(2), for tests of access."""
 
 import ctypes
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Traffic, captured and traced at the same time, and the comparison of the two."""
+"""Captures and traces traffic at the same time, and compares the two."""
 
 import re
 import signal
@@ -17,7 +17,7 @@ from vm.pace import patience
 
 
 class Recording:
-    """Within it, the module is loaded, and dumpcap captures at the same devices.
+    """A context in which the module is loaded and dumpcap captures on the same devices.
 
     Afterwards there are the packets, the module's lines and its summaries.
     """
@@ -69,15 +69,15 @@ class Recording:
             self.packets = oracle.decode(self.file)
 
     def sent(self) -> list[Packet]:
-        """What the host sent, and so what LOCAL_OUT saw."""
+        """Returns what the host sent, and so what LOCAL_OUT saw."""
         return [p for p in self.packets if p.source_mac == self._macs[p.interface]]
 
     def received(self) -> list[Packet]:
-        """What the host took in, and so what PRE_ROUTING saw."""
+        """Returns what the host received, and so what PRE_ROUTING saw."""
         return [p for p in self.packets if p.is_received(self._macs[p.interface])]
 
     def check(self) -> None:
-        """Every packet has its lines with every field as tshark has it, and there are no others.
+        """Checks that each packet has its lines, with every field as tshark has it, and that there are no others.
 
         The module's own counts have to agree with tshark's, too.
         """
@@ -94,7 +94,7 @@ class Recording:
         assert self.summaries == by_tshark, f"{self.summaries} is not {by_tshark}"
 
     def _frames(self) -> int:
-        """How many frames went over the devices. Over lo each is sent and received once."""
+        """Returns the number of frames of the devices. On lo each is sent and received once."""
         counters = dict.fromkeys(self.interfaces, ("rx_packets", "tx_packets"))
         counters["lo"] = ("rx_packets",)
         return sum(counter(name, c) for name in self.interfaces for c in counters[name])

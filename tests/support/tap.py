@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A network namespace that packets are put into by a tap device, and that forwards some to another device."""
+"""A network namespace with a tap device for input, which forwards some packets to another device."""
 
 import contextlib
 import fcntl
@@ -41,12 +41,12 @@ class Tap:
         self._macs = bytes.fromhex((_MAC + _SENDER_MAC).replace(":", ""))
 
     def send(self, packet: bytes, *, v6: bool, vnet_header: bytes = VNET_HEADER) -> None:
-        """Has the device hand a packet in."""
+        """Injects a packet."""
         ethertype = struct.pack("!H", ETHERTYPE_IPV6 if v6 else ETHERTYPE_IPV4)
         os.write(self._fd, vnet_header + self._macs + ethertype + packet)
 
     def received(self) -> list[bytes]:
-        """The packets that the namespace has sent to the device since the last call, without their frames' headers."""
+        """Returns the packets sent to the device since the last call, without Ethernet headers."""
         found = []
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -59,7 +59,7 @@ class Tap:
 
 @contextlib.contextmanager
 def tapped() -> Iterator[Tap]:
-    """Makes the namespace for a while. It sends nothing of its own, unless it answers."""
+    """Makes the namespace, which sends nothing but replies, and deletes it afterwards."""
     ip(f"netns add {NETNS}\n")
     try:
         _configure()
@@ -107,6 +107,6 @@ def _bring_up() -> None:
 
 
 def open_socket(family: int, kind: int, protocol: int = 0) -> socket.socket:
-    """A socket in the namespace."""
+    """Opens a socket in the namespace."""
     with inside(NETNS):
         return socket.socket(family, kind, protocol)

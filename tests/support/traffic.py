@@ -29,7 +29,7 @@ class _Bytes(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def web_server(address: str, netns: str | None = None) -> Iterator[str]:
-    """A server on a free port; gives its URL, to which a number of bytes is to be added."""
+    """Serves on a free port; yields its URL, to which a number of bytes is to be appended."""
     with inside(netns) if netns else contextlib.nullcontext():
         server = http.server.ThreadingHTTPServer((address, 0), _Bytes)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -41,7 +41,7 @@ def web_server(address: str, netns: str | None = None) -> Iterator[str]:
 
 
 def fetch(url: str, netns: str | None = None) -> int:
-    """Fetches with curl; gives the number of bytes that came."""
+    """Fetches a URL by curl; returns the number of bytes received."""
     options = ["-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{size_download}"]
     return int(run("curl", *options, url, netns=netns))
 
@@ -63,7 +63,7 @@ def iperf_server(address: str, netns: str | None = None) -> Iterator[None]:
 
 
 def transfer(address: str, *options: str, netns: str | None = None) -> None:
-    """Sends data to the iperf3 server there, or with -R from there."""
+    """Sends data to an iperf3 server, or receives from it with -R."""
     run("iperf3", "-c", address, "--connect-timeout", "5000", *options, netns=netns)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What scripts/packet-way is made of."""
+"""The package that scripts/packet-way runs."""

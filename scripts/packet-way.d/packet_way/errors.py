@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What ends the program with a line that says what is wrong."""
+"""Errors that the user can act on."""
 
 
 class UserError(Exception):
-    """Something that the user can do something about. The text says what, in one line."""
+    """An error that the user can act on: it ends the program with the text, in one line."""

@@ -78,7 +78,7 @@ _TEXTS = [name for name in Seen._fields if name not in _NUMBERS]
 
 
 def read(file: Path) -> Iterator[Event]:
-    """The events of a file, in the order of time."""
+    """Yields the events of a file in the order of time."""
     if not file.is_file():
         raise UserError(f"{file}: there is no such file")
     command = ["trace-cmd", "report", "-t", "-i", str(file)]
@@ -94,7 +94,7 @@ def read(file: Path) -> Iterator[Event]:
 
 
 def parse(lines: Iterable[str]) -> Iterator[Event]:
-    """The events among the lines of a report. Other events and what else is printed is left out."""
+    """Yields the events of packets among the lines of a report; skips other lines."""
     for line in lines:
         match = _LINE.match(line)
         if match:

@@ -66,7 +66,7 @@ def show(file: Path, wanted: argparse.Namespace, names: text.Names, picture: Mod
 
 
 def record_and_show(wanted: argparse.Namespace, picture: ModuleType | None) -> int:
-    """Gives the command's exit status."""
+    """Records and prints; returns the command's exit status."""
     for note in recorder.check():
         say(note)
     names = recorder.namespaces()
@@ -87,7 +87,7 @@ def record_and_show(wanted: argparse.Namespace, picture: ModuleType | None) -> i
 
 
 def load_picture() -> ModuleType:
-    """Only who wants a picture needs matplotlib."""
+    """Imports matplotlib, which only --picture needs."""
     try:
         from packet_way import picture
     except ImportError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What packet-way is told on its command line."""
+"""The command line of packet-way."""
 
 import argparse
 import contextlib
@@ -52,7 +52,7 @@ def _number[T: (int, float)](kind: Callable[[str], T], least: T, what: str) -> C
 
 
 def _new_file(argument: str) -> Path:
-    """Looked at before anything is recorded for it."""
+    """Parses the name of a file to write, and fails now rather than after the recording."""
     path = Path(argument)
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"'{argument}' cannot be written")
@@ -68,7 +68,7 @@ def _picture(argument: str) -> Path:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
-        """In one line, without the usage."""
+        """Prints the error in one line, without the usage."""
         self.exit(2, f"{self.prog}: {message}\n")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A picture of packets' ways: a timeline with a row for each, and how long the stretches took in all."""
+"""Draws packets' ways: a timeline with a row for each, and a histogram of each stretch."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ _BINS = 80
 
 
 def draw(file: Path, ways: Sequence[Way], summary: Summary) -> None:
-    """Draws these ways, and the times of all that were summed up."""
+    """Draws these ways, and the times of all ways in the summary."""
     mpl.rcParams.update({"font.size": 9, "svg.fonttype": "none", "axes.edgecolor": "#999999", "text.color": _INK})
     rows = max(len(ways), 1)
     kinds = max(len(summary.stretches), 1)
@@ -58,7 +58,7 @@ def _colour(stretch: Stretch) -> str:
 
 
 def _reach(ways: Sequence[Way]) -> float:
-    """How far the axis goes: so that most packets can be seen well, and what takes longer is cut off.
+    """Returns where the time axis ends: most packets fit, and longer ones are cut off.
 
     Ends are not asked: a program may come back to read a packet after seconds.
     """
@@ -125,7 +125,7 @@ def _ending(axes: Axes, row: int, way: Way, reach: float) -> None:
 
 
 def _short(way: Way) -> str:
-    """What tells a packet from its neighbours, where there is little room."""
+    """Returns the flags or the protocol, for a label with little room."""
     start = way.start
     return start.flags.replace("|", ",") if start.protocol == "tcp" else start.protocol
 
@@ -138,7 +138,7 @@ def _rounded(microseconds: float) -> str:
 
 
 def _times(axes: Axes, summary: Summary) -> None:
-    """A histogram of each kind of stretch, above one another; nanoseconds and seconds share a logarithmic axis."""
+    """Draws a histogram of each kind of stretch on one logarithmic axis."""
     stretches = {stretch: [max(time, 1) / 1000 for time in times] for stretch, times in summary.stretches.items()}
     every = [time for times in stretches.values() for time in times] or [1.0]
     low, high = log10(min(every)), log10(max(every))

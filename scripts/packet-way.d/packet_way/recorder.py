@@ -33,7 +33,7 @@ _SETTLE = 0.2
 
 
 def check() -> list[str]:
-    """Says what keeps the module from giving its events, or else what it gives only a part of."""
+    """Raises UserError if the module emits no events; returns notes on what it leaves out."""
     if os.geteuid():
         raise UserError("recording needs root: run it as root, or read a recording with --input FILE")
     if not shutil.which("trace-cmd"):
@@ -53,7 +53,7 @@ def check() -> list[str]:
 
 
 def namespaces() -> dict[int, str]:
-    """The names of network namespaces as far as they have one, by inode number."""
+    """Returns the names of network namespaces that have one, by inode number."""
     names = {}
     for folder in _NETNS:
         with contextlib.suppress(OSError):
@@ -63,7 +63,7 @@ def namespaces() -> dict[int, str]:
 
 
 class Recorder:
-    """Within it, events go to a file. Afterwards none of them is enabled any more."""
+    """A context in which events are recorded to a file; it disables them on exit."""
 
     def __init__(self, file: Path, buffer: int, drops_only: bool) -> None:
         self._file = file
@@ -114,7 +114,7 @@ class Recorder:
         self._remove_instance()
 
     def _is_recording(self) -> bool:
-        """Once the last of the events is enabled and the buffer is open for them."""
+        """Returns whether the last of the events is enabled and the buffer records."""
         try:
             files = [self._folder / "events" / self._last / "enable", self._folder / "tracing_on"]
             return all(file.read_text().startswith("1") for file in files)
@@ -122,7 +122,7 @@ class Recorder:
             return False
 
     def _remove_instance(self) -> None:
-        """In case that trace-cmd could not do it: the module is held as long as the event is enabled."""
+        """Removes what trace-cmd may have left: an enabled event pins the module."""
         end = time.monotonic() + 2
         while self._folder.exists() and time.monotonic() < end:
             with contextlib.suppress(OSError):
@@ -133,18 +133,18 @@ class Recorder:
 
 
 def _end_with_parent() -> None:
-    """Between fork and exec: has trace-cmd stop and clean up when we are killed."""
+    """Has the kernel interrupt trace-cmd when this process dies. Called between fork and exec."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGINT)
 
 
 class StoppedError(Exception):
-    """Somebody wants the recording to end."""
+    """Raised by the first signal that asks the recording to end."""
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turns the first of the signals that end a program into an exception, and keeps others off the cleaning up."""
+    """Turns the first terminating signal into StoppedError and ignores later ones during cleanup."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -163,7 +163,7 @@ def interruptible() -> Iterator[None]:
 def record(
     file: Path, command: list[str], *, duration: float | None, buffer: int, drops_only: bool, quiet: bool
 ) -> int:
-    """Records while the command runs, or for some seconds, or until Ctrl-C; gives the command's exit status.
+    """Records while the command runs, for some seconds, or until Ctrl-C; returns the command's exit status.
 
     To be quiet is to keep the command's output out of ours.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What all ways together say: how many ended how, and how long each stretch took."""
+"""Sums up ways: how many ended how, and how long each stretch took."""
 
 from array import array
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ Stretch = tuple[str, str]
 
 
 class Summary:
-    """Grows with each way, by a number for each stretch."""
+    """Counts ends and losses, and keeps one number for each stretch of a way."""
 
     def __init__(self) -> None:
         self.ends: Counter[str] = Counter()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Ways as text for people, and as JSON for programs."""
+"""Formats ways as text and as JSON."""
 
 import json
 from itertools import pairwise
@@ -9,7 +9,7 @@ from packet_way.ways import CONSUMED, DELIVERED, DROPPED, VANISHED, Way
 
 
 class Names:
-    """What people call network namespaces, by their inode numbers."""
+    """The names of network namespaces by inode number; a number stands for itself."""
 
     def __init__(self, names: dict[int, str]) -> None:
         self._names = names
@@ -29,12 +29,12 @@ def _with_port(address: str, port: int) -> str:
 
 
 def flow(hop: Seen) -> str:
-    """Both ends of a packet."""
+    """Returns both ends of a packet: 'ADDRESS:PORT > ADDRESS:PORT'."""
     return f"{_with_port(hop.saddr, hop.sport)} > {_with_port(hop.daddr, hop.dport)}"
 
 
 def identity(hop: Seen) -> str:
-    """What tells a packet from others of its flow."""
+    """Returns the fields that identify a packet within its flow."""
     parts = []
     if hop.protocol == "tcp" and not hop.frag_off:
         parts += [hop.flags.replace("|", ","), f"seq {hop.seq}"]
@@ -55,7 +55,7 @@ def identity(hop: Seen) -> str:
 
 
 def ending(way: Way) -> str:
-    """Where a way ended, in words."""
+    """Returns how and where a way ended, in words."""
     end, hook = way.end, way.last.hook
     assert end
     where = f" in {end.location}" if end.location else ""
@@ -74,7 +74,7 @@ def _devices(hop: Seen) -> str:
 
 
 def brief(way: Way) -> str:
-    """A way in one line."""
+    """Formats a way as one line."""
     parts = [f"{_title(way)}:", way.start.hook]
     for hop, after in pairwise(way.hops):
         parts += [_took(hop.time, after.time), after.hook]
@@ -86,7 +86,7 @@ def brief(way: Way) -> str:
 
 
 def block(way: Way, names: Names) -> str:
-    """A way with a line for each hook. What is as at the hook before is not said again."""
+    """Formats a way with a line for each hook, which has only what changed since the one before."""
     lines = [_title(way)]
     before = None
     for hop in way.hops:
@@ -109,7 +109,7 @@ def _title(way: Way) -> str:
 
 
 def as_json(way: Way, names: Names) -> str:
-    """A way as one line of JSON. Times are in nanoseconds."""
+    """Formats a way as one line of JSON, with times in nanoseconds."""
     hops = [hop._asdict() | {"netns_name": names[hop.netns]} for hop in way.hops]
     assert way.end
     return json.dumps({"hops": hops, "end": way.end._asdict() | {"after": way.last.hook}})

@@ -43,7 +43,7 @@ WINDOW = 50_000
 
 
 class End(NamedTuple):
-    """How a packet's way ended, as far as it is known."""
+    """The end of a packet's way, as far as it is known."""
 
     kind: str
     """One of KINDS."""
@@ -73,7 +73,7 @@ class Way:
         return self.hops[-1]
 
     def stretches(self) -> Iterator[tuple[str, str, int, int]]:
-        """From where to where, from when and till when. The last one is to its free, if that was seen."""
+        """Yields (from, to, start, stop) of each stretch; the last one ends at the free, if that was seen."""
         for hop, after in pairwise(self.hops):
             yield hop.hook, after.hook, hop.time, after.time
         if self.end and self.end.time is not None:
@@ -81,7 +81,7 @@ class Way:
 
 
 class Joiner:
-    """Makes ways of events. After the last one, lost and window say what else there is to know."""
+    """Joins events into ways."""
 
     def __init__(self, window: int = WINDOW) -> None:
         self.lost: Counter[int] = Counter()
@@ -94,7 +94,7 @@ class Joiner:
         """How many events of packets at hooks there were."""
 
     def join(self, events: Iterable[Event]) -> Iterator[Way]:
-        """The ways, in the order of their starts."""
+        """Yields the ways in the order of their starts."""
         for event in events:
             match event:
                 case Seen():
@@ -154,12 +154,12 @@ class Joiner:
 
 
 def _by_hook(hook: str) -> str | None:
-    """How a way ended whose end says nothing else: the last hook of two ways tells."""
+    """Returns the end that the last hook implies, if it implies one."""
     return {"input": DELIVERED, "postrouting": LEFT}.get(hook)
 
 
 def follows(last: Seen, event: Seen) -> bool:
-    """Whether an event at the same address can be the same packet, one hook on."""
+    """Returns whether an event at the same address can be the same packet at its next hook."""
     if last.netns != event.netns:
         in_order = last.hook in _LEAVING and event.hook in _NEXT["postrouting"]
     elif last.hook == event.hook:
@@ -170,7 +170,7 @@ def follows(last: Seen, event: Seen) -> bool:
 
 
 def is_same(last: Seen, event: Seen) -> bool:
-    """Whether what no hook changes is the same in both."""
+    """Returns whether the fields that no hook changes are equal."""
     if (last.family, last.protocol) != (event.family, event.protocol):
         return False
     if not (_end(last, event, "s") or _end(last, event, "d")):
@@ -188,7 +188,7 @@ def is_same(last: Seen, event: Seen) -> bool:
 
 
 def _end(last: Seen, event: Seen, which: str) -> bool:
-    """Whether one end is the same. A later fragment has no port, but what is put together of it has."""
+    """Returns whether one end is equal. A later fragment has no port, but the reassembled packet has."""
     same_port = getattr(last, f"{which}port") == getattr(event, f"{which}port") or last.frag_off > 0
     return same_port and getattr(last, f"{which}addr") == getattr(event, f"{which}addr")
 
@@ -198,7 +198,7 @@ def _fingerprint(event: Seen) -> tuple[object, ...]:
 
 
 def is_of_another(last: Seen, event: Freed) -> bool:
-    """Whether a free is that of something else, which got the memory since."""
+    """Returns whether a free belongs to another sk_buff at the same address."""
     is_wrapped = last.hook == "postrouting" and event.protocol in _WRAPPERS
     if event.protocol and event.protocol != _ETHERTYPES.get(last.family) and not is_wrapped:
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the guest's kernel printed on its console: where it is kept, and which of it is bad news."""
+"""The console log of a guest: where it is kept, and which lines report trouble."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def cache_dir() -> Path:
 
 
 def new_log() -> Path:
-    """Makes an empty log, and removes old ones, so that they never fill the disk."""
+    """Makes an empty log, and removes old ones."""
     folder = cache_dir() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob("vm-*.console"))[: -KEPT_LOGS + 1]:
@@ -52,7 +52,7 @@ def new_log() -> Path:
 
 
 class Console:
-    """The lines of one log, and where among them the command started."""
+    """The lines of a log, and where the command started."""
 
     def __init__(self, log: Path) -> None:
         self.lines = log.read_text(errors="replace").splitlines()
@@ -61,18 +61,18 @@ class Console:
         self._start = marks[-1] if marks else 0
 
     def cause_of_death(self) -> str | None:
-        """The first line that tells why the guest went down."""
+        """Returns the first line that tells why the guest went down."""
         hits = [line for line in self.lines[self._start :] if FATAL.search(line)]
         return strip_time(hits[0]) if hits else None
 
     def splats(self) -> list[str]:
-        """Reports since the command started: earlier ones are none of its doing."""
+        """Returns the kernel's reports since the command started."""
         lines = self.lines[self._start :]
         titles = [strip_time(line) for line in lines if SPLAT.search(line)]
         return titles or [strip_time(line) for line in lines if UNNAMED.search(line)]
 
     def end(self, count: int = 40) -> str:
-        """The last lines, of those since the command started if it did."""
+        """Returns the last lines, of those since the command started if it did."""
         return "\n".join(self.lines[max(self._start, len(self.lines) - count) :])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest: what virtme-ng is told to boot, how it runs, how it is ended."""
+"""Boots, runs and ends a guest, by virtme-ng."""
 
 import contextlib
 import ctypes
@@ -30,7 +30,7 @@ KERNEL_ARGS = [
 
 
 def watchdog_args() -> list[str]:
-    """Has the kernel's watchdogs wait as much longer than by default as this machine is slow, up to what they take."""
+    """Returns kernel arguments that scale the watchdogs' defaults with this machine's slowness."""
     slow = slowness()
     return [
         f"watchdog_thresh={min(60, round(10 * slow))}",
@@ -40,7 +40,7 @@ def watchdog_args() -> list[str]:
 
 
 def root_disk() -> list[str]:
-    """QEMU's options for the disk that has the build environment. What a guest writes to it goes with the guest."""
+    """Returns QEMU's options for the disk with the build environment; a guest's writes are not kept."""
     image = os.environ["NF_TRACER_ROOT_IMAGE"]
     drive = f"file={image},format=raw,if=none,id=root,snapshot=on"
     return ["-drive", drive, "-device", "virtio-blk-pci,drive=root,serial=root"]
@@ -52,14 +52,14 @@ TCG_CPU = ["-cpu", "qemu64,+rdrand"]
 
 
 def kvm_works() -> bool:
-    """/dev/kvm may be there without the CPU's support: then a guest dies at once."""
+    """Returns whether KVM is usable: /dev/kvm may exist without the CPU's support."""
     with Path("/proc/cpuinfo").open() as cpuinfo:
         flags = next((line.split() for line in cpuinfo if line.startswith("flags")), [])
     return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
 def machine_options(icount: bool) -> tuple[list[str], list[str]]:
-    """What virtme-run and what QEMU is told about the machine."""
+    """Returns the options of virtme-run and of QEMU that describe the machine."""
     if icount:
         return ["--disable-kvm"], ["-icount", "shift=0,sleep=off", *TCG_CPU]
     if kvm_works():
@@ -69,7 +69,7 @@ def machine_options(icount: bool) -> tuple[list[str], list[str]]:
 
 @contextlib.contextmanager
 def job_folder(command: list[str]) -> Iterator[Path]:
-    """The folder that carries the command to scripts/vm.d/init and the status back.
+    """Makes the folder that carries the command to scripts/vm.d/init and the status back.
 
     It lies in /tmp because virtme-ng's initramfs takes no path with a space for init.
     """
@@ -91,13 +91,13 @@ def job_folder(command: list[str]) -> Iterator[Path]:
 
 
 def die_with_parent() -> None:
-    """Between fork and exec: has the kernel kill the child when we die, however we die."""
+    """Has the kernel kill this child when its parent dies. Called between fork and exec."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 class Guest:
-    """Runs until its command has ended, or end() is called.
+    """A guest that runs until its command has ended, or end() is called.
 
     QEMU gets pipes instead of our own standard streams: it would open them anew, which
     truncates files, and make them non-blocking for everybody who shares them.
@@ -148,7 +148,7 @@ class Guest:
         self._drains = [self._drain(stdout_drain, 1), self._drain(stderr_drain, 2)]
 
     def wait(self, limit: Limit) -> None:
-        """Until the guest is down and all of its output is through.
+        """Waits until the guest is down and all of its output is copied.
 
         Raises subprocess.TimeoutExpired.
         """
@@ -163,20 +163,20 @@ class Guest:
             thread.join()
 
     def end(self) -> None:
-        """Ends the guest if it still runs, and waits for all that belongs to it."""
+        """Kills the guest if it still runs, and waits for its threads."""
         self._process.kill()
         self._process.wait()
         for thread in self._drains:
             thread.join(timeout=5)
 
     def status(self) -> int | None:
-        """The command's exit status; None if the guest went down without one."""
+        """Returns the command's exit status, or None if the guest went down without one."""
         with contextlib.suppress(OSError, ValueError):
             return int((self._job / "status").read_text())
         return None
 
     def _feed(self, target: int) -> None:
-        """Passes our standard input on, unless it is a terminal, whose modes QEMU changes."""
+        """Copies standard input to the guest, unless it is a terminal, whose modes QEMU changes."""
 
         def feed() -> None:
             with contextlib.suppress(OSError), os.fdopen(target, "wb", 0) as pipe:

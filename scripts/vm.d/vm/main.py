@@ -95,7 +95,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def stock_kernel() -> Path | None:
-    """The image of the kernel that KDIR is for; without KDIR, the newest installed."""
+    """Returns the image of the kernel that KDIR is for; without KDIR, the newest installed."""
     release = Path(os.environ.get("KDIR", ""), "include/config/kernel.release")
     name = release.read_text().strip() if release.is_file() else "*"
     images = Path("/boot").glob(f"vmlinuz-{name}")
@@ -103,7 +103,7 @@ def stock_kernel() -> Path | None:
 
 
 def debug_kernel(finder: str) -> Path:
-    """A debug kernel's build folder. Exits if it cannot be built."""
+    """Returns a debug kernel's build folder. Exits if it cannot be built."""
     builder = Path(__file__).resolve().parents[2] / "debug-kernel"
     built = subprocess.run([builder, finder], stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode:
@@ -112,7 +112,7 @@ def debug_kernel(finder: str) -> Path:
 
 
 def kernel_options(name: str) -> list[str]:
-    """What tells virtme-run the kernel and its modules. Exits if there is no such kernel."""
+    """Returns virtme-run's options for the kernel and its modules. Exits if there is no such kernel."""
     if name == "stock":
         if image := stock_kernel():
             return ["--kimg", str(image), "--mods", "auto"]
@@ -131,7 +131,7 @@ def kernel_options(name: str) -> list[str]:
 
 
 def judge(guest: Guest, log: Path, allow_warnings: bool) -> int:
-    """The exit status for a guest that has gone down by itself."""
+    """Returns the exit status for a guest that has gone down by itself."""
     console = Console(log)
     status = guest.status()
     if status is None:

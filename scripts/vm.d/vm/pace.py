@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How fast this machine is at this moment, and time limits that are longer where it is slow.
+"""Time limits that scale with the machine's speed at the moment.
 
 Limits are written down for two idle cores and, in a guest, for emulation (TCG). On a machine that others use too, or
 that is older, the same work takes longer, and is not wrong for that.
@@ -27,12 +27,12 @@ def slowness() -> float:
 
 
 def patience(seconds: float) -> float:
-    """For a limit that somebody else keeps, such as a socket: what it is at the speed that was measured last."""
+    """Scales a limit that something else enforces, such as a socket, by the speed measured last."""
     return seconds * _latest
 
 
 class Limit:
-    """A limit of so many seconds, each of which counts for as much as the machine does in it.
+    """A limit in seconds, each of which counts for as much as the machine does in it.
 
     Its speed is measured every few seconds of those that pass, whenever somebody asks whether the limit is over.
     """
@@ -44,7 +44,7 @@ class Limit:
         self._since = time.monotonic()
 
     def left(self) -> float:
-        """When to ask again, in seconds of the clock from now."""
+        """Returns when to ask again, in seconds of the clock from now."""
         return max(0.0, min(self._step, self._left) - (time.monotonic() - self._since))
 
     def is_over(self) -> bool:
