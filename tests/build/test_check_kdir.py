@@ -70,7 +70,7 @@ def test_a_folder_without_makefile_is_no_build_folder(tmp_path: Path) -> None:
     assert "has no Makefile" in line
 
 
-def test_a_tree_that_was_not_configured_is_told_to_be(kdir: Path) -> None:
+def test_an_unconfigured_tree_is_reported_with_the_cure(kdir: Path) -> None:
     (kdir / "include/config/auto.conf").unlink()
     line = refusal(kdir)
     assert "make modules_prepare" in line
@@ -92,7 +92,7 @@ def test_what_the_kernel_lacks_is_named(kdir: Path, symbol: str, words: str) -> 
 
 
 @pytest.mark.parametrize("file", ["rust/libkernel.rmeta", "scripts/target.json"])
-def test_missing_metadata_is_told_how_to_be_made(kdir: Path, file: str) -> None:
+def test_missing_metadata_is_reported_with_how_to_make_it(kdir: Path, file: str) -> None:
     (kdir / file).unlink()
     line = refusal(kdir)
     assert "libkernel.rmeta" in line
@@ -116,7 +116,7 @@ def test_another_version_of_a_tool_is_refused(kdir: Path, tmp_path: Path, variab
     assert "was built with" in line
 
 
-def test_clang_for_a_kernel_that_clang_built(kdir: Path) -> None:
+def test_a_kernel_built_with_clang_wants_llvm(kdir: Path) -> None:
     set_config(kdir, "CONFIG_CC_IS_GCC=y", "CONFIG_CC_IS_CLANG=y")
     assert refusal(kdir) == f"nf_tracer: the kernel in {kdir} was built with clang: add LLVM=1"
     assert check(kdir, LLVM="1") == (0, [])

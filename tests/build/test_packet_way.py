@@ -86,14 +86,14 @@ def test_after_a_free_the_address_is_another_packets() -> None:
 
 
 @pytest.mark.parametrize(("hook", "then"), itertools.product(_HOOKS, _HOOKS))
-def test_only_hooks_in_an_order_that_there_is_are_those_of_one_packet(hook: str, then: str) -> None:
+def test_only_hooks_in_a_possible_order_are_joined(hook: str, then: str) -> None:
     # Alike in all fields, and no free in between, as with TCP's receive queue.
     ways = [hooks for hooks, _ in join(seen(hook), seen(then))]
     assert ways == ([f"{hook} {then}"] if (hook, then) in _ORDERS else [hook, then])
 
 
 @pytest.mark.parametrize(("hook", "then"), itertools.product(_HOOKS, _HOOKS))
-def test_only_who_leaves_a_namespace_is_seen_in_another(hook: str, then: str) -> None:
+def test_only_a_packet_that_leaves_a_namespace_is_joined_in_another(hook: str, then: str) -> None:
     leaves = hook in ("forward", "output", "postrouting") and then in ("prerouting", "input", "forward")
     assert len(join(seen(hook), seen(then, netns=2))) == (1 if leaves else 2)
 
@@ -170,7 +170,7 @@ def test_what_another_protocol_frees_is_no_drop_of_the_packet() -> None:
 @pytest.mark.parametrize(
     ("family", "protocol"), [("ipv4", 0x0800), ("ipv6", 0x86DD), ("ipv4", 0x86DD), ("ipv6", 0x0800), ("ipv4", 0x88CC)]
 )
-def test_a_drop_is_that_of_the_family_that_it_is_of(family: str, protocol: int) -> None:
+def test_a_drop_ends_only_a_packet_of_its_family(family: str, protocol: int) -> None:
     drop = freed("ip_rcv_core+0x1", "IP_INHDR", protocol)
     is_its_own = (family, protocol) in (("ipv4", 0x0800), ("ipv6", 0x86DD))
     assert join(seen("prerouting", family=family), drop) == [("prerouting", "dropped" if is_its_own else "vanished")]
@@ -186,11 +186,11 @@ def test_what_leaves_may_be_dropped_in_its_wrapping(protocol: int) -> None:
 @pytest.mark.parametrize(
     "function", ["unix_stream_read_generic", "netlink_recvmsg", "packet_recvmsg", "tpacket_rcv", "arp_process"]
 )
-def test_who_never_has_a_packet_that_was_at_a_hook_frees_another(function: str) -> None:
+def test_a_free_by_another_protocols_function_is_another_packets(function: str) -> None:
     assert join(seen("prerouting"), freed(f"{function}+0x1")) == [("prerouting", "vanished")]
 
 
-def test_who_vanishes_was_last_seen_somewhere() -> None:
+def test_a_packet_that_vanishes_is_reported_with_its_last_hook() -> None:
     joiner = Joiner()
     ways = list(joiner.join([seen("prerouting", id=1), seen("forward", id=1), seen("prerouting", id=2)]))
     assert [text.ending(way) for way in ways] == [
@@ -344,7 +344,7 @@ def test_a_way_is_printed_with_what_changes() -> None:
         ),
     ],
 )
-def test_what_tells_a_packet_from_others_is_printed(changes: dict[str, object], words: str) -> None:
+def test_a_packets_identity_is_printed(changes: dict[str, object], words: str) -> None:
     (way,) = Joiner().join([seen("output", **changes)])
     title, _, ending = text.brief(way).partition(": ")
     assert title.split(" ", 1)[1] == words
@@ -425,7 +425,7 @@ def test_a_picture_is_drawn(tmp_path: Path, suffix: str) -> None:
         ([], 1, "nf_tracer is not loaded: insmod nf_tracer.ko sink=trace hooks=all"),
     ],
 )
-def test_wrong_input_is_told_in_a_line(arguments: list[str], status: int, words: str) -> None:
+def test_wrong_input_is_reported_in_one_line(arguments: list[str], status: int, words: str) -> None:
     done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (status, "")
     assert len(done.stderr.splitlines()) == 1
@@ -433,7 +433,7 @@ def test_wrong_input_is_told_in_a_line(arguments: list[str], status: int, words:
     assert words in done.stderr
 
 
-def test_help_tells_every_end_that_a_packet_can_have() -> None:
+def test_help_names_every_end_of_a_packet() -> None:
     said = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
     for word in ("delivered", "left", "dropped", "consumed", "vanished", "--picture FILE", "--drops-only"):
         assert word in said

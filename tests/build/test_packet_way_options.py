@@ -63,7 +63,7 @@ def _endings(done: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(r"^[\d.]+ udp .*: .*(delivered|dropped|vanished) ?", done.stdout, re.MULTILINE)
 
 
-def test_all_packets_and_a_summary_are_printed_and_losses_are_told(show: Show) -> None:
+def test_all_packets_and_a_summary_are_printed_and_losses_are_reported(show: Show) -> None:
     done = show("--brief")
     assert _endings(done) == ["delivered", "dropped", "vanished"]
     assert "\n3 packets: 1 delivered, 1 dropped, 1 vanished\n" in done.stdout
@@ -114,13 +114,13 @@ def test_a_picture_has_the_packets_that_were_chosen(show: Show, tmp_path: Path) 
     assert "vanished" not in file.read_text()
 
 
-def test_a_recording_without_the_event_is_told_about(show: Show, tmp_path: Path) -> None:
+def test_a_recording_without_the_event_is_reported(show: Show, tmp_path: Path) -> None:
     done = show(report="cpus=1\n")
     assert (done.returncode, done.stdout) == (0, "0 packets\n")
     assert done.stderr == f"packet-way: {tmp_path}/trace.dat: no nf_tracer:packet in it\n"
 
 
-def test_a_reader_who_has_seen_enough_is_no_error(show: Show, tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_error(show: Show, tmp_path: Path) -> None:
     show()
     many = (tmp_path / "trace.dat").read_text(encoding="latin-1") * 3000
     (tmp_path / "trace.dat").write_text(many, encoding="latin-1")
@@ -191,7 +191,7 @@ def test_what_the_command_says_stays_out_of_json(
     assert tuple(capfd.readouterr()) == (("", "hello\n") if quiet else ("hello\n", ""))
 
 
-def test_a_command_that_is_not_there_is_told_in_a_line(record: Callable[..., int]) -> None:
+def test_a_missing_command_is_reported_in_one_line(record: Callable[..., int]) -> None:
     with pytest.raises(UserError, match="^cannot run no-such-command: No such file or directory$"):
         record("no-such-command")
 
@@ -234,7 +234,7 @@ def test_options_are_those_of_the_recording(
         (None, "all", "^this nf_tracer has no tracepoint: load a newer one with sink=trace hooks=all$"),
     ],
 )
-def test_what_keeps_the_module_from_giving_events_is_told(
+def test_a_module_that_emits_no_events_is_reported_with_the_cure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sink: str | None, hooks: str, said: list[str] | str
 ) -> None:
     monkeypatch.setattr(recorder, "PARAMETERS", tmp_path)

@@ -61,12 +61,12 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Console]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "nothing"])
-def test_it_is_noticed_and_named(kind: str, pieces: Mapping[str, Console]) -> None:
+def test_each_mistake_is_reported_by_name(kind: str, pieces: Mapping[str, Console]) -> None:
     splats = pieces[kind].splats()
     assert any(KINDS[kind] in splat for splat in splats), splats or pieces[kind].lines
 
 
-def test_what_is_right_is_not_noticed(pieces: Mapping[str, Console]) -> None:
+def test_correct_code_is_not_reported(pieces: Mapping[str, Console]) -> None:
     assert pieces["nothing"].splats() == []
 
 

@@ -168,7 +168,7 @@ def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(
 
 
 @pytest.mark.parametrize("limit", ["rate=1 burst=1", "rate=0"])
-def test_what_makes_no_sense_counts_as_such_whether_somebody_takes_it_or_not(
+def test_a_malformed_packet_counts_as_such_with_and_without_a_consumer(
     limit: str, network: Network, log: kmsg.KernelLog
 ) -> None:
     segments = tcp(), tcp()[:16], tcp(doff=4)

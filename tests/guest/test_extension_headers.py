@@ -125,7 +125,7 @@ def _in_fragments(
 
 
 @pytest.mark.parametrize("cut", [8, 16, 24])
-def test_a_first_fragment_whose_chain_goes_on_in_the_next_one_is_not_left_out(scene: Scene, cut: int) -> None:
+def test_a_first_fragment_whose_chain_goes_on_in_the_next_one_is_emitted(scene: Scene, cut: int) -> None:
     # The kernel drops it where it sees that the upper header is missing: not if the packet ends between two headers.
     packets = _in_fragments(_datagram(b"delivered"), cut, [extension()] * 4, cut)
     with parameters.loaded(f"{_FULL} proto=udp dport={_PORT}"):
@@ -159,7 +159,7 @@ def test_a_first_fragment_of_one_header_more_is_walked_since_conntrack_takes_tha
     assert (line["sport"], line["dport"], line["proto"]) == ("40000", str(_PORT), "udp")
 
 
-def test_more_extension_headers_than_are_walked_are_said_to_be_too_many_with_the_addresses(scene: Scene) -> None:
+def test_a_chain_longer_than_is_walked_is_reported_as_too_many_with_the_addresses(scene: Scene) -> None:
     packet = ipv6(_datagram(b""), _SOURCE, LOCAL6, protocol=PROTO_UDP, extensions=[extension()] * 40)
     conditions = f"src={_SOURCE} dst={LOCAL6} iface={DEVICE} proto=tcp dport=1 sink=log,trace,nflog:5"
     with parameters.loaded(f"{_FULL} {conditions}"):
@@ -195,7 +195,7 @@ def test_more_extension_headers_than_are_walked_are_said_to_be_too_many_with_the
     ), classic
 
 
-def test_a_chain_that_a_vrf_delivers_though_it_is_longer_is_not_left_out(scene: Scene) -> None:
+def test_a_longer_chain_that_a_vrf_delivers_is_emitted(scene: Scene) -> None:
     with inside(NETNS):
         for name in ("all", DEVICE):
             Path(f"/proc/sys/net/ipv6/conf/{name}/seg6_enabled").write_text("1")

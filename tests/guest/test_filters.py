@@ -156,7 +156,7 @@ def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.mark.parametrize(("iface", "emitted"), [("veth0", 8), ("lo", 0), ("lo,veth+", 8), ("veth", 0), ("+", 8)])
-def test_a_device_is_that_of_either_way(network: Network, iface: str, emitted: int) -> None:
+def test_iface_matches_the_input_and_the_output_device(network: Network, iface: str, emitted: int) -> None:
     with parameters.loaded(f"proto=icmp hooks=all rate=0 iface={iface}"):
         ping(network.peer_address, count=2)
         # A request at LOCAL_OUT and POST_ROUTING, its answer at PRE_ROUTING and LOCAL_IN.
@@ -215,7 +215,7 @@ def test_the_conditions_choose_what_tcpdump_chooses(wire: Wire, network: Network
             assert chosen - behind == expected, condition
 
 
-def test_devices_are_chosen_by_name_and_by_the_beginning_of_it(wire: Wire) -> None:
+def test_iface_matches_whole_names_and_prefixes(wire: Wire) -> None:
     everything = len(_packets() + _with_extensions())
     expectations = {"veth0": everything, "ve+": everything, "lo,veth+": everything, "lo,eth+": 0, "veth": 0}
     for names, expected in expectations.items():
@@ -223,7 +223,7 @@ def test_devices_are_chosen_by_name_and_by_the_beginning_of_it(wire: Wire) -> No
             assert _emitted(wire) == expected, names
 
 
-def test_of_what_makes_no_sense_only_what_meets_the_conditions_is_told(
+def test_a_malformed_packet_is_emitted_only_if_it_meets_the_conditions(
     network: Network, tmp_path: Path, log: kmsg.KernelLog
 ) -> None:
     invalid = IP(src="10.1.0.1", dst=frames.HOST) / TCP(sport=1, dport=2, dataofs=4)

@@ -76,7 +76,7 @@ def test_the_full_line_has_what_tshark_sees(network: Network, tmp_path: Path) ->
             assert same, (key, value, line)
 
 
-def test_the_full_line_tells_options_names_and_what_is_wrong(network: Network, tmp_path: Path) -> None:
+def test_the_full_line_has_options_names_and_errors(network: Network, tmp_path: Path) -> None:
     wire = _wire(network, tmp_path)
     with parameters.loaded(f"proto=all rate=0 hooks=prerouting format=full iface={network.device}"):
         lines = _lines(wire)
@@ -139,7 +139,7 @@ def test_nf_log_lines_are_those_of_the_kernels_own_logger(network: Network, tmp_
     assert all(line.startswith(f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} ") for line in own), own
 
 
-def test_nf_log_says_nothing_of_other_namespaces_unless_the_kernel_is_told_to(network: Network) -> None:
+def test_nf_log_logs_other_namespaces_only_if_the_sysctl_allows_it(network: Network) -> None:
     setting = Path("/proc/sys/net/netfilter/nf_log_all_netns")
     with parameters.loaded("proto=icmp rate=0 hooks=output format=nf_log netns=all"):
         for allowed in ("0", "1"):
@@ -239,7 +239,7 @@ class Told:
         (self.event,) = events(text)
 
 
-def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
+def test_line_and_event_have_the_checksum_state(network: Network) -> None:
     group = "239.1.2.3"
     tracked = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
     found = []
@@ -276,7 +276,7 @@ def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
     assert found == [(state, state) for state in ("partial", "none", "complete", "unnecessary")]
 
 
-def test_segments_and_the_mark_are_told(network: Network) -> None:
+def test_segments_and_the_mark_are_in_line_and_event(network: Network) -> None:
     udp_segment = 103
     with Told("output", network.peer_address) as told, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_UDP, udp_segment, 500)

@@ -86,7 +86,7 @@ def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None
     assert all(before - 1 < int(our["time"]) / 1e9 < time.time() for our in received)
 
 
-def test_a_packet_of_many_segments_says_how_many(network: Network) -> None:
+def test_a_packet_has_its_number_of_segments(network: Network) -> None:
     with loaded("dump_meta") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 500)
         sender.sendto(b"x" * 1800, (network.peer_address, 9))

@@ -352,7 +352,7 @@ def full_device() -> Iterator[None]:
 
 @pytest.mark.usefixtures("network", "bridge")
 @pytest.mark.parametrize("full", [partial(full_hook_point, "postrouting"), full_device], ids=["inet", "netdev"])
-def test_of_a_set_that_cannot_go_in_whole_nothing_stays(full: Callable[[], AbstractContextManager[None]]) -> None:
+def test_a_set_of_hooks_registers_whole_or_not_at_all(full: Callable[[], AbstractContextManager[None]]) -> None:
     with full():
         with pytest.raises(AssertionError, match="Argument list too long"), loaded("points_counter"):
             pass

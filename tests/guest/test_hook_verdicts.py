@@ -116,7 +116,7 @@ def test_what_is_repeated_too_often_is_eloop_for_a_local_sender() -> None:
 
 
 @pytest.mark.usefixtures("network")
-def test_stop_passes_the_hooks_that_are_left() -> None:
+def test_stop_skips_the_remaining_hooks() -> None:
     text = """table ip t {
         counter seen {}
         chain c { type filter hook input priority 0;
@@ -216,7 +216,7 @@ def test_a_program_at_a_device_sees_the_packet_from_the_network_header_on() -> N
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_what_becomes_of_a_packet_after_stop_is_what_its_sender_is_told(network: Network, stopped: bool) -> None:
+def test_a_sender_is_told_what_becomes_of_its_packet_after_stop(network: Network, stopped: bool) -> None:
     text = """table ip t {
         chain c { type filter hook postrouting priority 0; udp dport 7 drop; udp dport 8 counter accept; }
         }"""

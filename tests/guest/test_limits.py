@@ -40,7 +40,7 @@ def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str, l
     assert sum(told) == counts.suppressed
 
 
-def test_after_a_burst_all_suppressed_lines_are_told_of_though_nothing_follows(log: kmsg.KernelLog) -> None:
+def test_after_a_burst_all_suppressed_lines_are_reported_though_nothing_follows(log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=udp hooks=output rate=1 burst=1"):
         for number in (2000, 1):
             # Long enough that there is a token again, for the first packet.

@@ -88,7 +88,7 @@ def _packets() -> list[IPv6]:
     ]
 
 
-def test_of_ipv6_with_all_that_can_stand_in_a_packet(network: Network, tmp_path: Path) -> None:
+def test_lines_of_ipv6_are_those_of_nft_whatever_is_in_the_packet(network: Network, tmp_path: Path) -> None:
     packets = _packets()
     wire = Wire(to_host(packets, ALL_NODES_MAC), tmp_path, network)
     with ipv6_enabled(network.device):
@@ -106,7 +106,7 @@ def test_of_ipv6_with_all_that_can_stand_in_a_packet(network: Network, tmp_path:
 
 
 @pytest.mark.parametrize("hook", ["output", "postrouting"])
-def test_of_packets_that_a_user_sends_with_user_and_group(network: Network, hook: str) -> None:
+def test_lines_of_sent_packets_have_user_and_group(network: Network, hook: str) -> None:
     def send() -> None:
         for target in (network.peer_address, "::1"):
             for options in ("-u -q0", "-w1"):
@@ -169,7 +169,7 @@ def far(network: Network) -> Iterator[None]:
 
 @pytest.mark.usefixtures("far")
 @pytest.mark.parametrize("hook", ["forward", "postrouting"])
-def test_of_forwarded_packets_with_both_devices(network: Network, hook: str) -> None:
+def test_lines_of_forwarded_packets_have_both_devices(network: Network, hook: str) -> None:
     def send() -> None:
         for address in (_FAR, _FAR6):
             assert ping(address, netns=network.peer)[0] == 3

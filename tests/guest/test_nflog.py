@@ -124,7 +124,7 @@ def test_the_prefix_names_every_hook(tmp_path: Path) -> None:
     assert [prefix for prefix, _ in nflog_records(file)] == [f"nf_tracer: {hook}" for hook in hooks] * 2
 
 
-def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays(log: kmsg.KernelLog) -> None:
+def test_without_the_logger_the_sink_is_refused_and_the_old_value_is_kept(log: kmsg.KernelLog) -> None:
     modprobe = Path("/proc/sys/kernel/modprobe")
     helper = modprobe.read_text()
     subprocess.run(["rmmod", "nfnetlink_log"], check=False, stderr=subprocess.DEVNULL)

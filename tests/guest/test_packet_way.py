@@ -210,7 +210,7 @@ table ip way {
 """
 
 
-def test_a_drop_is_told_with_the_last_hook_and_the_kernels_reason() -> None:
+def test_a_drop_has_the_last_hook_and_the_kernels_reason() -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(rules(_DROPS))
         listener = stack.enter_context(socket.create_server((_TO_CLIENT, 7007)))
@@ -274,7 +274,7 @@ def test_an_ipv6_packet_is_followed_too() -> None:
         assert ending(way) == ("delivered", "input", "")
 
 
-def test_lost_events_are_told() -> None:
+def test_lost_events_are_reported() -> None:
     with receiver("127.0.0.1", 7010), parameters.loaded("sink=trace hooks=all proto=udp host=127.0.0.1"):
         process = start("--buffer", "64")
         (instance,) = _INSTANCES.iterdir()
@@ -346,7 +346,7 @@ def test_a_command_is_recorded_and_its_status_is_given(tmp_path: Path) -> None:
     ]
 
 
-def test_a_module_without_the_tracepoint_in_force_is_told_about_in_a_line() -> None:
+def test_a_module_whose_trace_sink_is_not_active_is_reported_in_one_line() -> None:
     with parameters.loaded("sink=log"):
         done = subprocess.run([_PROGRAM, "--duration", "1"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")

@@ -128,7 +128,7 @@ def test_each_is_described_and_starts_with_its_default() -> None:
 
 
 @pytest.mark.parametrize("when", ["at load", "at run time"])
-def test_each_takes_what_is_good_and_gives_the_canonical_form(when: str) -> None:
+def test_each_takes_good_values_and_returns_the_canonical_form(when: str) -> None:
     for name, value, canonical in _GOOD:
         with parameters.loaded(f'{name}="{value.strip()}"' if when == "at load" else ""):
             if when == "at run time":
@@ -154,7 +154,7 @@ def test_it_is_hooked_in_where_its_parameters_say(network: Network, when: str) -
             assert module.hooks(network.peer) == (module.hooks() if name != "netns" else []), name
 
 
-def test_what_is_bad_is_refused_whole_in_one_line_that_says_why() -> None:
+def test_a_bad_value_is_refused_whole_in_one_line_that_says_why() -> None:
     in_force = {name: canonical for name, _, canonical in _GOOD}
     with parameters.loaded(""):
         for name, value in in_force.items():
@@ -207,7 +207,7 @@ def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last(log
         assert noted() == []
 
 
-def test_what_is_no_parameter_is_ignored_by_the_kernel_with_a_line(log: kmsg.KernelLog) -> None:
+def test_an_unknown_parameter_is_ignored_by_the_kernel_with_a_line(log: kmsg.KernelLog) -> None:
     with parameters.loaded("hook=forward"):
         assert parameters.get("hooks") == _DEFAULTS["hooks"]
     assert "nf_tracer: unknown parameter 'hook' ignored" in [text for _, text in log.read()]

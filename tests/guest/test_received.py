@@ -208,7 +208,7 @@ def received(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Rece
 
 
 @pytest.mark.parametrize("name", [*_CASES, *_OTHER_FRAMES])
-def test_received(received: Received, name: str) -> None:
+def test_a_received_packet_makes_the_lines_that_it_should(received: Received, name: str) -> None:
     count = (_CASES | _OTHER_FRAMES)[name][0]
     expected = received.expected_of(name)
     assert len(expected) == count

@@ -65,7 +65,7 @@ def test_root_alone_writes_parameters_and_reads_counts() -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_an_open_file_writes_only_for_whom_nft_would_obey() -> None:
+def test_an_open_file_is_written_only_with_the_capabilities_that_nft_needs() -> None:
     with (parameters.FOLDER / "rate").open("wb", buffering=0) as file:
         assert attempt(None, lambda: file.write(b"7\n")) == 2
         assert parameters.get("rate") == "7"
@@ -75,7 +75,7 @@ def test_an_open_file_writes_only_for_whom_nft_would_obey() -> None:
     assert parameters.get("rate") == "7"
 
 
-def test_who_may_load_modules_and_nothing_else_gives_it_parameters() -> None:
+def test_cap_sys_module_alone_is_enough_to_load_with_parameters() -> None:
     assert attempt(module_loader, lambda: module.load("rate=7")) is None
     assert parameters.get("rate") == "7"
     assert attempt(module_loader, module.unload) is None

@@ -108,7 +108,7 @@ def test_a_devices_name_is_one_plain_word_of_a_full_line(devices: list[bytes]) -
     assert all(line.isascii() and line.decode().isprintable() for line in said.by_us())
 
 
-def test_nf_log_lines_and_the_events_text_have_it_as_it_is_like_the_kernels_own(devices: list[bytes]) -> None:
+def test_nf_log_lines_and_the_events_text_have_the_name_as_the_kernels_own_do(devices: list[bytes]) -> None:
     with parameters.loaded("proto=udp hooks=output rate=0 format=nf_log sink=log,trace"), listeners.ftrace():
         with Said() as said:
             _send_by_each(devices)
@@ -158,7 +158,7 @@ def test_a_value_that_is_refused_is_quoted_as_plain_text() -> None:
     assert all(line.isascii() and line.decode().isprintable() for line in said.lines), said.lines
 
 
-def test_no_line_tells_an_address_of_the_kernel(network: Network) -> None:
+def test_no_line_leaks_a_kernel_address(network: Network) -> None:
     assert _ADDRESS.search("skbaddr=ffff8880012ab400 ")
     assert _ADDRESS.search("ffffffffc0201000")
     with Said() as said:

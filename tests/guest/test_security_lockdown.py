@@ -62,7 +62,7 @@ def test_a_signature_by_an_unknown_key_is_as_good_as_none(monkeypatch: pytest.Mo
         assert Path("/sys/module/nf_tracer/taint").read_text() == "OE\n"
 
 
-def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs(log: kmsg.KernelLog) -> None:
+def test_a_module_loaded_before_goes_on_but_confidentiality_closes_tracefs(log: kmsg.KernelLog) -> None:
     tracing = listeners.EVENT.parents[2]
     with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), Listener(5) as group:
         group.setblocking(False)
@@ -88,7 +88,7 @@ def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs(log: kmsg.K
     assert len([text for _, text in log.read() if text.startswith("nf_tracer: source : 127.0.0.1 ")]) == 4
 
 
-def test_then_it_is_not_loaded_any_more(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
+def test_afterwards_the_module_does_not_load(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
     restricted = "Lockdown: python3: unsigned module loading is restricted; see man kernel_lockdown.7"
     unsigned = module.FILE
     assert _refusal(unsigned, monkeypatch) == (errno.EPERM, restricted)

@@ -59,7 +59,7 @@ def _hand_made(dest: str) -> tuple[int, list[bytes]]:
     return len(with_line), [bytes(packet) for packet in with_line + without]
 
 
-def test_headers_of_all_kinds_made_by_scapy(record: Callable[..., Recording], network: Network) -> None:
+def test_headers_of_all_kinds_make_their_lines(record: Callable[..., Recording], network: Network) -> None:
     count, packets = _hand_made(network.peer_address)
     with record() as recording:
         assert not _send(packets, network.peer_address)
@@ -71,9 +71,7 @@ def test_headers_of_all_kinds_made_by_scapy(record: Callable[..., Recording], ne
     assert output.invalid == 5 + 15
 
 
-def test_a_header_of_a_length_that_cannot_be_is_refused_by_the_kernel(
-    record: Callable[..., Recording], network: Network
-) -> None:
+def test_the_kernel_refuses_a_header_of_impossible_length(record: Callable[..., Recording], network: Network) -> None:
     packets = [frames.ipv4(b"", frames.HOST, frames.PEER, ihl=n) for n in range(6, 16)]
     packets += [frames.ipv4(frames.tcp(), frames.HOST, frames.PEER, ihl=n) for n in range(5)]
     packets += [packets[0][:n] for n in range(20)]

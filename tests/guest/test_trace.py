@@ -201,7 +201,7 @@ def test_one_skb_has_one_identity_from_hook_to_hook() -> None:
     assert all(way == ["output", "postrouting", "prerouting", "input"] for way in ways.values()), ways
 
 
-def test_what_makes_no_sense_is_marked(network: Network) -> None:
+def test_a_malformed_packet_is_marked(network: Network) -> None:
     segments = tcp(), tcp()[:16], tcp(doff=4)
     with (
         parameters.loaded("sink=trace hooks=output"),
@@ -251,7 +251,7 @@ def test_sinks_change_under_traffic_and_one_that_stays_misses_nothing(network: N
     assert 0 < counts["nflog"].emitted == counts["nflog"].seen < 1000
 
 
-def test_the_module_stays_while_somebody_listens() -> None:
+def test_an_enabled_event_pins_the_module() -> None:
     """Otherwise the kernel warns, which fails the test, and discards what was recorded."""
     module.load("sink=trace")
     for what, on, off in (("enable", "1", "0"), ("trigger", "stacktrace", "!stacktrace")):
