@@ -32,7 +32,7 @@ def test_{}() -> None:
 DIES = "def test_{}() -> None:\n    os.kill(os.getpid(), signal.SIGKILL)\n"
 TAKES_TIME = "def test_{}() -> None:\n    time.sleep(0.05)\n"
 IN_ORDER = "pytestmark = pytest.mark.in_order\n"
-SKIPS = "def test_{}() -> None:\n    pytest.skip()\n"
+SKIPS = 'def test_{}() -> None:\n    pytest.skip("made up")\n'
 
 
 @pytest.fixture(scope="module")

@@ -14,21 +14,19 @@ from pathlib import Path
 from churn import working
 from helpers import kasan_has_reported, load, unload
 
+from support import parameters
+from support.kernel import OUTPUT
 from support.module import NFNL_MSG_HOOK_GET, NFNLA_HOOK_HOOKNUM, NFNLA_HOOK_MODULE_NAME
 from support.netlink import NetfilterSocket, Subsystem, attribute
 
-# From linux/netfilter.h.
-_NF_INET_LOCAL_OUT = 3
-
 _COUNT = struct.Struct("=Q")
-_HOOKS = Path("/sys/module/nf_tracer/parameters/hooks")
 # So many that one is always being put off while it looks at the tracer's hook.
 _LISTERS = 8
 
 
 def _list(seen: mmap.mmap) -> None:
     """Lists what is registered at the hook, over and over, and counts those that have the tracer."""
-    request = attribute(NFNLA_HOOK_HOOKNUM, struct.pack(">I", _NF_INET_LOCAL_OUT))
+    request = attribute(NFNLA_HOOK_HOOKNUM, struct.pack(">I", OUTPUT))
     with NetfilterSocket() as sock:
         while True:
             for _, attributes in sock.dump(Subsystem.HOOK, NFNL_MSG_HOOK_GET, request, family=socket.AF_INET):
@@ -46,6 +44,6 @@ def change_under_lists(modules: Path, changes: int) -> None:
             if kasan_has_reported():
                 break
             for hook in ("input", "output"):
-                _HOOKS.write_text(f"{hook}\n")
+                parameters.put("hooks", hook)
     unload("nf_tracer")
     print(f"{changes} changes, {_COUNT.unpack_from(seen)[0]} lists with the tracer in them")

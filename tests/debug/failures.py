@@ -18,11 +18,11 @@ from pathlib import Path
 from helpers import load, look_for_leaks, unload
 from injection import Function, Memory
 
+from support import parameters
 from support.syscalls import finit_module
 from vm.pace import Limit
 
 _NAME = "nf_tracer"
-_PARAMETERS = Path("/sys/module", _NAME, "parameters")
 _EVERYTHING = (
     "netns=all hooks=all family=inet proto=all host=127.0.0.0/8,::/0 src=::/0,0.0.0.0/0 dst=::/0,0.0.0.0/0 port=1-65535"
     " sport=0-65535 dport=1-65535 iface=lo,eth+ sink=log,trace,nflog:5 format=nf_log rate=1 burst=1 priority=raw"
@@ -30,7 +30,7 @@ _EVERYTHING = (
 )
 _CHANGED = "netns=all hooks=all family=inet proto=all sink=log,trace,nflog:5 format=nf_log rate=1 burst=1 priority=raw"
 _LOADS = {"plain": "", "full": _EVERYTHING}
-# Pairs of values, each of which is written while the other one is in force.
+# Pairs of values, each of which is written while the other one is active.
 _VALUES = {
     "hooks": ("all", "input,output"),
     "family": ("inet", "ipv6"),
@@ -133,12 +133,12 @@ def check_nothing_is_left() -> None:
         pass
 
 
-def fail_loads(file: Path, parameters: str, means: Memory | Function, step: int) -> tuple[int, int]:
+def fail_loads(file: Path, given: str, means: Memory | Function, step: int) -> tuple[int, int]:
     def do() -> int:
-        return finit_module(opened, parameters.encode())
+        return finit_module(opened, given.encode())
 
     opened = os.open(file, os.O_RDONLY)
-    done = fail_each(f"insmod {parameters}", means, do, lambda: unload(_NAME), check_unloaded, step)
+    done = fail_each(f"insmod {given}", means, do, lambda: unload(_NAME), check_unloaded, step)
     os.close(opened)
     unload(_NAME)
     check_nothing_is_left()
@@ -146,7 +146,7 @@ def fail_loads(file: Path, parameters: str, means: Memory | Function, step: int)
 
 
 def counts_text() -> str:
-    return (_PARAMETERS / "counts").read_text()
+    return (parameters.FOLDER / "counts").read_text()
 
 
 class Probe:
@@ -194,12 +194,12 @@ def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: 
         text = os.pread(file, 4096, 0).decode()
         assert text == before, f"{name}: {text!r} after a write that was refused, not {before!r}"
         counted = probe.counted()
-        assert counted == in_force, f"{name}: {counted} after a write that was refused, not {in_force}"
+        assert counted == active, f"{name}: {counted} after a write that was refused, not {active}"
 
-    file = os.open(_PARAMETERS / name, os.O_RDWR)
+    file = os.open(parameters.FOLDER / name, os.O_RDWR)
     assert write(old) == 0
     before = os.pread(file, 4096, 0).decode()
-    in_force = probe.counted()
+    active = probe.counted()
     done = fail_each(f"{new} > {name}", means, lambda: write(new), lambda: write(old), stays)
     os.close(file)
     return done
@@ -275,8 +275,8 @@ def fail(modules: Path, step: str, *which: str) -> None:
                 some, loads_step = loads, int(step)
             else:
                 some, loads_step = loads and [_EVERYTHING], 1
-            for parameters in some:
-                failed, refused = fail_loads(file, parameters, means, loads_step)
+            for given in some:
+                failed, refused = fail_loads(file, given, means, loads_step)
                 tally.add(is_memory, failed)
                 tally.loads += refused
             if "writes" in which:

@@ -27,7 +27,7 @@ def forked(work: Callable[[], None]) -> int:
             work()
         finally:
             os._exit(0)
-    # Whoever comes first: the group is there when this returns.
+    # Both do so: the group is there when this returns, whichever comes first.
     with contextlib.suppress(PermissionError):
         os.setpgid(child, child)
     return child
@@ -54,7 +54,7 @@ def try_to_unload(name: str) -> int:
 
 def unload(name: str) -> None:
     while error := try_to_unload(name):
-        # Whoever looks at the module at this moment holds it.
+        # Whoever reads from the module at this moment has a reference to it.
         assert error in (errno.EAGAIN, errno.EBUSY), os.strerror(error)
         time.sleep(0.01)
 

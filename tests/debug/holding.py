@@ -15,10 +15,9 @@ from churn import forwarding, make_devices, make_namespaces, send_datagrams, sen
 from helpers import load, look_for_leaks, unload
 
 from support import frames
+from support.kernel import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING
 from support.netns import bring_up_loopback, inside, ip
 
-# Of delayer: Linux's numbers of hook points.
-_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = range(5)
 _UDP = socket.IPPROTO_UDP
 _LONG = 600_000
 _LEFT, _HERE, _RIGHT = "10.9.1.2", "10.9.1.1", "10.9.2.2"
@@ -45,7 +44,7 @@ def bound(address: str, netns: str | None = None) -> socket.socket:
 
 def socket_is_closed(modules: Path) -> None:
     """Closes the socket of packets that early demux has found, without a reference."""
-    with delayer(modules, hook=_INPUT, protocol=_UDP, delay=500):
+    with delayer(modules, hook=INPUT, protocol=_UDP, delay=500):
         for _ in range(20):
             with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
                 receiver.connect(sender.getsockname())
@@ -55,7 +54,7 @@ def socket_is_closed(modules: Path) -> None:
 
 def route_is_replaced(modules: Path) -> None:
     """Replaces the route of received packets, which only an RCU reader protects."""
-    with delayer(modules, hook=_FORWARD, protocol=_UDP, delay=500), bound(_LEFT, "left") as sender:
+    with delayer(modules, hook=FORWARD, protocol=_UDP, delay=500), bound(_LEFT, "left") as sender:
         for _ in range(10):
             sender.sendto(b"x", (_RIGHT, 9))
         ip("route del 10.9.2.0/24\nroute add 10.9.2.0/24 dev right0")
@@ -67,7 +66,7 @@ def route_is_gone(modules: Path) -> None:
     error = load(modules / "tests/debug/modules/vanishing.ko")
     assert error == 0, os.strerror(error)
     with (
-        delayer(modules, hook=_FORWARD, protocol=_UDP, delay=_LONG),
+        delayer(modules, hook=FORWARD, protocol=_UDP, delay=_LONG),
         bound(_LEFT, "left") as sender,
         bound(_RIGHT, "right") as receiver,
     ):
@@ -81,7 +80,7 @@ def namespace_goes_without_its_device(modules: Path) -> None:
     """Moves the input device out of the packet's namespace, and frees the namespace."""
     error = load(modules / "tests/debug/modules/vanishing.ko")
     assert error == 0, os.strerror(error)
-    with delayer(modules, hook=_PREROUTING, protocol=_UDP, delay=2000, everywhere=1):
+    with delayer(modules, hook=PREROUTING, protocol=_UDP, delay=2000, everywhere=1):
         ip("netns add doomed\nlink set plain0 netns doomed")
         ip(f"link set plain0 address {frames.HOST_MAC} up\naddr add 10.8.0.1/24 dev plain0", netns="doomed")
         with inside("doomed"):
@@ -104,7 +103,7 @@ def module_goes(modules: Path) -> None:
     """Unloads the module, which reinjects the rest in process context, with bottom halves on."""
     with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
         receiver.connect(sender.getsockname())
-        for hook in (_PREROUTING, _INPUT):
+        for hook in (PREROUTING, INPUT):
             with delayer(modules, hook=hook, protocol=_UDP, delay=_LONG):
                 for number in range(10):
                     sender.sendto(bytes([number]), receiver.getsockname())
@@ -125,7 +124,7 @@ def everything_goes(modules: Path, seconds: float) -> None:
         while time.monotonic() < end:
             with delayer(
                 modules,
-                hook=random.choice((_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING)),
+                hook=random.choice((PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING)),
                 protocol=random.choice((socket.IPPROTO_ICMP, _UDP)),
                 delay=random.choice((0, 1, 10, 100, _LONG)),
                 everywhere=1,

@@ -12,7 +12,7 @@ class Memory:
     """Fails allocations of slabs and of pages by this process."""
 
     name = "memory"
-    # What whoever needed it is to say.
+    # What the failed load or write must return.
     error = errno.ENOMEM
 
     def __init__(self) -> None:

@@ -3,15 +3,14 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
 from malformed_network import NAMESPACES
 
+from support import parameters
+from support.kernel import HOOKS
 from support.nft import Nft, counting_chain
 from vm.pace import Limit
 
-COUNTS = Path("/sys/module/nf_tracer/parameters/counts")
-HOOKS = "prerouting", "input", "forward", "output", "postrouting"
 SINKS = "log", "trace", "nflog"
 PRIORITY = -1000
 
@@ -36,7 +35,7 @@ class Counters:
 def counts(sink: str) -> dict[str, Counter[str]]:
     """Returns nf_tracer's own counts, of each hook and family."""
     points = {}
-    for line in COUNTS.read_text().splitlines():
+    for line in parameters.get("counts").splitlines():
         hook, family, of, *words = line.split()
         if of == sink:
             points[f"{hook} {family}"] = Counter(dict(zip(words[::2], map(int, words[1::2]), strict=True)))

@@ -31,11 +31,11 @@ from malformed_network import (
 )
 from malformed_packets import RECORD, Way
 
+from support import parameters
+from support.kernel import TRACING
 from support.netns import inside
 from support.nflog import Listener
 
-PARAMETERS = Path("/sys/module/nf_tracer/parameters")
-TRACING = Path("/sys/kernel/tracing")
 NFLOG_GROUP = 5
 
 # What each round has, beside what all have: each format, each sink and each kind of filter. Where each packet goes to
@@ -71,10 +71,6 @@ KINDS = {
     "larger than 64 KiB": "len > 65535",
     "without payload": "len == 20 || len == 40",
 }
-
-
-def put(name: str, value: str) -> None:
-    (PARAMETERS / name).write_bytes(value.encode() + b"\n")
 
 
 def read_packets(file: Path) -> dict[Way, list[bytes]]:
@@ -173,17 +169,17 @@ def main() -> None:
     many = (wanted - few * len(FEW)) // len(MANY)
     began = time.monotonic()
     for count, changes in [(few, changes) for changes in FEW] + [(many, changes) for changes in MANY]:
-        parameters = BASE | changes
-        for name, value in parameters.items():
-            put(name, value)
+        chosen = BASE | changes
+        for name, value in chosen.items():
+            parameters.put(name, value)
         agreement.start()
-        with watched_kinds(kinds) if "trace" in parameters["sink"] else contextlib.nullcontext():
+        with watched_kinds(kinds) if "trace" in chosen["sink"] else contextlib.nullcontext():
             sent += send(next_of(packets, count * 9 // 10), senders)
             sent["PKTGEN"] += send_by_pktgen(count // 10)
             if changes in (FEW[0], MANY[0]):
                 sent += send(big, senders)
                 send_tcp(1 << 19)
-            found = agreement.check(parameters["sink"])
+            found = agreement.check(chosen["sink"])
         seen_at += found
         print(f"{time.monotonic() - began:.0f} s: {found.total()} with {changes}", file=sys.stderr, flush=True)
     figures = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from churn import traffic
 from helpers import kasan_has_reported, leaks, load, unload
 
-_PARAMETERS = Path("/sys/module/nf_tracer/parameters")
+from support import parameters
 
 
 def replace_without_waiting(modules: Path) -> None:
@@ -20,7 +20,7 @@ def replace_without_waiting(modules: Path) -> None:
     for number in range(3000):
         if kasan_has_reported():
             break
-        (_PARAMETERS / "sport").write_text(f"{number}-65535\n")
+        (parameters.FOLDER / "sport").write_text(f"{number}-65535\n")
     unload("nf_tracer")
 
 

@@ -16,10 +16,10 @@ from churn import forwarding, make_devices, make_namespaces, send_datagrams, sen
 from dumps import change_under_lists
 from helpers import end, forked, load, look_for_leaks, try_to_unload, unload
 
+from support import parameters
+from support.kernel import EVENT
 from support.nflog import Listener
 
-_PARAMETERS = Path("/sys/module/nf_tracer/parameters")
-_EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
 _NFLOG_GROUP = 5
 _KCSAN = Path("/sys/kernel/debug/kcsan")
 
@@ -70,14 +70,14 @@ def write_parameters(values: list[tuple[str, str]]) -> None:
     for name, value in itertools.cycle(values):
         # Between two loads there is none.
         with contextlib.suppress(OSError):
-            (_PARAMETERS / name).write_text(f"{value}\n")
+            (parameters.FOLDER / name).write_text(f"{value}\n")
         time.sleep(0.01)
 
 
 def read_counts() -> None:
     while True:
         with contextlib.suppress(OSError):
-            check_counts((_PARAMETERS / "counts").read_text())
+            check_counts((parameters.FOLDER / "counts").read_text())
         time.sleep(0.05)
 
 
@@ -97,7 +97,7 @@ def check_counts(text: str) -> int:
 
 def hold_files() -> None:
     """Keeps files of the module open while it is unloaded, and reads them afterwards."""
-    files = [*(_PARAMETERS / name for name in ("counts", "port", "bpf")), _EVENT / "format", _EVENT / "enable"]
+    files = [*(parameters.FOLDER / name for name in ("counts", "port", "bpf")), EVENT / "format", EVENT / "enable"]
     while True:
         opened = []
         for file in files:
@@ -116,7 +116,7 @@ def listen_to_event() -> None:
     while True:
         for value, longest in (("1", 0.05), ("0", 0.5)):
             with contextlib.suppress(OSError):
-                (_EVENT / "enable").write_text(value)
+                (EVENT / "enable").write_text(value)
             time.sleep(random.uniform(0, longest))
 
 
@@ -139,10 +139,10 @@ def list_hooks() -> None:
 
 def listener_holds_module() -> None:
     """Checks that an enabled tracepoint pins the module."""
-    (_EVENT / "enable").write_text("1")
+    (EVENT / "enable").write_text("1")
     error = try_to_unload("nf_tracer")
     assert error == errno.EAGAIN, os.strerror(error)
-    (_EVENT / "enable").write_text("0")
+    (EVENT / "enable").write_text("0")
 
 
 @contextlib.contextmanager
@@ -169,7 +169,7 @@ def share(modules: Path, seconds: str) -> None:
         Path("/sys/module/kcsan/parameters", name).write_text(str(value))
     with traffic(), working(read_counts):
         time.sleep(float(seconds))
-    seen = check_counts((_PARAMETERS / "counts").read_text())
+    seen = check_counts((parameters.FOLDER / "counts").read_text())
     unload("nf_tracer")
     print(_KCSAN.read_text())
     print(f"{seen} packets seen")
@@ -190,13 +190,13 @@ def race(modules: Path, rounds: str) -> None:
             listener = forked(listen_to_event)
             # As long as writes and packets take to meet.
             time.sleep(random.uniform(0, 0.3))
-            text = (_PARAMETERS / "counts").read_text()
+            text = (parameters.FOLDER / "counts").read_text()
             seen += check_counts(text)
             points.update(" ".join(line.split()[:3]) for line in text.splitlines())
             end(listener)
             # It may have ended while it listened.
             with contextlib.suppress(OSError):
-                (_EVENT / "enable").write_text("0")
+                (EVENT / "enable").write_text("0")
             unload("nf_tracer")
             if number % 10 == 0:
                 error = load(modules / "tests/modules/netns_counter.ko")

@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 
 from support.debug_guest import MODULES, python
+from support.kernel import HOOKS
 from support.paths import PYTHON, TOP
 
 # By default as many as take a minute.
@@ -28,8 +29,7 @@ def test_malformed_packets_are_all_counted_and_harm_nothing() -> None:
     # That both counts agree has been found out inside. Here, that there was something to count.
     figures["sent"].pop("refused")
     assert figures["sent"].total() > PACKETS * 0.6
-    hooks = "prerouting", "input", "forward", "output", "postrouting"
-    for point in (f"{hook} {family}" for hook in hooks for family in ("ipv4", "ipv6")):
+    for point in (f"{hook} {family}" for hook in HOOKS for family in ("ipv4", "ipv6")):
         assert figures["seen"][point] > PACKETS * 0.05, point
     for outcome in ("truncated", "invalid", "emitted", "suppressed", "not_matched"):
         assert figures["log"][outcome] > PACKETS * 0.01, outcome

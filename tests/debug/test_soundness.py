@@ -5,9 +5,9 @@ import os
 import re
 
 from support.debug_guest import MODULES, succeed
+from support.kernel import HOOKS
 from vm.console import SPLAT
 
-HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "0"))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from support import flood, listeners, parameters
+from support.kernel import TRACING
 from support.waiting import wait_until
 
 _SCRATCH = Path("/tmp")  # noqa: S108
@@ -87,10 +88,9 @@ def syslog() -> Iterator[Arrived]:
 @contextlib.contextmanager
 def trace() -> Iterator[Arrived]:
     """Has ftrace record the events; the newest stay in its buffers."""
-    tracing = listeners.EVENT.parents[2]
 
     def arrived() -> tuple[int, int]:
-        stats = [file.read_text() for file in tracing.glob("per_cpu/cpu*/stats")]
+        stats = [file.read_text() for file in TRACING.glob("per_cpu/cpu*/stats")]
         kept, lost = (
             sum(int(number) for text in stats for number in re.findall(rf"^(?:{what}): (\d+)", text, re.M))
             for what in ("entries|overrun", "dropped events")

@@ -16,6 +16,7 @@ import pytest
 from support import kmsg, parameters
 from support.frames import ipv4, tcp
 from support.hook_modules import counted, ping, rules
+from support.kernel import HOOKS
 from support.netns import bring_up_loopback, inside, inside_new, run
 from support.network import Network
 from support.nft import counting_chain
@@ -66,7 +67,7 @@ def _write(values: list[tuple[str, str]], end: float, written: "multiprocessing.
 
 
 def test_every_packet_is_counted_once_while_parameters_change_and_cpus_race(network: Network) -> None:
-    chains = "".join(map(counting_chain, ("prerouting", "input", "forward", "output", "postrouting")))
+    chains = "".join(map(counting_chain, HOOKS))
     # The two points stay, whatever comes and goes beside them.
     sets = [
         [("hooks", "all"), ("hooks", "prerouting,output"), ("hooks", "output,forward,prerouting"), ("proto", "all")],

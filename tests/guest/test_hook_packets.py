@@ -12,37 +12,18 @@ from pathlib import Path
 import pytest
 
 from support import frames
+from support.fprobe import probe
 from support.hook_modules import loaded, ping, rules
 from support.hooked_device import arp_is_answered, hooked_device
 from support.netns import inside, run
 from support.network import Network, checksums_in_software
 from vm.pace import patience
 
-_TRACING = Path("/sys/kernel/tracing")
 # What the translator makes of the peer.
 _SEEN, _SEEN_PORT, _REAL_PORT = "10.66.0.9", 80, 8080
 # From asm-generic/socket.h and linux/udp.h, and of ip_summed.
 _SO_NO_CHECK, _SO_TIMESTAMP, _UDP_SEGMENT = 11, 29, 103
 _COMPLETE = "2"
-
-
-@contextlib.contextmanager
-def probe(function: str, fields: str) -> Iterator[list[dict[str, str]]]:
-    """Collects the arguments of a kernel function's calls, by a function probe."""
-    enable = _TRACING / "events/fprobes/nf_tracer_test/enable"
-    (_TRACING / "trace").write_text("")
-    (_TRACING / "dynamic_events").write_text(f"f:nf_tracer_test {function} {fields}")
-    found: list[dict[str, str]] = []
-    try:
-        enable.write_text("1")
-        yield found
-        trace = (_TRACING / "trace").read_text()
-        for line in re.findall(r" nf_tracer_test: \((.*)", trace):
-            found.append(dict(re.findall(r"(\w+)=(\S+)", line)))
-    finally:
-        with contextlib.suppress(OSError):
-            enable.write_text("0")
-        (_TRACING / "dynamic_events").write_text("")
 
 
 def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None:

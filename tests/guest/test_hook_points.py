@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.hook_modules import counted, full_hook_point, loaded, ping, rules
+from support.kernel import HOOKS
 from support.netns import inside, ip, run
 from support.network import Network
 from support.nft import counting_chain
@@ -24,7 +25,6 @@ from support.paths import TOP
 from support.waiting import wait_until
 from vm.pace import Limit, patience
 
-HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 # nft has no chain at NF_ARP_FORWARD.
 POINTS = {"ip": HOOKS, "ip6": HOOKS, "bridge": HOOKS, "arp": ("input", "output"), "netdev": ("ingress", "egress")}
 FAMILIES = {"ip": "ipv4", "ip6": "ipv6"}

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 
 from support.hook_modules import drop_reasons, loaded, ping, rules
+from support.kernel import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING
 from support.netns import inside, ip, run
 from support.network import Network
 from support.waiting import wait_until
 from vm.pace import patience
 
 _ICMP, _UDP = socket.IPPROTO_ICMP, socket.IPPROTO_UDP
-# Of delayer: Linux's numbers of hook points.
-_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = range(5)
 # So long that nothing that is held comes out by itself.
 _LONG = 600_000
 # An echo reply that nobody has asked for, so that nobody answers.
@@ -53,13 +52,13 @@ def test_a_stolen_packet_goes_on_later_from_another_context() -> None:
     assert min(times) >= 200
 
 
-@pytest.mark.parametrize("hook", [_PREROUTING, _INPUT, _OUTPUT, _POSTROUTING])
+@pytest.mark.parametrize("hook", [PREROUTING, INPUT, OUTPUT, POSTROUTING])
 def test_a_packet_may_be_held_at_any_point(network: Network, hook: int) -> None:
     with loaded("delayer", hook=hook, delay=50, everywhere=1):
         count, times = ping(network.peer_address)
     assert count == 3
     # At each end, there and back again; but ping's time ends when the answer comes in by the device.
-    assert min(times) >= (50 if hook in (_PREROUTING, _INPUT) else 100)
+    assert min(times) >= (50 if hook in (PREROUTING, INPUT) else 100)
 
 
 @pytest.mark.parametrize("protocol", [_ICMP, _UDP])
@@ -69,7 +68,7 @@ def test_packets_that_are_held_when_the_module_goes_are_not_lost_and_stay_in_ord
     sender, receiver = udp_pair(network)
     with sender, receiver, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
         receiving = receiver if protocol == _UDP else raw
-        with loaded("delayer", delay=_LONG, protocol=protocol, hook=_INPUT) as module:
+        with loaded("delayer", delay=_LONG, protocol=protocol, hook=INPUT) as module:
             for number in range(50):
                 if protocol == _UDP:
                     sender.send(bytes([number]))
@@ -88,7 +87,7 @@ def test_what_finds_no_room_passes_as_it_was(network: Network) -> None:
     sender, receiver = udp_pair(network)
     with sender, receiver:
         # The packets of a socket that the kernel has found early, with a route that nobody holds.
-        with loaded("delayer", delay=_LONG, protocol=_UDP, hook=_INPUT) as module:
+        with loaded("delayer", delay=_LONG, protocol=_UDP, hook=INPUT) as module:
             for number in range(300):
                 sender.send(number.to_bytes(2))
             passed = [int.from_bytes(receiver.recv(2)) for _ in range(300 - 256)]
@@ -152,7 +151,7 @@ def test_packets_that_are_held_go_with_their_device_which_does_not_wait(command:
 @pytest.mark.usefixtures("network")
 def test_packets_that_are_held_go_with_their_namespace_which_does_not_wait() -> None:
     run("ip", "netns", "add", "doomed")
-    with veth("doomed"), loaded("delayer", delay=_LONG, hook=_PREROUTING, everywhere=1), drop_reasons() as reasons:
+    with veth("doomed"), loaded("delayer", delay=_LONG, hook=PREROUTING, everywhere=1), drop_reasons() as reasons:
         assert ping("10.79.0.2", wait=0.3)[0] == 0
         run("ip", "netns", "del", "doomed")
         # The namespace's end of the pair goes with it.
@@ -164,7 +163,7 @@ def test_a_forwarded_packet_keeps_its_route(network: Network) -> None:
     run("ip", "netns", "add", "behind")
     run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     try:
-        with veth("behind"), loaded("delayer", delay=200, hook=_FORWARD):
+        with veth("behind"), loaded("delayer", delay=200, hook=FORWARD):
             ip("route add default via 10.79.0.1", netns="behind")
             ip(f"route add 10.79.0.0/24 via {network.address}", netns=network.peer)
             count, times = ping("10.79.0.2", netns=network.peer)

@@ -10,6 +10,7 @@ import pytest
 
 from support import kmsg, module, parameters
 from support.hook_modules import ping, rules
+from support.kernel import HOOKS
 from support.netns import run
 from support.network import Network
 from support.traffic import steady_traffic
@@ -155,9 +156,9 @@ def test_it_is_hooked_in_where_its_parameters_say(network: Network, when: str) -
 
 
 def test_a_bad_value_is_refused_whole_in_one_line_that_says_why() -> None:
-    in_force = {name: canonical for name, _, canonical in _GOOD}
+    active = {name: canonical for name, _, canonical in _GOOD}
     with parameters.loaded(""):
-        for name, value in in_force.items():
+        for name, value in active.items():
             parameters.put(name, value)
         log = kmsg.KernelLog()
         for name, value in _BAD:
@@ -169,7 +170,7 @@ def test_a_bad_value_is_refused_whole_in_one_line_that_says_why() -> None:
             assert len(said[0]) < 400
             assert said[0].isascii()
             assert said[0].isprintable()
-        assert {name: parameters.get(name) for name in in_force} == in_force
+        assert {name: parameters.get(name) for name in active} == active
         log.close()
 
 
@@ -240,8 +241,7 @@ def _hooks_everywhere() -> str:
     The first hook of a point, and the end of the last one, patch the kernel's code. That takes
     milliseconds under emulation, and thousands of times are more than QEMU's threads bear.
     """
-    hooks = ("prerouting", "input", "forward", "output", "postrouting")
-    chains = (f"chain {hook} {{\ntype filter hook {hook} priority filter\n}}\n" for hook in hooks)
+    chains = (f"chain {hook} {{\ntype filter hook {hook} priority filter\n}}\n" for hook in HOOKS)
     return f"table inet everywhere {{\n{''.join(chains)}}}\n"
 
 

@@ -30,5 +30,5 @@ def test_each_parameter_has_an_example_that_works() -> None:
         run("rmmod", module.NAME)
         assert set(given) & set(re.findall(r"`(\w+)`", row)), example
         assert hooked_in == expected, example
-        # Each is in force: none of them is what it would be without a word.
+        # Each is active: none has its default.
         assert all(defaults[name] != value for name, value in given.items()), (example, given)

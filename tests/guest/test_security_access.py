@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from support import listeners, module, parameters, perf
+from support import module, parameters, perf
 from support.actors import attempt, module_loader, netns_root, powerless_root, user, userns_root
+from support.kernel import EVENT, TRACING
 from support.netns import bring_up_loopback, inside
 from support.network import Network
 from support.nflog import Listener
 from support.traffic import send_datagrams
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_TRACING = Path("/sys/kernel/tracing")
 _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 _OTHERS = (user, userns_root, netns_root)
 _SYSLOG_ACTION_READ_ALL = 3
@@ -110,12 +110,12 @@ def test_the_log_is_for_root_alone_as_long_as_dmesg_restrict_is_on() -> None:
 @pytest.mark.usefixtures("loaded")
 def test_the_tracepoint_is_for_root_alone() -> None:
     raw, count = perf.opener(perf.PERF_SAMPLE_RAW, -1), perf.opener(0, 0)
-    assert attempt(None, _open(_TRACING / "trace_pipe", os.O_RDONLY)) == "ok"
+    assert attempt(None, _open(TRACING / "trace_pipe", os.O_RDONLY)) == "ok"
     assert attempt(None, raw) == attempt(None, count) == "held"
     for who in _OTHERS:
-        assert attempt(who, lambda: [file.name for file in _TRACING.iterdir()]) == "EACCES", who
-        assert attempt(who, _open(_TRACING / "trace_pipe", os.O_RDONLY)) == "EACCES", who
-        assert attempt(who, _open(listeners.EVENT / "enable", os.O_WRONLY)) == "EACCES", who
+        assert attempt(who, lambda: [file.name for file in TRACING.iterdir()]) == "EACCES", who
+        assert attempt(who, _open(TRACING / "trace_pipe", os.O_RDONLY)) == "EACCES", who
+        assert attempt(who, _open(EVENT / "enable", os.O_WRONLY)) == "EACCES", who
         assert attempt(who, raw) == attempt(who, count) == "EACCES", who
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import frames, listeners, module, parameters
+from support.kernel import TRACING
 from support.netns import inside, run
 from support.network import Network
 from support.traffic import Injector, send_datagrams
@@ -112,7 +113,7 @@ def test_nf_log_lines_and_the_events_text_have_the_name_as_the_kernels_own_do(de
     with parameters.loaded("proto=udp hooks=output rate=0 format=nf_log sink=log,trace"), listeners.ftrace():
         with Said() as said:
             _send_by_each(devices)
-        text = (listeners.EVENT.parents[2] / "trace").read_bytes()
+        text = (TRACING / "trace").read_bytes()
     for name in devices:
         assert any(b" OUT=" + name + b" " in line for line in said.by_us()), name
         assert b" outdev=" + name + b" " in text, name
@@ -174,13 +175,13 @@ def test_no_line_leaks_a_kernel_address(network: Network) -> None:
 
 
 def test_the_events_text_has_the_address_of_the_packet_hashed() -> None:
-    options = listeners.EVENT.parents[2] / "options/hash-ptr"
+    options = TRACING / "options/hash-ptr"
     found = {}
     with parameters.loaded("proto=udp hooks=output sink=trace"), listeners.ftrace():
         send_datagrams(1)
         for hashed in ("1", "0"):
             options.write_text(hashed)
-            text = (listeners.EVENT.parents[2] / "trace").read_text()
+            text = (TRACING / "trace").read_text()
             found[hashed] = listeners.events(text)[0]["skbaddr"]
     options.write_text("1")
     assert _ADDRESS.fullmatch(found["0"])

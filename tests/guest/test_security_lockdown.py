@@ -9,6 +9,7 @@ import pytest
 
 from support import kmsg, listeners, module, parameters, perf
 from support.hook_modules import ping
+from support.kernel import EVENT, TRACING
 from support.netns import run
 from support.nflog import Listener
 
@@ -63,7 +64,6 @@ def test_a_signature_by_an_unknown_key_is_as_good_as_none(monkeypatch: pytest.Mo
 
 
 def test_a_module_loaded_before_goes_on_but_confidentiality_closes_tracefs(log: kmsg.KernelLog) -> None:
-    tracing = listeners.EVENT.parents[2]
     with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), Listener(5) as group:
         group.setblocking(False)
         _LOCKDOWN.write_text("integrity")
@@ -73,13 +73,13 @@ def test_a_module_loaded_before_goes_on_but_confidentiality_closes_tracefs(log: 
         open_event = perf.opener(perf.PERF_SAMPLE_RAW, -1)
         _LOCKDOWN.write_text("confidentiality")
         for file, flags in (
-            (tracing / "trace_pipe", os.O_RDONLY),
-            (tracing / "trace", os.O_RDONLY),
-            (listeners.EVENT / "enable", os.O_WRONLY),
+            (TRACING / "trace_pipe", os.O_RDONLY),
+            (TRACING / "trace", os.O_RDONLY),
+            (EVENT / "enable", os.O_WRONLY),
         ):
             assert _opened(file, flags) == "EPERM", file
         # These are open, and with them the event is, for perf.
-        assert _opened(listeners.EVENT / "format", os.O_RDONLY) == _opened(listeners.EVENT / "id", os.O_RDONLY) == "ok"
+        assert _opened(EVENT / "format", os.O_RDONLY) == _opened(EVENT / "id", os.O_RDONLY) == "ok"
         assert open_event() == "held"
         parameters.put("host", "127.0.0.0/8")
         ping("127.0.0.1", 1)

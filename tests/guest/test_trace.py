@@ -16,7 +16,8 @@ from scapy.packet import Packet, Raw
 from support import frames, kmsg, listeners, module, parameters
 from support.frames import ipv4, tcp
 from support.hook_modules import ping, rules
-from support.listeners import EVENT, events, ftrace, trace_pipe, tracing
+from support.kernel import EVENT
+from support.listeners import events, ftrace, trace_pipe, tracing
 from support.netns import ipv6_enabled
 from support.network import Network
 from support.packets import PACKETS

@@ -19,17 +19,16 @@ from pathlib import Path
 from support import parameters
 from support.differential_packets import MARKER, PORTS, PROTOCOLS, WITH_PORTS, Group, Way
 from support.frames import AUTHENTICATION, DESTINATION, FRAGMENT, HOP_BY_HOP, ROUTING
+from support.kernel import HOOKS, TRACING
 from support.nft import Nft
 from support.tap import FORWARD4, FORWARD6, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket
 
-HOOKS = "prerouting", "input", "forward", "output", "postrouting"
 FAMILIES = {"ip": (2, "ipv4"), "ip6": (10, "ipv6")}
 PRIORITY = -1000
 MODULE_PARAMETERS = f"hooks=all family=inet netns=all proto=all rate=0 sink=trace priority={PRIORITY}"
 # What a chain of nft's puts on a packet: it matches, nft cannot read its protocol, an authentication header stops nft.
 MATCHES, UNREADABLE, AUTHENTICATED = 1, 2, 3
 
-_TRACING = Path("/sys/kernel/tracing")
 # By which nft says that a header is there. It has no word for an authentication header.
 _EXTENSIONS = {HOP_BY_HOP: "hbh", ROUTING: "rt", FRAGMENT: "frag", DESTINATION: "dst"}
 
@@ -203,7 +202,7 @@ class Events:
         self._folders = {}
         for number, hook in enumerate(HOOKS):
             for family, name in FAMILIES.values():
-                folder = _TRACING / f"instances/{hook}_{name}"
+                folder = TRACING / f"instances/{hook}_{name}"
                 folder.mkdir()
                 self._folders[f"{hook} {name}"] = folder
                 (folder / "buffer_size_kb").write_text("8")

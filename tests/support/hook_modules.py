@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support import kmsg
+from support.kernel import TRACING
 from support.netns import run
 from support.paths import TOP
+from vm.pace import patience
 
 LIST_HOOKS = ("nft", "list", "hooks", "ip")
 # Of a hook point's list, as net/netfilter/core.c has it.
 _MAX_HOOK_COUNT = 1024
 MODULES = TOP / "tests/modules"
-_TRACING = Path("/sys/kernel/tracing")
 
 
 class Loaded:
@@ -90,10 +91,13 @@ def counted(netns: str | None = None) -> dict[str, int]:
 
 
 def ping(
-    address: str, count: int = 3, netns: str | None = None, wait: float = 1, size: int = 56
+    address: str, count: int = 3, netns: str | None = None, wait: float = 3, size: int = 56
 ) -> tuple[int, list[float]]:
-    """Pings; returns the number of replies and their round trip times in milliseconds."""
-    command = f"ping -i 0.1 -c {count} -W {wait} -s {size} {address} || true"
+    """Pings, and waits for so many seconds, at this machine's speed, for the last reply.
+
+    Returns the number of replies and their round trip times in milliseconds.
+    """
+    command = f"ping -i 0.1 -c {count} -W {patience(wait):.1f} -s {size} {address} || true"
     text = run("sh", "-c", command, netns=netns)
     times = [float(time) for time in re.findall(r"time=([\d.]+) ms", text)]
     return len(times), times
@@ -102,15 +106,15 @@ def ping(
 @contextlib.contextmanager
 def drop_reasons() -> Iterator[list[str]]:
     """Collects the reasons of dropped packets, by the tracepoint skb:kfree_skb."""
-    if not (_TRACING / "events").exists():
-        run("mount", "-t", "tracefs", "none", str(_TRACING))
-    enable = _TRACING / "events/skb/kfree_skb/enable"
-    (_TRACING / "trace").write_text("")
+    if not (TRACING / "events").exists():
+        run("mount", "-t", "tracefs", "none", str(TRACING))
+    enable = TRACING / "events/skb/kfree_skb/enable"
+    (TRACING / "trace").write_text("")
     enable.write_text("1")
     reasons: list[str] = []
     try:
         yield reasons
     finally:
         enable.write_text("0")
-        lines = (_TRACING / "trace").read_text().splitlines()
+        lines = (TRACING / "trace").read_text().splitlines()
         reasons += [line.rpartition("reason: ")[2] for line in lines if "reason: " in line]

@@ -12,11 +12,11 @@ from pathlib import Path
 from scapy.utils import RawPcapReader
 
 from support import module
+from support.kernel import EVENT, TRACING
 from support.nflog import parse_record
 from support.waiting import wait_until
 from vm.pace import patience
 
-EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
 # A program takes long to start under emulation; bpftrace has a compiler to load.
 _PATIENCE = 120.0
 
@@ -60,7 +60,7 @@ def _trace_cmd_records() -> bool:
 
     One that is told to end before it has come that far leaves nothing behind of what its CPU has.
     """
-    tracing_on = EVENT.parents[2] / "tracing_on"
+    tracing_on = TRACING / "tracing_on"
     pipes = [file for file in _opened() if file.endswith("/trace_pipe_raw")]
     on = all(switch.read_text() == "1\n" for switch in (EVENT / "enable", tracing_on))
     return on and len(pipes) >= (os.cpu_count() or 1)
@@ -90,7 +90,7 @@ def capturing(command: list[str], group: int, output: Path) -> Iterator[subproce
 @contextlib.contextmanager
 def ftrace() -> Iterator[None]:
     """Has ftrace record the event."""
-    (EVENT.parents[2] / "trace").write_text("")
+    (TRACING / "trace").write_text("")
     (EVENT / "enable").write_text("1")
     try:
         yield
@@ -101,7 +101,7 @@ def ftrace() -> Iterator[None]:
 def trace_pipe() -> str:
     """Returns what ftrace has recorded and nobody has read yet."""
     text = b""
-    pipe = os.open(EVENT.parents[2] / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
+    pipe = os.open(TRACING / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
         while piece := os.read(pipe, 1 << 16):
             text += piece

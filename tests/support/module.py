@@ -6,6 +6,7 @@ import socket
 import struct
 from pathlib import Path
 
+from support.kernel import HOOKS
 from support.netlink import NetfilterSocket, Subsystem, attribute
 from support.paths import TOP
 from support.syscalls import delete_module, finit_module
@@ -17,8 +18,6 @@ FILE = TOP / f"{NAME}.ko"
 NFNL_MSG_HOOK_GET, NFNLA_HOOK_HOOKNUM, NFNLA_HOOK_MODULE_NAME, _NFNLA_HOOK_PRIORITY = 0, 1, 5, 2
 # From linux/module.h: what insmod's -f asks for.
 BY_FORCE = 2
-
-_HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 
 
 def _check(error: int) -> None:
@@ -47,7 +46,7 @@ def hooks(netns: str | None = None) -> list[str]:
     found = []
     with NetfilterSocket(netns) as sock:
         for family, number in (("ip", socket.AF_INET), ("ip6", socket.AF_INET6)):
-            for point, hook in enumerate(_HOOKS):
+            for point, hook in enumerate(HOOKS):
                 request = attribute(NFNLA_HOOK_HOOKNUM, struct.pack(">I", point))
                 for _, attributes in sock.dump(Subsystem.HOOK, NFNL_MSG_HOOK_GET, request, family=number):
                     if attributes.get(NFNLA_HOOK_MODULE_NAME) == f"{NAME}\0".encode():

@@ -6,7 +6,8 @@ import os
 import struct
 from collections.abc import Callable
 
-from support.listeners import EVENT, holders
+from support.kernel import EVENT
+from support.listeners import holders
 
 # From linux/perf_event.h.
 PERF_SAMPLE_RAW = 1 << 10

@@ -28,7 +28,7 @@ _MAC, _SENDER_MAC = "02:00:00:00:07:01", "02:00:00:00:07:02"
 
 
 class Tap:
-    """The tap device, of whoever has opened it."""
+    """The tap device, which exists while it is open."""
 
     def __init__(self) -> None:
         tunsetiff, iff_tap, iff_no_pi, iff_vnet_hdr = 0x400454CA, 2, 0x1000, 0x4000
