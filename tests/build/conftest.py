@@ -48,7 +48,7 @@ use kernel::sync::{{
 }};
 
 """
-# What a module's declaration has, for programs without one.
+# Defined by a module's declaration, which these programs lack.
 PREFIX = 'const __LOG_PREFIX: &[u8] = b"program\\0";\n'
 
 

@@ -15,10 +15,10 @@ def test_no_comparison_is_the_message_of_an_assertion() -> None:
         if isinstance(node, ast.Assert)
     ]
     assert len(asserts) > 500
-    # assert a, b == c: the comma is meant to be within parentheses.
+    # assert a, b == c: parentheses are missing around both sides.
     assert [where for where, node in asserts if isinstance(node.msg, ast.Compare)] == []
 
 
 def test_no_expected_exception_matches_any_text() -> None:
-    # match="" is what keeps ruff quiet, and matches everything.
+    # match="" keeps ruff quiet, and matches everything.
     assert [file for file in TESTS.rglob("*.py") if 'match=""' in file.read_text() and file != Path(__file__)] == []

@@ -43,7 +43,7 @@ def test_a_changed_file_rebuilds_what_is_made_of_it_and_no_more(tree: Path, file
 
 
 def test_the_crate_depends_on_every_rust_file(tree: Path) -> None:
-    # By what rustc says that it has read, which is all that there is.
+    # By rustc's own list of what it has read.
     read = {(tree / word).resolve() for word in (tree / "src/.nf_tracer.o.cmd").read_text().split()}
     files = {path.resolve() for folder in ("src", "bindings") for path in (tree / folder).rglob("*.rs")}
     assert len(files) > 20
@@ -58,7 +58,7 @@ def test_another_bindgen_parameter_makes_new_bindings(tree: Path) -> None:
 
 
 def test_the_module_builds_without_rustfmt(tree: Path, tmp_path: Path) -> None:
-    # Else bindgen has its output laid out by it: a function a line.
+    # Without it, bindgen's output has long lines.
     for folder in map(Path, os.environ["PATH"].split(":")):
         for program in folder.glob("*"):
             if program.name != "rustfmt" and not (tmp_path / program.name).exists():
@@ -93,7 +93,7 @@ def test_clean_leaves_nothing_that_was_built(tree: Path, tmp_path: Path) -> None
 def test_module_cannot_panic(tree: Path) -> None:
     symbols = subprocess.check_output(["nm", tree / "nf_tracer.ko"], text=True)
     assert "nf_register_net_hooks" in symbols
-    # Slices, Option and Result panic by functions of their own, all called ..._fail or ..._failed.
+    # Slices, Option and Result panic by their own functions, all called ..._fail or ..._failed.
     assert not re.findall(r".*4core.*(?:panicking|_fail(?:ed)?$).*", symbols, re.MULTILINE)
 
 

@@ -41,7 +41,7 @@ def runner() -> types.ModuleType:
     spec = importlib.util.spec_from_loader("guest_run", loader)
     assert spec
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look for their module by its name.
+    # Dataclasses look up their module by its name.
     sys.modules["guest_run"] = module
     loader.exec_module(module)
     return module
@@ -133,6 +133,6 @@ def test_a_limit_is_longer_by_as_much_as_the_machine_is_slow(monkeypatch: pytest
     limit = pace.Limit(300)
     while not limit.is_over():
         now += max(0.1, limit.left())
-    # Five steps of the clock as fast as it should be, five at a fourth of that, and then as fast again: 300 seconds,
-    # but for the last twentieth, and what the slow ones lose.
+    # Five steps at full speed, five at a quarter of it, and then at full speed again: 300 seconds,
+    # less the last twentieth, plus what the slow steps lose.
     assert 285 + 150 * 3 / 4 <= now <= 300 + 150 * 3 / 4 + 30

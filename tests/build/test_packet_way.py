@@ -25,7 +25,7 @@ _PACKET = {
     **{"csum_state": "none", "malformed": "no"},
 }
 _HOOKS = "prerouting", "input", "forward", "output", "postrouting"
-# All orders that there are, of two points that a packet passes one after the other.
+# All pairs of hooks that a packet can pass one after the other.
 _ORDERS = {
     *(("prerouting", then) for then in ("input", "forward", "postrouting")),
     ("input", "output"),
@@ -78,7 +78,7 @@ def test_packets_that_alternate_are_kept_apart_and_come_in_the_order_of_their_st
 
 
 def test_after_a_free_the_address_is_another_packets() -> None:
-    # All fields alike: only the free tells them apart.
+    # All fields are equal: only the free separates them.
     assert join(seen("prerouting"), freed(reason="IP_CSUM"), seen("input")) == [
         ("prerouting", "dropped"),
         ("input", "delivered"),
@@ -87,7 +87,7 @@ def test_after_a_free_the_address_is_another_packets() -> None:
 
 @pytest.mark.parametrize(("hook", "then"), itertools.product(_HOOKS, _HOOKS))
 def test_only_hooks_in_a_possible_order_are_joined(hook: str, then: str) -> None:
-    # Alike in all fields, and no free in between, as with TCP's receive queue.
+    # Equal in all fields, without a free in between, as with TCP's receive queue.
     ways = [hooks for hooks, _ in join(seen(hook), seen(then))]
     assert ways == ([f"{hook} {then}"] if (hook, then) in _ORDERS else [hook, then])
 
@@ -102,7 +102,7 @@ def test_only_a_packet_that_leaves_a_namespace_is_joined_in_another(hook: str, t
 @pytest.mark.parametrize("device", ["indev", "outdev"])
 def test_a_bridge_has_a_packet_pass_one_point_for_two_devices(hook: str, device: str) -> None:
     ways = join(seen(hook, **{device: "port0"}), seen(hook, **{device: "br0"}))
-    # Whoever was taken in is with a socket.
+    # A packet at input goes to a socket next.
     assert len(ways) == (2 if hook == "input" else 1)
 
 
@@ -116,7 +116,7 @@ def test_a_bridge_has_a_packet_pass_one_point_for_two_devices(hook: str, device:
         {"sport": 1001, "dport": 81},
         # Another host behind the same port, and another port of the same host.
         {"saddr": "10.0.0.3", "dport": 81},
-        # What is put together has ports, where a later fragment has none, and not the other way round.
+        # A reassembled packet has ports where a later fragment has none, not vice versa.
         {"frag_off": 1480, "sport": 0, "dport": 0},
     ],
 )
@@ -142,7 +142,7 @@ def test_nat_changes_one_end_at_a_time() -> None:
 def test_without_an_identification_the_segment_tells_packets_apart(changes: dict[str, object]) -> None:
     assert len(join(seen("prerouting", **_V6), seen("input", **_V6))) == 1
     assert len(join(seen("prerouting", **_V6), seen("input", **_V6, **changes))) == 2
-    # Where there is one, a helper of conntrack may change the segment.
+    # With an identification, the segment may differ: conntrack helpers change it.
     assert len(join(seen("prerouting"), seen("input", **changes))) == 1
 
 
@@ -197,7 +197,7 @@ def test_a_packet_that_vanishes_is_reported_with_its_last_hook() -> None:
         "vanished after forward: not seen until its memory was used again",
         "vanished after prerouting: not seen until the recording ended",
     ]
-    # A free of something that was never seen is nobody's.
+    # A free of an skb that was never seen is ignored.
     assert join(freed(skb="0xc")) == []
 
 
@@ -207,7 +207,7 @@ def test_lost_events_are_counted_and_make_an_end_doubtful() -> None:
         seen("prerouting"),
         seen("forward", skb="0xb"),
         *(Lost(1, 40), Lost(1, None), Lost(0, 2)),
-        # It is still there afterwards, so that none of those was its last.
+        # It is seen again afterwards, so its end is not among the lost.
         seen("forward"),
         seen("forward", skb="0xc"),
     ]
@@ -398,7 +398,7 @@ def test_a_picture_is_drawn(tmp_path: Path, suffix: str) -> None:
         drawn = file.read_text()
         for word in ("NETFILTER_DROP", "10.0.0.1:1000 &gt; 10.0.0.2:80", "prerouting &gt; forward", "2 packets"):
             assert word in drawn, word
-    # Nothing at all is a picture, too.
+    # An empty recording is drawn, too.
     picture.draw(file, [], Summary())
 
 

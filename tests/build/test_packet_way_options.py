@@ -18,7 +18,7 @@ from packet_way.errors import UserError
 from support.paths import TOP
 
 _PROGRAM = TOP / "scripts/packet-way"
-# One packet that is delivered, one that is dropped, and one of which no more is seen.
+# One packet is delivered, one dropped, and one vanishes.
 _REPORT = """\
 cpus=1
 {packet} 1.000001000: packet: skbaddr=0xa hook=prerouting {fields}
@@ -100,7 +100,7 @@ def test_json_has_a_line_for_each_packet_and_nothing_else(show: Show) -> None:
         ["prerouting"],
         ["forward"],
     ]
-    # In nanoseconds, and by its number where a namespace has no name.
+    # Times are in nanoseconds; a namespace without a name has its number.
     assert [hop["time"] for hop in ways[0]["hops"]] == [1_000_001_000, 1_000_002_000]
     assert {hop["netns_name"] for way in ways for hop in way["hops"]} == {"7"}
     assert done.stderr == _LOST
@@ -179,7 +179,7 @@ def test_a_command_is_ended_with_the_recording(record: Callable[..., int], monke
     monkeypatch.setattr(recorder.subprocess, "Popen", Command)
     assert record("sleep", "1000") == 0
     assert [command.returncode for command in started] == [-signal.SIGTERM]
-    # The program's own ways are back.
+    # The signal's default action is restored.
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
 
 

@@ -13,10 +13,10 @@ import pytest
 from support.paths import TOP
 
 OVMF = Path("/usr/share/OVMF")
-# Of Secure Boot's variables, and of shim's.
+# The GUID of Secure Boot's and shim's variables.
 OWNER = "605dab50-e046-4300-abb6-3dd810dd8b23"
 
-# Whose key: one that the firmware knows, one that 'mokutil --import' has enrolled, and somebody's.
+# Keys: one in the firmware's db, one enrolled as by 'mokutil --import', and an unknown one.
 SIGNERS = ("db", "mok", "unknown")
 
 IN_GUEST = """\
@@ -67,7 +67,7 @@ def enroll(folder: Path) -> None:
     (debian,) = (file for file in set(folder.iterdir()) - before if file.suffix == ".pem")
     fw_vars = ("virt-fw-vars", "--input", OVMF / "OVMF_VARS_4M.ms.fd")
     run(*fw_vars, "--add-mok", OWNER, "mok.pem", "--output-json", "mok.json", cwd=folder)
-    # What shim does at each boot: it shows the kernel the list that only firmware can change.
+    # As shim does at each boot, so that the kernel sees the list that only firmware can change.
     (mok,) = (each for each in json.loads((folder / "mok.json").read_text())["variables"] if each["name"] == "MokList")
     mok["name"] = "MokListRT"
     mok["attr"] |= 4
@@ -98,7 +98,7 @@ def test_secure_boot_takes_it_by_a_known_key_only(tree: Path, folder: Path) -> N
         "unsigned.ko: Loading of unsigned module is rejected",
         refused.format("unknown"),
         "unknown.ko: Loading of module with unavailable key is rejected",
-        # Built out of tree, and nothing else.
+        # Tainted as out of tree only.
         "db.ko: taints by O, 4 lines",
         "mok.ko: taints by O, 4 lines",
     ]

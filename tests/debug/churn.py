@@ -106,7 +106,7 @@ def forwarding() -> Iterator[Callable[[], None]]:
         with inside("left"):
             while True:
                 for address in ("10.9.2.2", "fd09:2::2"):
-                    # Neighbours are being looked for at first, and namespaces taken down at last.
+                    # At first neighbours are unresolved, and at last the namespaces go.
                     with contextlib.suppress(OSError):
                         send_datagrams(10, address=address)
 

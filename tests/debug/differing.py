@@ -12,7 +12,7 @@ from support.differential_packets import read
 from support.frames import DESTINATION, PROTO_UDP
 from support.tap import tapped
 
-# So many datagrams under the same conditions.
+# Datagrams under the same conditions.
 _SHARE = 100
 _MOBILITY = 135
 _SOCKETS = [(PROTO_UDP, 53), (PROTO_UDP, 8080), (PROTO_UDP, 0), (DESTINATION, 0), (_MOBILITY, 0)]

@@ -20,7 +20,7 @@ from support.module import NFNL_MSG_HOOK_GET, NFNLA_HOOK_HOOKNUM, NFNLA_HOOK_MOD
 from support.netlink import NetfilterSocket, Subsystem, attribute
 
 _COUNT = struct.Struct("=Q")
-# So many that one is always being put off while it looks at the tracer's hook.
+# Enough that one of them is always preempted while it reads the tracer's hook.
 _LISTERS = 8
 
 

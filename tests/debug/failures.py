@@ -47,7 +47,7 @@ _VALUES = {
     "sink": ("log,trace,nflog:5", "log"),
 }
 
-# Errors that nothing here gives by itself, so that it is known where one comes from.
+# Errors that nothing here returns by itself, so that their origin is known.
 _REGISTRATIONS = {
     "bpf_prog_create": errno.ENOANO,
     "nf_logger_find_get": errno.EUNATCH,
@@ -128,7 +128,7 @@ def check_unloaded() -> None:
 def check_nothing_is_left() -> None:
     hooks = subprocess.run(["nft", "list", "hooks"], capture_output=True, text=True, check=True).stdout
     assert _NAME not in hooks, hooks
-    # What is still registered for them would be called now.
+    # A pernet operation that is still registered would be called now.
     with namespaces(1):
         pass
 

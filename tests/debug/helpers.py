@@ -21,7 +21,7 @@ def forked(work: Callable[[], None]) -> int:
     if child == 0:
         os.setpgid(0, 0)
         die_with_parent()
-        # So that what is being tested is not the last to run.
+        # Traffic must not starve what is being tested.
         os.nice(10)
         try:
             work()
@@ -79,7 +79,7 @@ def kasan_has_reported() -> bool:
 
 
 def look_for_leaks() -> None:
-    # After a report of KASAN's there is nothing to add, and a scan takes long.
+    # After a report by KASAN a scan adds nothing, and takes long.
     if kasan_has_reported():
         return
     found = leaks()

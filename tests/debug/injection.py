@@ -54,7 +54,7 @@ class Function:
         (self._folder / "inject").write_text(f"!{self.name}")
 
     def arm(self, nth: int) -> None:
-        # Each call takes 1 of 'space', and one that finds no more than that fails.
+        # Each call takes 1 of 'space'; the one that uses it up fails.
         for setting, value in (("space", nth), ("times", 1), ("probability", 100)):
             (self._folder / setting).write_text(str(value))
 

@@ -38,8 +38,8 @@ from support.nflog import Listener
 
 NFLOG_GROUP = 5
 
-# What each round has, beside what all have: each format, each sink and each kind of filter. Where each packet goes to
-# every sink, there are few packets, since that takes ten times as long as all else.
+# The parameters of each round, beside the common ones: each format, sink and kind of filter. Rounds in which every sink
+# gets each packet have few packets, since they take ten times as long.
 BASE = {"format": "full", "sink": "log", "proto": "all", "rate": "20", "burst": "20"}
 BASE |= dict.fromkeys(("host", "src", "dst", "port", "sport", "dport", "iface", "bpf"), "")
 ALL_SINKS = {"sink": "log,trace,nflog:5"}
@@ -61,7 +61,7 @@ MANY: list[dict[str, str]] = [
     {"bpf": "4,48 0 0 9,21 0 1 6,6 0 0 65535,6 0 0 0"},
 ]
 
-# Of the events, those that say that packets of this kind were there.
+# Filters of the event that match each kind of packet.
 KINDS = {
     "truncated": "malformed == 1",
     "invalid": "malformed == 2",

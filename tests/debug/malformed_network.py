@@ -20,7 +20,7 @@ from vm.pace import patience
 
 NAMESPACES = "router", "behind"
 IFF_TUN, IFF_TAP, IFF_NAPI, IFF_NAPI_FRAGS, IFF_NO_PI, IFF_VNET_HDR = 1, 2, 0x10, 0x20, 0x1000, 0x4000
-# A frame starts with where it goes, which is a device of the router's.
+# A frame starts with its destination, a device of the router.
 NEAR_MAC = FRAME_HEADER[:6].hex(":")
 
 
@@ -56,7 +56,7 @@ route add default via fd08::1
         with inside(name):
             for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
                 Path("/proc/sys/net", setting).write_text("1")
-            # What comes from anywhere is let in.
+            # Packets from any source are accepted.
             for device in Path("/proc/sys/net/ipv4/conf").iterdir():
                 (device / "rp_filter").write_text("0")
                 (device / "accept_local").write_text("1")

@@ -16,7 +16,7 @@ from pathlib import Path
 from malformed_seeds import BEHIND, ROUTER, SENDER, field_by_field, seeds
 from scapy.all import IP, IPv6, raw
 
-# One of these is the device's that a frame goes to.
+# The first address is that of the receiving device.
 FRAME_HEADER = bytes.fromhex("020000000801 020000000802")
 TAP_HEADER = bytes.fromhex("020000000701 020000000702")
 
@@ -60,7 +60,7 @@ def mend(packet: bytearray, rng: random.Random) -> None:
 def mutated(pool: list[bytes], rng: random.Random) -> bytes:
     """Returns one of the packets with a few random mistakes."""
     packet = bytearray(rng.choice(pool))
-    # What is behind that nobody reads.
+    # Nobody reads beyond that.
     headers = min(len(packet), 120)
     for _ in range(rng.choice((1, 1, 2, 4))):
         if not packet:
@@ -140,7 +140,7 @@ def records(count: int, seed: int) -> Iterator[tuple[Way, bytes]]:
         packet = big(rng)
         yield Way.BIG, virtio_header(packet, rng, big=True) + packet
     for number in range(count):
-        # A third has one field wrong, as long as there are new ones of these.
+        # A third has one field wrong, as long as there are any left.
         packet = fields.pop() if fields and number % 3 == 0 else mutated(pool, rng)
         ethertype = b"\x86\xdd" if packet[:1] >= b"\x60" else b"\x08\x00"
         by_raw_socket = Way.RAW_V4 if ethertype == b"\x08\x00" else Way.RAW_V6

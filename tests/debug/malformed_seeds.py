@@ -29,7 +29,7 @@ from scapy.all import (
     raw,
 )
 
-# Of the router in malformed_inside.py, the host behind it, and who sends.
+# Addresses of the router in malformed_inside.py, of the host behind it, and of the sender.
 ROUTER, BEHIND, SENDER = ("10.9.0.1", "fd09::1"), ("10.8.0.2", "fd08::2"), ("10.9.0.2", "fd09::2")
 
 
@@ -95,7 +95,7 @@ def field_by_field(packet: Packet, rng: random.Random) -> Iterator[bytes]:
             for value in sorted({0, 1, 5, 8, top >> 1, top - 1, top, rng.getrandbits(bits)}):
                 copy = packet.copy()
                 setattr(list(layers(copy))[depth], field.name, value & top)
-                # Whatever scapy raises: what it cannot write is none of its packets.
+                # Scapy raises whatever it likes for a value that it cannot write.
                 with contextlib.suppress(Exception):
                     yield raw(copy)
 

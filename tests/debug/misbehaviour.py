@@ -13,7 +13,7 @@ from support import parameters
 
 def replace_without_waiting(modules: Path) -> None:
     """Frees filters under packets that use them. It takes some writes to hit one."""
-    # By a way that takes long, and prints nothing: after a first report everything goes to the console.
+    # A slow path that prints nothing: after a first report everything goes to the console.
     conditions = "host=0.0.0.0/0,::/0 src=0.0.0.0/0,::/0 dst=0.0.0.0/0,::/0 sink=nflog:5"
     error = load(modules / "no-wait/nf_tracer.ko", f"family=inet hooks=all proto=all {conditions}")
     assert error == 0, os.strerror(error)
@@ -45,7 +45,7 @@ def misbehave(modules: Path, *kinds: str) -> None:
     Path("/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout").write_text("3")
     misbehaver = modules / "tests/debug/modules/misbehaver.ko"
     if "leak" in kinds:
-        # What this finds is told when the command has ended. After a report of KASAN's it would take long.
+        # The leak is reported when the command has ended. After a report by KASAN the scan would take long.
         assert load(misbehaver, "kind=leak") == errno.EAGAIN
         leaks()
     ours = {"no-wait-replace": replace_without_waiting, "no-wait-register": register_without_waiting}

@@ -28,7 +28,7 @@ _LISTS = {
     **dict.fromkeys(("host", "src", "dst"), "10.0.0.0/8,::/0"),
     "iface": "lo,stress+",
 }
-# A process writes each of these lists, over and over. Some is refused, by a line on the console, which takes long.
+# A process writes each of these lists, over and over. Some values are refused, which logs to the slow console.
 _WRITES = [
     [("hooks", "all"), ("family", "ipv6"), ("hooks", "output"), ("family", "inet"), ("priority", "raw")],
     [("netns", "all"), ("priority", "filter"), ("netns", "host"), ("priority", "last")],
@@ -60,7 +60,7 @@ def leak(modules: Path, rounds: str) -> None:
             time.sleep(0.2)
             unload("breaker")
             assert load(file, "fail=1") == errno.EINVAL
-    # Had a hook stayed, it would be called here.
+    # A hook that is left would be called here.
     with traffic():
         time.sleep(1)
     print(f"{rounds} rounds")
@@ -68,7 +68,7 @@ def leak(modules: Path, rounds: str) -> None:
 
 def write_parameters(values: list[tuple[str, str]]) -> None:
     for name, value in itertools.cycle(values):
-        # Between two loads there is none.
+        # There is no file between two loads.
         with contextlib.suppress(OSError):
             (parameters.FOLDER / name).write_text(f"{value}\n")
         time.sleep(0.01)
@@ -122,7 +122,7 @@ def listen_to_event() -> None:
 
 def listen_to_nflog() -> None:
     while True:
-        # So many packets may come that the answer to the request finds no room.
+        # The acknowledgement may find no room between packets.
         with contextlib.suppress(OSError), Listener(_NFLOG_GROUP) as sock:
             sock.settimeout(0.1)
             until = time.monotonic() + random.uniform(0, 1)
@@ -164,7 +164,7 @@ def share(modules: Path, seconds: str) -> None:
     """Keeps all CPUs in the module at once, so that they share the limit."""
     error = load(modules / "nf_tracer.ko", "hooks=all family=inet proto=all rate=1000000 burst=1")
     assert error == 0, os.strerror(error)
-    # An access in a hundred is put off, for as long as another CPU takes for a packet.
+    # Delays one access in a hundred, for as long as another CPU takes for a packet.
     for name, value in (("skip_watch", 100), ("udelay_task", 1000), ("udelay_interrupt", 1000)):
         Path("/sys/module/kcsan/parameters", name).write_text(str(value))
     with traffic(), working(read_counts):
@@ -188,13 +188,13 @@ def race(modules: Path, rounds: str) -> None:
             if number % 5 == 0:
                 listener_holds_module()
             listener = forked(listen_to_event)
-            # As long as writes and packets take to meet.
+            # Time for writes and packets to race.
             time.sleep(random.uniform(0, 0.3))
             text = (parameters.FOLDER / "counts").read_text()
             seen += check_counts(text)
             points.update(" ".join(line.split()[:3]) for line in text.splitlines())
             end(listener)
-            # It may have ended while it listened.
+            # The listener may have been killed while the event was enabled.
             with contextlib.suppress(OSError):
                 (EVENT / "enable").write_text("0")
             unload("nf_tracer")
@@ -202,7 +202,7 @@ def race(modules: Path, rounds: str) -> None:
                 error = load(modules / "tests/modules/netns_counter.ko")
                 assert error == 0, os.strerror(error)
                 unload("netns_counter")
-        # A load that ends with the second of its parameters.
+        # A load that fails at its second parameter.
         assert load(modules / "nf_tracer.ko", "port=1-9 rate=fast") == errno.EINVAL
     took = time.monotonic() - started
     look_for_leaks()

@@ -59,7 +59,7 @@ def read(modules: Path) -> None:
         error = load(modules / "real/nf_tracer.ko", f'{given} bpf="{_program(length)}"')
         assert error == 0, os.strerror(error)
         _read_by_both()
-        # As many bytes as can be written at once, so that the text fills the page but for its end.
+        # As many bytes as one write takes: the text fills the page but for its NUL.
         value = _program(510).replace("0 0 0 0,0 0 0 0", "0 0 0 4294967295,0 0 0 1000", 1)
         (parameters.FOLDER / "bpf").write_bytes(value.encode())
         assert (parameters.FOLDER / "bpf").read_text() == value

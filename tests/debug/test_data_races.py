@@ -18,7 +18,7 @@ def check(said: str, figures: str) -> None:
     assert match, said
     assert watched, said
     print(match[0], watched[0], sep=", ")
-    # As many accesses were put off to see whether another comes.
+    # The number of accesses that were delayed to catch a race.
     assert int(watched[1]) > 1000
 
 

@@ -12,8 +12,8 @@ import pytest
 from support.debug_guest import GUEST_FAILED, MODULES, boot, console_log, run
 from vm.console import START_MARK, Console
 
-# What the kernel calls each kind of misbehaviour.py. In this order: what needs lockdep comes before what switches it
-# off, and a leak, which is told when the command has ended, last.
+# The kernel's report of each kind of misbehaviour.py, in this order: what needs lockdep precedes what disables it, and
+# a leak, which is reported when the command has ended, is last.
 KINDS = {
     "suspicious-rcu": "WARNING: suspicious RCU usage",
     "lock-order": "WARNING: possible circular locking dependency detected",

@@ -11,14 +11,14 @@ from support.paths import PYTHON
 # By default as many as take a minute.
 DATAGRAMS = int(os.environ.get("NF_TRACER_PACKETS", "4000"))
 SEED = os.environ.get("NF_TRACER_SEED", "1")
-# The others are sent again, under other conditions.
+# Beyond that, packets are sent again, under other conditions.
 DIFFERENT = min(DATAGRAMS, 100_000)
 
 
 def test_conditions_choose_what_nft_matches_and_sockets_get() -> None:
     file = MODULES / "datagrams"
     subprocess.run([PYTHON, "-m", "support.differential_packets", str(DIFFERENT), SEED, file], check=True)
-    # What differs is said with its bytes, and with the conditions.
+    # A difference is printed with its bytes and the conditions.
     printed = succeed("differ", str(file), str(DATAGRAMS), SEED)
     match = re.search(r"^differential: chosen (\d+), matched (\d+), delivered (\d+)$", printed, re.MULTILINE)
     assert match, printed[-2000:]

@@ -13,7 +13,7 @@ from support.paths import PYTHON, TOP
 # By default as many as take a minute.
 PACKETS = int(os.environ.get("NF_TRACER_PACKETS", "4000"))
 SEED = os.environ.get("NF_TRACER_SEED", "1")
-# The others are sent again, to other filters.
+# Beyond that, packets are sent again, to other filters.
 DIFFERENT = min(PACKETS, 100_000)
 
 
@@ -26,7 +26,7 @@ def test_malformed_packets_are_all_counted_and_harm_nothing() -> None:
     figures = json.loads(done.stdout, object_hook=Counter)
     print(done.stderr, json.dumps(figures, indent=2), sep="\n")
 
-    # That both counts agree has been found out inside. Here, that there was something to count.
+    # The guest has compared the counts; here they are checked to be large enough.
     figures["sent"].pop("refused")
     assert figures["sent"].total() > PACKETS * 0.6
     for point in (f"{hook} {family}" for hook in HOOKS for family in ("ipv4", "ipv6")):

@@ -20,7 +20,7 @@ def test_registrations_of_every_kind_come_and_go_under_traffic_and_lists() -> No
     rounds, *seen = (int(number) for number in match.groups())
     print(match[0])
     assert rounds == wanted
-    # Each kind was called; the device is there for a part of the time only, and what is refused for an instant.
+    # Each kind was called. The device exists part of the time, and what is refused is registered for an instant.
     here, everywhere, at_device, refused = seen
     assert min(here, everywhere) > wanted, match[0]
     assert min(at_device, refused) > 0, match[0]
@@ -59,7 +59,7 @@ def test_no_text_of_a_parameter_makes_the_kernel_warn_whoever_reads_it() -> None
     read = re.findall(r"^(\w+) by (\d+): (\d+) bytes to '(.*)'$", printed, re.MULTILINE)
     assert len(read) == 18 * 2 * 4
     assert max(int(length) for _, _, length, _ in read) == 4095
-    # What does not fit says so: of the counts all 30 lines were there.
+    # Only these are cut, and end in a note; all 30 lines of the counts fit otherwise.
     assert {name for name, _, _, end in read if end.endswith(" more not shown\\n")} == {"bpf", "counts"}
     assert {uid for name, uid, length, _ in read if name == "counts" and int(length)} == {"0"}
     assert {uid for name, uid, length, _ in read if name == "bpf" and int(length)} == {"0", "65534"}
@@ -68,7 +68,7 @@ def test_no_text_of_a_parameter_makes_the_kernel_warn_whoever_reads_it() -> None
 def test_what_fails_is_refused_and_leaves_nothing_behind() -> None:
     which = ("1", "plain", "full", "writes") if ROUNDS else ("3", "plain", "writes")
     printed = succeed("fail", *which, modules=MODULES, options=("--allow-warnings",))
-    # The kernel's own: it warns where it has no memory for an event's fields.
+    # The kernel itself warns where it has no memory for an event's fields.
     reports = [line for line in printed.splitlines() if SPLAT.search(line)]
     assert not [line for line in reports if " at event_define_fields+" not in line], "\n".join(reports)
     match = re.search(

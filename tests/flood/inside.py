@@ -22,7 +22,7 @@ _MESSAGES = Path("/var/log/messages")
 _LEVELS = Path("/proc/sys/kernel/printk")
 # Out-of-tree and unsigned, and nothing else: no warning, no soft lockup.
 _TAINT = str(1 << 12 | 1 << 13)
-# How long pings are watched without a flood.
+# How long pings are measured without a flood.
 _QUIET = 10
 _TITLES = (
     "sink",
@@ -42,7 +42,7 @@ _TITLES = (
     "percpu, kB",
 )
 
-# What counts, within a sink's context, the lines or packets that have arrived, and those known to be lost on the way.
+# Counts, within a sink's context, what has arrived, and what is known to be lost on the way.
 Arrived = Callable[[], tuple[int, int] | None]
 
 
@@ -52,7 +52,7 @@ def console() -> Iterator[Arrived]:
     before = _LEVELS.read_text().split()[0]
     _LEVELS.write_text("7")
     try:
-        # The console's log, which tests/flood/run cannot see into, has them.
+        # They are in the console's log, which the guest does not see.
         yield lambda: None
     finally:
         _LEVELS.write_text(before)
@@ -76,7 +76,7 @@ def syslog() -> Iterator[Arrived]:
 
     try:
         wait_until(_MESSAGES.exists, "rsyslog writes", 60)
-        # It starts with what has been in the log before.
+        # rsyslog starts with older records of the log.
         old = lines()
         yield lambda: (lines() - old, 0)
     finally:
@@ -95,7 +95,7 @@ def trace() -> Iterator[Arrived]:
             sum(int(number) for text in stats for number in re.findall(rf"^(?:{what}): (\d+)", text, re.M))
             for what in ("entries|overrun", "dropped events")
         )
-        # An overrun is an event that was there until a newer one took its place.
+        # An overrun is an event that a newer one has overwritten.
         return kept, lost
 
     with listeners.ftrace():
@@ -142,9 +142,9 @@ def _row(name: str, rate: str, seconds: float, packets: int) -> list[str]:
         lines = flood.log_number() - start - 1
         came = arrived()
     if sink == "log":
-        # The others say how many were suppressed.
+        # The other lines report suppression.
         assert 0 <= lines - total.emitted <= (rate != "0") * (seconds + 5), f"{lines} lines, {total.emitted} emitted"
-    # Without a limit rsyslog may be too slow, and nobody counts what it has missed.
+    # Without a limit rsyslog may be too slow, and does not count what it misses.
     if came and (name, rate) != ("syslog", "0"):
         assert sum(came) == total.emitted, f"{came} arrived and lost, {total.emitted} emitted"
     taint = Path("/proc/sys/kernel/tainted").read_text().strip()

@@ -29,7 +29,7 @@ def network() -> Iterator[Network]:
         addr add {n.address}/24 dev {n.device}
         neigh add {n.peer_address} lladdr {frames.PEER_MAC} dev {n.device} nud permanent"""
     )
-    # Else the kernel makes IPv6 packets of its own, at any time in the first seconds.
+    # Otherwise the kernel sends IPv6 packets of its own in the first seconds.
     run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns=n.peer)
     ip(
         f"""link set lo up

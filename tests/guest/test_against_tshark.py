@@ -134,10 +134,10 @@ def test_fields_of_ipv6_and_of_fragments_are_those_of_tshark(network: Network, t
     compared = 0
     for line, row in zip(lines, rows, strict=True):
         ours = dict(re.findall(r"(\w+)=(\S*)", line))
-        # A fragment that is not the first one has no header behind IP's, whatever tshark makes of its bytes.
+        # A later fragment has no transport header, whatever tshark reads there.
         later = bool(ours.get("frag", "0").rstrip("+") != "0")
         for key, candidates in _FIELDS.items():
-            # The first one: ICMP's errors quote another packet.
+            # The first value: ICMP errors quote another packet.
             values = [row[name][0] for name in candidates if row[name]]
             if later and not candidates[0].startswith("ip"):
                 assert key not in ours, line
@@ -157,7 +157,7 @@ def test_fields_of_ipv6_and_of_fragments_are_those_of_tshark(network: Network, t
         if row["tcp.len"] and not later:
             assert ours["payload"] == row["tcp.len"][0], line
         if row["udp.length"] and not later:
-            # Of a fragment there is less than its length says.
+            # A fragment has less than its length says.
             there = int(ours["payload"]) + 8
             assert there == int(row["udp.length"][0]) or is_more, line
         assert (" df " in line) == (row["ip.flags.df"][:1] in (["1"], ["True"])), line
@@ -166,7 +166,7 @@ def test_fields_of_ipv6_and_of_fragments_are_those_of_tshark(network: Network, t
     assert compared > 8 * len(packets)
 
 
-# Kind and data of each option, by which the whole list is built.
+# Kind and data of each option.
 _OPTIONS: list[list[tuple[int, bytes]]] = [
     [(2, b"\x05\xb4"), (4, b""), (8, bytes(range(8))), (1, b""), (3, b"\x07")],
     [(2, b"\0\0"), (2, b"\xff\xff"), (3, b"\0"), (3, b"\x0e")],
@@ -227,7 +227,7 @@ def test_options_of_tcp_are_those_of_tshark(network: Network, tmp_path: Path) ->
     packets = []
     for number, options in enumerate(_OPTIONS):
         made = _option_bytes(options)
-        # Read by scapy as it is, since scapy's own idea of options is not asked for.
+        # As raw bytes, since scapy would rewrite the options.
         segment = frames.tcp(seq=number, flags=2, doff=5 + len(made) // 4, rest=made)
         packets.append(IP(src="10.1.0.1", dst=frames.HOST, proto=6) / Raw(segment))
     file, lines = _trace(network, tmp_path, packets)
@@ -237,7 +237,7 @@ def test_options_of_tcp_are_those_of_tshark(network: Network, tmp_path: Path) ->
     for line, row in zip(lines, rows, strict=True):
         ours = _told(re.search(r"options=(\S*)", line)[1])  # type: ignore[index]
         theirs = {name: values for name, values in row.items() if values}
-        # These are there or not.
+        # These have no value.
         for name in ("tcp.options.sack_perm", "tcp.options.tfo.request"):
             for found in (ours, theirs):
                 if name in found:

@@ -48,5 +48,5 @@ def test_packets_that_come_by_a_bridge_are_seen_once(bridge: str, before: bool, 
         for each in around if before else reversed(around):
             stack.enter_context(each)
         assert ping(_HOST, count=3, netns=bridge)[0] == 3
-        # Of two at the first place, br_netfilter's hook is called last where it was there before: too late.
+        # Of two hooks at priority first, an older one of br_netfilter is called last: too late.
         assert parameters.total().seen == (6 if before and priority == "first" else 3)

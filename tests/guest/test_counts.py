@@ -68,7 +68,7 @@ def _write(values: list[tuple[str, str]], end: float, written: "multiprocessing.
 
 def test_every_packet_is_counted_once_while_parameters_change_and_cpus_race(network: Network) -> None:
     chains = "".join(map(counting_chain, HOOKS))
-    # The two points stay, whatever comes and goes beside them.
+    # Two hook points stay, while others come and go.
     sets = [
         [("hooks", "all"), ("hooks", "prerouting,output"), ("hooks", "output,forward,prerouting"), ("proto", "all")],
         [("proto", "udp"), ("port", "1-60000"), ("host", "10.0.0.0/8,::/0"), ("port", ""), ("host", "")],
@@ -98,7 +98,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
     limit = Path("/proc/sys/user/max_net_namespaces")
     before = limit.read_text()
     with parameters.loaded("proto=all hooks=all family=inet rate=10 netns=all"):
-        # The kernel counts those that there are, until the last trace of each is gone.
+        # The kernel counts namespaces until the last reference to each is gone.
         limit.write_text("40")
         try:
             for number in range(_NAMESPACES):
@@ -111,7 +111,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
                                 sender.sendto(b"x", ("127.0.0.1", 9))
                         break
                     except OSError as error:
-                        # They are taken down some time after their end, many at once.
+                        # They are cleaned up later, in batches.
                         if error.errno != errno.ENOSPC:
                             raise
                         assert not gone.is_over(), f"namespace {number}: those before are still there"
@@ -183,7 +183,7 @@ def test_a_malformed_packet_counts_as_such_with_and_without_a_consumer(
     printed = sum(f" | dest : {network.peer_address}:" in text for _, text in log.read())
     assert trace == kmsg.Summary(seen=300, truncated=100, invalid=100, lost=100)
     assert (lines.seen, lines.truncated, lines.invalid) == (300, 100, 100)
-    # What is invalid has a classic line, which nothing counts but the limit; what is truncated has none.
+    # Invalid packets have a classic line, which only the limit counts; truncated ones have none.
     if limit == "rate=0":
         assert (lines.emitted, printed) == (100, 200)
     else:

@@ -36,7 +36,7 @@ from vm.pace import patience
 _SOURCE, _SOURCE4 = SOURCES6[0], SOURCES4[0]
 _PORT = 8080
 _SYN = 0x002
-# Those that the stack and nft take, IP6_MAX_EXT_HDRS_CNT.
+# IP6_MAX_EXT_HDRS_CNT, as in the stack and nft.
 _MOST = 12
 _FULL = "netns=all family=inet hooks=prerouting rate=0 format=full"
 
@@ -126,13 +126,13 @@ def _in_fragments(
 
 @pytest.mark.parametrize("cut", [8, 16, 24])
 def test_a_first_fragment_whose_chain_goes_on_in_the_next_one_is_emitted(scene: Scene, cut: int) -> None:
-    # The kernel drops it where it sees that the upper header is missing: not if the packet ends between two headers.
+    # The kernel drops it only where it sees that the upper header is missing, not where it ends between two headers.
     packets = _in_fragments(_datagram(b"delivered"), cut, [extension()] * 4, cut)
     with parameters.loaded(f"{_FULL} proto=udp dport={_PORT}"):
         scene.send(*packets)
         assert scene.delivered() == b"delivered"
         first, counts = scene.lines(), parameters.counts()["prerouting ipv6"]
-        # Whatever they are asked for: nobody knows what it will be.
+        # Whatever the protocol filter: the protocol is not known yet.
         parameters.put("proto", "tcp,sctp")
         scene.send(packets[0])
         again = scene.lines()
@@ -178,7 +178,7 @@ def test_a_chain_longer_than_is_walked_is_reported_as_too_many_with_the_addresse
             parameters.put(name, before)
         assert scene.lines() == []
         not_matched = parameters.total().not_matched
-        # The classic line has what is known.
+        # The classic line has the known fields.
         parameters.put("format", "classic")
         scene.send(packet)
         ((_, classic),) = scene.log.read()
@@ -209,7 +209,7 @@ def test_a_longer_chain_that_a_vrf_delivers_is_emitted(scene: Scene) -> None:
     with inside(NETNS):
         Path("/proc/sys/net/ipv6/conf/red/seg6_enabled").write_text("1")
         Path("/proc/sys/net/ipv4/udp_l3mdev_accept").write_text("1")
-    # One segment is left, which is this host itself: the stack delivers it once more, and counts anew.
+    # One segment is left, this host itself: the stack delivers the packet again, and restarts its count.
     address = socket.inet_pton(socket.AF_INET6, LOCAL6)
     segments = ROUTING, bytes([4, 4, 1, 1, 0, 0, 0]) + address * 2
     chain = ([extension()] * 10 + [segments]) * 8 + [extension()] * 10
@@ -218,7 +218,7 @@ def test_a_longer_chain_that_a_vrf_delivers_is_emitted(scene: Scene) -> None:
         scene.send(packet)
         assert scene.delivered() == b"delivered"
         lines = scene.lines()
-    # Past the VRF's device a packet comes by twice.
+    # A packet passes the hook twice, the second time from the VRF's device.
     assert lines
     assert all((line["src"], line["dst"]) == (_SOURCE, LOCAL6) for line in lines)
 
@@ -226,12 +226,12 @@ def test_a_longer_chain_that_a_vrf_delivers_is_emitted(scene: Scene) -> None:
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_a_connection_request_in_two_tiny_fragments_is_traced_by_its_ports(scene: Scene, family: str) -> None:
     if family == "ipv4":
-        # The first has no more of TCP's header than its ports and its sequence number.
+        # The first one has only TCP's ports and sequence number.
         segment, cut = _syn(5000, _SOURCE4, LOCAL4), 8
         pieces = ((0x2000, segment[:cut]), (cut // 8, segment[cut:]))
         packets = [ipv4(piece, _SOURCE4, LOCAL4, fragment=field, ident=7) for field, piece in pieces]
     else:
-        # The kernel wants all of the header in the first one.
+        # The kernel requires the whole header in the first one.
         segment = tcp((5000, _PORT), flags=_SYN, doff=6, rest=b"\1\1\1\1data")
         packets = _in_fragments(with_checksum(PROTO_TCP, segment, _SOURCE, LOCAL6), 24, [], 7, PROTO_TCP)
     with parameters.loaded(f"{_FULL} dport={_PORT}"):
@@ -254,7 +254,7 @@ def test_a_connection_request_in_two_tiny_fragments_is_traced_by_its_ports(scene
 
 @pytest.mark.parametrize("protocol", [135, 139, 140, 59, 50])
 def test_what_is_no_extension_header_to_the_kernel_is_found_as_a_protocol(scene: Scene, protocol: int) -> None:
-    # What would be TCP behind an extension header of 8 bytes.
+    # Would be TCP behind an extension header of 8 bytes.
     packet = ipv6(extension()[1].rjust(8, b"\6") + tcp(), _SOURCE, LOCAL6, protocol=protocol)
     rules = Nft(NETNS)
     rules.run(
@@ -283,6 +283,6 @@ def test_a_packet_is_found_by_the_number_of_each_extension_header_that_it_has(sc
             parameters.put("proto", str(number))
             scene.send(packet)
             assert len(scene.lines()) == found, number
-    # The stack gives it to a socket for one of these, too.
+    # The stack delivers it to a raw socket for one of these, too.
     assert raw.recv(1 << 16).endswith(b"delivered")
     raw.close()

@@ -72,7 +72,7 @@ _EXPRESSIONS = [
 ]
 # So that none of the tests takes long.
 _PARTS = 5
-# What each condition of the module's own is in tcpdump's words. Where no proto is named, it is all.
+# The module's conditions and equal tcpdump expressions; proto is `all` where not given.
 _CONDITIONS = [
     ("proto=udp", "udp"),
     ("proto=tcp,icmp", "tcp or icmp"),
@@ -168,9 +168,9 @@ def _chosen(wire: Wire, log: kmsg.KernelLog, lost: int = 0) -> set[int]:
     log.read()
     wire.send(lost)
     texts = [text for _, text in log.read() if text.startswith("nf_tracer: hook=")]
-    # The flow label of IPv6 is as far as 16 bits.
+    # Flow labels here have 16 bits.
     numbers = [int(match[1]) for match in (re.search(r" (?:id|flowlabel)=(\d+)", text) for text in texts) if match]
-    # The kernel sends itself what has to do with neighbours.
+    # The kernel's own packets are neighbour discovery.
     ours = [number for number in numbers if number >= 1000]
     assert len(ours) == len(set(ours))
     return set(ours)
@@ -185,7 +185,7 @@ def _emitted(wire: Wire) -> int:
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_bpf_chooses_what_tcpdump_chooses(wire: Wire, network: Network, log: kmsg.KernelLog, part: int) -> None:
     expressions = _EXPRESSIONS[part::_PARTS]
-    # To start a program takes longest.
+    # Starting programs is slow.
     with ThreadPoolExecutor() as threads:
         programs = list(threads.map(parameters.bpf, expressions))
         expectations = list(threads.map(wire.chosen_by_tcpdump, expressions))
@@ -194,12 +194,12 @@ def test_bpf_chooses_what_tcpdump_chooses(wire: Wire, network: Network, log: kms
         for expression, program, expected in zip(expressions, programs, expectations, strict=True):
             parameters.put("bpf", program)
             assert _chosen(wire, log) == expected, expression
-    # They are not all the same in other words.
+    # The expressions are not all equivalent.
     assert len({frozenset(chosen) for chosen in expectations}) > len(expressions) / 2
 
 
 def test_the_conditions_choose_what_tcpdump_chooses(wire: Wire, network: Network, log: kmsg.KernelLog) -> None:
-    # Scapy takes long.
+    # Scapy is slow.
     plain, others = _packets(), _with_extensions()
     six = sum(IPv6 in packet for packet in plain + others)
     of_others = {"family=ipv4": six, "family=ipv6": len(plain + others) - six}
@@ -294,7 +294,7 @@ def test_lists_of_64_of_each_family_are_searched_and_changed_at_run_time(
                 with pytest.raises(OSError, match="Invalid argument"):
                     parameters.put(name, ",".join([*mixed, other]))
             assert _chosen(wire, log) == within
-            # What a shorter list leaves out.
+            # Removed from the list.
             parameters.put(name, ",".join(mixed[:100]))
             assert _chosen(wire, log) == within - {1000 + 2 * n for n in (*range(50, 64), *range(114, 128))}
             parameters.put(name, "")

@@ -116,7 +116,7 @@ def test_classic_lines_of_other_protocols_are_spelt_as_documented(network: Netwo
         rf"source : 10.1.0.8 \| {dest} \| protocol : 17 \| fragment : 1480 \| id : 99 \| length : 16",
         rf"source : 10.1.0.9:11 \| {dest}:12 \| sctp \| vtag : 3735928559",
     )
-    # Three of TCP first; what is cut short makes no classic line.
+    # Three TCP lines come first; a truncated packet makes none.
     assert len(lines) == 3 + len(expected)
     for line, pattern in zip(lines[3:], expected, strict=True):
         assert re.fullmatch(pattern, line), line
@@ -130,7 +130,7 @@ def test_nf_log_lines_are_those_of_the_kernels_own_logger(network: Network, tmp_
         rules(f"table ip t {{\nchain c {{\n{chain}\n}}\n}}"),
         parameters.loaded(f"proto=all rate=0 hooks={hook} priority=filter-1 format=nf_log iface={network.device}"),
     ):
-        # The fragment waits for the rest of its datagram, before the packet comes to INPUT.
+        # The fragment waits for reassembly, and does not reach INPUT.
         lines = _lines(wire, lost=1 if hook == "input" else 0)
     wire.close()
     own, kernels = lines[::2], lines[1::2]
@@ -148,7 +148,7 @@ def test_nf_log_logs_other_namespaces_only_if_the_sysctl_allows_it(network: Netw
             ping(network.address, count=2, netns=network.peer)
             setting.write_text("0")
             now = parameters.total()
-            # The requests there, and their answers here.
+            # The requests are theirs, and the replies ours.
             theirs = now.emitted - before.emitted - 2 if allowed == "1" else now.lost - before.lost
             assert theirs == 2, (allowed, before, now)
             assert now.seen - before.seen == 4
@@ -176,7 +176,7 @@ def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners(log: kmsg
         with server, socket.create_connection(("127.0.0.1", 7100)):
             pass
     found = [re.search(r" uid=(\d+) .* sport=(\d+) .* flags=(\S+) ", text) for _, text in log.read() if "hook=" in text]
-    # The answer is sent before there is a socket of the connection: by a request of the listener's.
+    # The SYN,ACK is sent by the listener's request socket, before the connection has its own.
     answers = [match.groups() for match in found if match and match[3] == "SYN,ACK"]
     assert answers == [("1234", "7100", "SYN,ACK")]
 
@@ -230,7 +230,7 @@ class Told:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # With the module goes what was recorded of its event.
+        # Unloading discards the recorded events.
         text = trace_pipe()
         self._stack.close()
         lines = [line for _, line in self.log.read() if " hook=" in line]
@@ -259,12 +259,12 @@ def test_line_and_event_have_the_checksum_state(network: Network) -> None:
             found.append((told.line["csum_state"], told.event["csum_state"]))
 
         with sender, rules(tracked):
-            # The peer's device takes sums that are not finished, or has them finished before; conntrack sums up.
+            # The peer's device offloads checksums, or not; then conntrack completes them.
             send("first")
             with checksums_in_software(network):
                 send("first")
                 send("conntrack+1")
-        # What a host sends to a group that it is in comes back, and needs no check.
+        # A multicast that loops back to its sender needs no check.
         with checksums_in_software(network):
             own.setsockopt(
                 socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton(network.address)

@@ -18,7 +18,7 @@ from support.nft import counting_chain
 from vm.pace import Limit
 
 _FULL = errno.E2BIG
-# In the host and in a namespace that is not full, what passes the two points of each.
+# Count in the host and in a namespace that is not full.
 _COUNTERS = "".join(counting_chain(hook, condition="meta l4proto icmp") for hook in ("prerouting", "output"))
 _PARAMETERS = "proto=icmp rate=0 format=full netns=all"
 
@@ -88,16 +88,16 @@ def test_a_full_namespace_is_left_out_alone_and_taken_in_when_there_is_room(
             before = _seen("prerouting")
             full.ping(5)
             assert _seen("prerouting") == before
-            # It is as it was, and nothing is said again.
+            # Nothing changes, and nothing is logged again.
             for name, value in (("hooks", "all"), ("priority", "last"), ("family", "inet"), ("hooks", "output")):
                 parameters.put(name, value)
                 assert _left_out() == {full.inode: _FULL}
             parameters.put("hooks", "prerouting,output")
             others.check()
-            # But that `proto=icmp` finds nothing of IPv6.
+            # Only the note that `proto=icmp` matches no IPv6.
             (text,) = _texts(log)
             assert "icmpv6" in text
-            # What is not there is not left out.
+            # Where it is not to be hooked, nothing is left out.
             parameters.put("netns", "host")
             assert _left_out() == {}
             parameters.put("netns", "all")
@@ -133,7 +133,7 @@ def test_a_namespace_with_room_for_one_hook_keeps_it_through_changes(log: kmsg.K
         with parameters.loaded(_PARAMETERS):
             for priority in ("last", "raw", "first"):
                 parameters.put("priority", priority)
-                # There is no room for the new one beside the old one, but there is in its place.
+                # There is no room for the new hook beside the old one, but in its place.
                 assert _left_out() == {}
                 before = _seen("output")
                 full.ping(5)

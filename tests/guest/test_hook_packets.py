@@ -19,7 +19,7 @@ from support.netns import inside, run
 from support.network import Network, checksums_in_software
 from vm.pace import patience
 
-# What the translator makes of the peer.
+# The translator's address and ports of the peer.
 _SEEN, _SEEN_PORT, _REAL_PORT = "10.66.0.9", 80, 8080
 # From asm-generic/socket.h and linux/udp.h, and of ip_summed.
 _SO_NO_CHECK, _SO_TIMESTAMP, _UDP_SEGMENT = 11, 29, 103
@@ -31,7 +31,7 @@ def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None
     fields = "mark=skb->mark priority=skb->priority hash=skb->hash time=skb->tstamp len=skb->len rest=skb->data_len"
     fields += " summed=skb->ip_summed protocol=skb->protocol hook=state->hook netns=state->net->ns.inum"
     with loaded("dump_meta") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        # So that what comes in is stamped.
+        # Has received packets time-stamped.
         sender.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 1)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 77)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 5)
@@ -134,11 +134,11 @@ def _all(connection: socket.socket, text: bytes) -> bytes:
     return received
 
 
-# A datagram of more than a frame has its sum made in software, whatever a device can do.
+# A datagram larger than a frame has its checksum computed in software, whatever the device can do.
 @pytest.mark.parametrize("size", [1, 1000, 4000])
 @pytest.mark.parametrize("tracked", [False, True])
 def test_what_is_written_behind_the_ip_header_keeps_all_sums(network: Network, size: int, tracked: bool) -> None:
-    # Connection tracking sums up the whole packet before it is changed, and puts that beside the packet.
+    # Connection tracking computes CHECKSUM_COMPLETE before the packet is changed.
     text = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
     errors = [_checksum_errors(netns) for netns in (None, network.peer)]
     payload = bytes(range(250)) * (size // 250 + 1)
@@ -171,14 +171,14 @@ def test_what_is_written_behind_the_ip_header_keeps_all_sums(network: Network, s
         assert _sum(packet[:20]) == 0
         assert _sum(pseudo + packet[20:]) == 0
     if tracked:
-        # What is beside the packet is the sum of what is in it now.
+        # skb->csum is the sum of the changed packet.
         sums = {(int(call["len"]), int(call["csum"], 0) % 0xFFFF) for call in calls if call["summed"] == _COMPLETE}
         assert {(len(packet), _sum(packet)) for packet in answers} <= sums
 
 
 @pytest.mark.parametrize("port", [_SEEN_PORT, 81])
 def test_a_datagrams_sum_is_never_changed_to_none_nor_none_to_a_sum(network: Network, port: int) -> None:
-    # One that is translated by address and port, and one by address only, that have a sum of 0 then.
+    # Datagrams translated by address and port, or by address only, whose checksum becomes 0.
     real_port, client_port = {_SEEN_PORT: _REAL_PORT}.get(port, port), 5000
     ends = socket.inet_aton(network.address) + socket.inet_aton(network.peer_address)
     header = struct.pack("!BBHHHHHH", 0, socket.IPPROTO_UDP, 10, client_port, real_port, 10, 0, 0)
@@ -233,7 +233,7 @@ def test_what_the_stack_has_checked_is_not_changed() -> None:
     run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=0")
     with hooked_device(), loaded("scribbler") as module:
         assert arp_is_answered()
-        # With the way recorded, in options of 40 bytes.
+        # With the record-route option, of 40 bytes.
         run("ping", "-R", "-c", "1", "10.78.0.1", netns="other")
         with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
             pass

@@ -35,7 +35,7 @@ def bridge() -> Iterator[None]:
     """Makes a bridge with an address and two namespaces on it, and a device `hooked0` to a third."""
     for name in ("left", "right", "third"):
         run("ip", "netns", "add", name)
-        # IPv6 would find its neighbours at any moment.
+        # IPv6 would send neighbour discovery at any moment.
         run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns=name)
     ip(
         """link add br0 type bridge
@@ -81,7 +81,7 @@ def counters_everywhere() -> str:
 def _add_ipv6() -> None:
     """Adds static addresses and neighbours, so that the kernel looks for neither."""
     for name, net, device in (("left", "77", "br0"), ("third", "78", "hooked0")):
-        # Nothing but what is given: no link-local address, no question who is there.
+        # No link-local address, and no neighbour discovery.
         run("sysctl", "-qw", f"net.ipv6.conf.{device}.addr_gen_mode=1", f"net.ipv6.conf.{device}.disable_ipv6=0")
         run(
             *("sysctl", "-qw", "net.ipv6.conf.eth0.addr_gen_mode=1", "net.ipv6.conf.eth0.disable_ipv6=0"),
@@ -134,7 +134,7 @@ def test_every_point_of_every_family_sees_what_nft_sees_there() -> None:
     run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=1", "net.ipv6.conf.all.forwarding=0")
     ours, theirs = both
     assert ours == theirs
-    # It was not quiet at any point that there was traffic for.
+    # Each point with traffic has counted.
     everywhere = {f"{FAMILIES.get(family, family)} {hook}" for family, hooks in POINTS.items() for hook in hooks}
     assert everywhere == set(ours)
 
@@ -150,7 +150,7 @@ def test_a_device_that_goes_takes_its_hooks_along(how: str) -> None:
         assert "points_counter" in hooks()
         limit = Limit(5)
         ip(how)
-        # A device that is still held is waited for: ten seconds, and then the kernel complains.
+        # The kernel waits for references to a device, and warns after ten seconds.
         assert not limit.is_over()
         assert "points_counter" not in hooks()
         module.unload()
@@ -207,7 +207,7 @@ def test_every_namespace_is_counted_those_to_come_and_those_that_go() -> None:
 @pytest.mark.usefixtures("network")
 def test_namespaces_that_come_and_go_by_the_hundred_leave_nothing() -> None:
     with loaded("netns_counter"):
-        # Each goes with the only thread in it, as that thread goes on to the next.
+        # Each goes when its only thread enters the next.
         thread = threading.Thread(target=lambda: [os.unshare(os.CLONE_NEWNET) for _ in range(100)])
         thread.start()
         thread.join()
@@ -239,7 +239,7 @@ def test_metadata_is_what_the_sender_and_the_kernel_say(network: Network) -> Non
     assert int(fields["priority"]) == 5
     assert fields["protocol"] == "0x0800"
     assert (fields["segments"], fields["gso"]) == ("1", "false")
-    # The device sums up.
+    # The device computes the checksum.
     assert fields["checksum"] == "partial"
 
 
@@ -267,7 +267,7 @@ def test_handlers_run_in_the_order_of_their_priorities_and_see_each_other(networ
 
 
 def test_what_is_written_to_a_packet_keeps_its_checksum(network: Network) -> None:
-    # The kernel has checked the sum before the hook, and does not look again: a raw socket shows it.
+    # The kernel checks the sum before the hook only; a raw socket shows it.
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
         raw.settimeout(patience(5))
         with loaded("mark_setter", mark=42):
@@ -281,7 +281,7 @@ def test_what_is_written_to_a_packet_keeps_its_checksum(network: Network) -> Non
 
 def priorities(folder: Path, header: str, prefix: str) -> list[tuple[str, int]]:
     """Returns the names and values of an enum in this kernel's header, as the compiler reads it."""
-    # Where the module's own C found the header; what programs are given of these does not include compiler.h.
+    # The header that the module's C found; the uapi headers lack compiler.h.
     command = (TOP / "bindings/.helpers.o.cmd").read_text()
     compiler = ["gcc", "-w", f"-I{folder}", *re.findall(r"-I\S*/uapi\b", command)]
     (folder / "linux").mkdir(exist_ok=True)
@@ -337,7 +337,7 @@ def test_a_namespace_is_held_while_hooks_are_registered_in_it(network: Network) 
         sleeper.wait()
         run("ip", "netns", "del", "other")
         time.sleep(0.5)
-        # What is in it is still there.
+        # Its device still exists.
         assert "cable" in run("ip", "link", netns=network.peer)
     wait_until(lambda: "cable" not in run("ip", "link", netns=network.peer), "the namespace is gone")
 
@@ -358,7 +358,7 @@ def test_a_set_of_hooks_registers_whole_or_not_at_all(full: Callable[[], Abstrac
             pass
         assert "points_counter" not in run("nft", "list", "hooks")
         assert "points_counter" not in run("nft", "list", "hooks", "netdev", "device", "hooked0")
-        # Traffic passes the points that it was at for a moment.
+        # Traffic passes the points at which it was registered for a moment.
         assert ping("10.78.0.1", netns="third")[0] == 3
     with loaded("points_counter"):
         assert "points_counter" in run("nft", "list", "hooks")

@@ -28,7 +28,7 @@ def test_what_safe_code_leaks_ends_with_the_module(network: Network) -> None:
                 ping("127.0.0.1")
                 breaker.unload()
                 assert "breaker" not in _hooks()
-                # Had one stayed, its text would be gone.
+                # A hook that is left would call code that is gone.
                 assert ping("127.0.0.1")[0] == 3
                 (seen,) = (int(line.split()[1]) for line in breaker.lines() if line.startswith("seen "))
                 assert seen >= 36
@@ -60,7 +60,7 @@ def test_what_was_registered_ends_if_init_fails_afterwards(network: Network) -> 
 
 def test_a_handler_is_refused_what_would_wait_for_itself(network: Network) -> None:
     with loaded("breaker") as breaker:
-        # Requests go out in process context, and come in in that of softirqs.
+        # Requests are sent in process context, and received in softirq context.
         assert ping(network.peer_address)[0] == 3
         ping("127.0.0.1")
         lines = [line for line in breaker.lines() if line.startswith("in a handler ")]

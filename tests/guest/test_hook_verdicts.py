@@ -75,7 +75,7 @@ def test_what_comes_from_outside_is_dropped_at_the_port_only(network: Network) -
         command = f"curl -s --connect-timeout 1.5 http://{network.address}:{PORT}/ || true"
         run("sh", "-c", command, netns=network.peer)
         assert ping(network.address, netns=network.peer)[0] == 3
-    # The first segment, and what TCP sends again a second later.
+    # The first segment, and TCP's retransmission a second later.
     assert reasons.count("SOCKET_FILTER") == 2
 
 
@@ -180,7 +180,7 @@ def test_a_queue_that_nobody_listens_to_drops_or_is_bypassed(bypass: int) -> Non
 def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer: str) -> None:
     run("modprobe", "nfnetlink_queue")
     number = ["accept", "hold", "queue", "stop"].index(answer)
-    # What is held at ARP's hooks goes on with the next packet.
+    # A packet held at ARP's hooks is released by the next one.
     asked = 2 if answer == "hold" else 1
     queue = Queue(7)
     with hooked_device(), contextlib.closing(queue), loaded("device_user", answer=number) as module:
@@ -193,7 +193,7 @@ def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer:
     assert set(counts) == {"ingress", "egress", "arp"}
     for point, (answered, given_back, taken) in counts.items():
         assert taken == 0
-        # ARP's hooks have something behind them, but nobody brings packets back there from user space.
+        # The stack continues behind ARP's hooks, but nf_queue does not reinject there.
         if point == "arp" and answer in ("hold", "stop"):
             assert (answered >= 2, given_back) == (True, 0)
         else:
@@ -203,7 +203,7 @@ def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer:
 @pytest.mark.usefixtures("network")
 def test_a_program_at_a_device_sees_the_packet_from_the_network_header_on() -> None:
     with hooked_device(), loaded("device_user") as module:
-        # In, of another length and of the length that the program drops, and then out.
+        # Received with another length and with the one that the program drops, and then sent.
         assert ping("10.78.0.1", netns="other", size=57)[0] == 3
         assert ping("10.78.0.1", netns="other", wait=0.3)[0] == 0
         assert ping("10.78.0.2", wait=0.3)[0] == 0
@@ -222,7 +222,7 @@ def test_a_sender_is_told_what_becomes_of_its_packet_after_stop(network: Network
         }"""
     # So that the sender is told of all errors.
     ip_recverr = 11
-    # All that comes is dropped by a device that has no room, which is no error in itself, but tells TCP.
+    # The device has no room and drops everything, which it reports as congestion.
     ip("link add full0 type dummy\nlink set full0 up\naddr add 10.81.0.1/24 dev full0")
     run("tc", "qdisc", "add", "dev", "full0", "root", "pfifo", "limit", "0")
     stop = loaded("stopper", output=1) if stopped else contextlib.nullcontext()

@@ -34,7 +34,7 @@ def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str, l
     told = kmsg.suppressed(records)
     assert 50 + 10 * (took - 1) <= len(lines) <= 50 + 10 * (took + 1)
     assert counts.emitted == len(lines)
-    # The others are the ICMP errors that the datagrams lead to.
+    # The other lines are of ICMP errors.
     assert counts.suppressed > 1000
     assert 2 <= len(told) <= took + 2
     assert sum(told) == counts.suppressed
@@ -43,7 +43,7 @@ def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str, l
 def test_after_a_burst_all_suppressed_lines_are_reported_though_nothing_follows(log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=udp hooks=output rate=1 burst=1"):
         for number in (2000, 1):
-            # Long enough that there is a token again, for the first packet.
+            # Long enough for a new token, for the first packet.
             time.sleep(2)
             log.read()
             before = parameters.counts().get("output ipv4", kmsg.Summary()).suppressed
@@ -77,7 +77,7 @@ def test_a_rate_that_is_lowered_in_a_flood_lets_no_burst_through() -> None:
         parameters.put("rate", "1")
         before = parameters.counts()["output ipv4"].emitted
         send_datagrams(500)
-        # By the time alone 990 would be there again.
+        # By the time alone there would be 990 new tokens.
         assert parameters.counts()["output ipv4"].emitted - before < 250
 
 
@@ -110,7 +110,7 @@ def test_a_flood_in_a_namespace_suppresses_no_line_of_the_hosts(network: Network
     lines = [text for _, text in log.read() if "hook=output" in text]
     assert suppressed > 500
     assert len([text for text in lines if f" netns={host} " in text]) == 5
-    # In containers there is a limit, too.
+    # Containers have a limit, too.
     assert 10 <= len(lines) - 5 < 100
 
 
@@ -147,7 +147,7 @@ def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network,
             found[int(match[1])] = found.get(int(match[1]), 0) + 1
     sent = sum(number % 5 + 1 for number in range(_NAMESPACES)) + 7
     assert emitted == sum(found.values()) == sent
-    # A number may be used again by a later namespace.
+    # An inode number may be reused by a later namespace.
     assert set(found) == inodes
     assert not module.is_loaded()
 
@@ -191,7 +191,7 @@ def _remote_syslog(network: Network, folder: Path) -> object:
     config.write_text(
         f'module(load="imklog")\n*.* action(type="omfwd" target="{network.peer_address}" port="514" protocol="udp")\n'
     )
-    # It is to ship what is said from now on, not what all tests before have left.
+    # It must send only new lines, not those of earlier tests.
     left = os.open("/proc/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
         while os.read(left, 1 << 16):
@@ -212,6 +212,6 @@ def test_its_own_echo_by_remote_syslog_stays_bounded(network: Network, tmp_path:
         send_datagrams(1, network.peer_address)
         time.sleep(5)
         counts = parameters.counts()["output ipv4"]
-    # Each line that is shipped makes a packet, which makes a line: without a limit for ever.
+    # Each line sent makes a packet, which makes a line: without a limit, for ever.
     assert 100 < counts.emitted <= 100 + 100 * (time.monotonic() - start + 1)
     assert counts.seen < 5000

@@ -33,7 +33,7 @@ from support.network import Network
 from support.waiting import wait_until
 from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
 
-# By its link-local address, or before it has one.
+# Neighbour discovery, by a link-local address or none.
 _OWN = re.compile(" SRC=(fe80|0000(:0000){7} )")
 _USER, _GROUP = 1234, 4321
 _FAR, _FAR6 = "10.69.0.2", "fd69::2"
@@ -53,7 +53,7 @@ def lines_of(traffic: Callable[[], None], hook: str, condition: str) -> list[str
         counts = parameters.total()
     texts = [text for _, text in log.read() if text.startswith("nf_tracer: IN=")]
     log.close()
-    # What the kernel says to its neighbours may come between the one's beginning and the other's.
+    # Neighbour discovery may happen between the start of the one and of the other.
     times = Counter(text for text in texts if not _OWN.search(text))
     assert {text: count for text, count in times.items() if count % 2} == {}
     assert counts.lost == 0
@@ -154,7 +154,7 @@ def far(network: Network) -> Iterator[None]:
         )
         for setting in forwarding:
             setting.write_text("1")
-        # A device is up some time after it was set so.
+        # A device is ready some time after it is set up.
         for address in (_FAR, _FAR6):
             wait_until(
                 lambda address=address: ping(address, count=1, netns=network.peer)[0] == 1, f"{address} is reached"

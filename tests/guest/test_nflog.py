@@ -142,7 +142,7 @@ def test_without_the_logger_the_sink_is_refused_and_the_old_value_is_kept(log: k
     assert said[0] == "nf_tracer: sink: nflog: this kernel has no nfnetlink_log", said
 
 
-# Nothing else is said where a packet went to NFLOG.
+# Nothing else is logged of packets that went to NFLOG.
 _AT_UNLOADING = ["nf_tracer: output ipv4 nflog", "nf_tracer: log", "nf_tracer: nflog"]
 
 
@@ -157,7 +157,7 @@ def test_without_a_listener_nothing_happens() -> None:
     log = kmsg.KernelLog()
     with parameters.loaded("sink=nflog:7 proto=udp hooks=output"):
         send_datagrams(500)
-        # What NFLOG does with them, it does not say.
+        # NFLOG does not report what becomes of them.
         assert parameters.total("nflog").emitted == 500
     assert _said(log) == _AT_UNLOADING
 
@@ -174,7 +174,7 @@ def test_a_listener_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
         answers, _ = ping("127.0.0.1")
         assert answers == 3
         assert parameters.total("nflog").emitted == 20_000
-        # Where the README says to look.
+        # As the README says.
         port = listeners.groups()[8]
         rows = [row.split() for row in Path("/proc/net/netlink").read_text().splitlines()]
         drops = {int(row[2]): int(row[8]) for row in rows[1:] if row[1] == "12"}

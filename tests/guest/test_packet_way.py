@@ -29,7 +29,7 @@ _CLIENT, _SERVER = "10.77.1.2", "10.77.2.2"
 _TO_CLIENT, _TO_SERVER = "10.77.1.1", "10.77.2.1"
 _INSTANCES = Path("/sys/kernel/tracing/instances")
 _NOWHERE = "203.0.113.1"
-# What all namespaces see of the scene, and nothing that the kernel sends of its own accord.
+# Traces all namespaces, but nothing that the kernel sends of its own accord.
 _EVERYWHERE = "sink=trace hooks=all netns=all family=inet proto=tcp,udp"
 
 pytestmark = pytest.mark.usefixtures("router")
@@ -179,7 +179,7 @@ def test_each_packet_of_a_connection_is_followed_through_dnat_and_snat() -> None
         unchanged, snat_undone, both = f"{server} > {snat}", f"{server} > {client}", f"{vip} > {client}"
         assert flows(way) == [*[unchanged] * 3, *[snat_undone] * 2, *[both] * 2]
     for way in ways:
-        # What becomes of a segment then is TCP's to say: it may be there twice, or unread when its socket is closed.
+        # TCP may still drop a segment, as a duplicate or unread at close.
         kind, after, _ = ending(way)
         dropped_by_tcp = kind == "dropped" and way["end"]["location"].startswith(("tcp_", "sk_stream_"))
         assert after == "input"
@@ -262,7 +262,7 @@ def test_over_loopback_a_packet_passes_four_hooks() -> None:
 
 def test_an_ipv6_packet_is_followed_too() -> None:
     with receiver("fd77:2::2", 7009, "server") as taker, parameters.loaded(_EVERYWHERE), watched() as ways:
-        # All alike: IPv6 has no identification that would tell them apart.
+        # All are equal: IPv6 has no identification that would distinguish them.
         send("fd77:2::2", 7009, netns="client", count=10)
         for _ in range(10):
             taker.recv(100)
@@ -284,9 +284,9 @@ def test_lost_events_are_reported() -> None:
         send("127.0.0.1", 7010, count=1000)
         os.killpg(trace_cmd, signal.SIGCONT)
         ways, said = finish(process)
-    # The kernel has some more, for each page's own.
+    # The kernel adds the pages' headers.
     assert 64 <= int(size) < 128
-    # The one that all CPUs have in common, and that the log's is close to.
+    # Common to all CPUs, and close to the log's clock.
     assert "[mono]" in clock
     assert len(ways) < 1000
     lost = sum(int(number) for number in re.findall(r"CPU \d+ lost (\d+) events", said))
@@ -301,7 +301,7 @@ def test_nothing_is_left_enabled_when_it_is_killed() -> None:
         process.kill()
         process.communicate()
         wait_until(lambda: not list(_INSTANCES.iterdir()), "the instance goes")
-        # That the module can be unloaded is the end of this test.
+        # The module unloads at the end, so that nothing pins it.
 
 
 def test_with_drops_only_no_other_end_is_recorded() -> None:
@@ -312,7 +312,7 @@ def test_with_drops_only_no_other_end_is_recorded() -> None:
         ways, _ = finish(process)
     (request,) = [way for way in ways if (way["hops"][0]["protocol"], way["hops"][0]["type"]) == ("icmp", 8)]
     (datagram,) = [way for way in ways if way["hops"][0]["protocol"] == "udp"]
-    # That icmp_rcv() frees it is not seen.
+    # The free in icmp_rcv() is not recorded.
     assert (*ending(request), request["end"]["time"], request["end"]["location"]) == (
         "delivered",
         "input",

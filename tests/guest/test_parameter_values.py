@@ -18,7 +18,7 @@ from support.netns import run
 
 # No parameter takes this.
 _WRONG = "\x01\x7f"
-# Behind the name, for insmod. Longer than what is written at run time, and than a line of the log.
+# Appended to the name, for insmod. Some are longer than a page, and than a line of the log.
 _AT_LOAD = {
     "no value": "",
     "an empty one": "=",
@@ -27,7 +27,7 @@ _AT_LOAD = {
     "more than a page": f"={'x' * 5000}",
     "more than 100 pages": f"={'x,' * 250_000}",
 }
-# How the kernel's own lines start, on any module like it, and on what it was given in vain.
+# The start of the kernel's own lines, about out-of-tree modules and about bad parameters.
 _OF_THE_KERNEL = tuple(f"nf_tracer: {words}" for words in ("loading out-of-tree module", "module verification", "`"))
 _AT_RUN_TIME = {
     "no byte": b"",
@@ -85,7 +85,7 @@ def test_at_load_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog) -> No
 
 
 def test_by_modprobe_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog, tmp_path: Path) -> None:
-    # modprobe finds modules in a tree of their own, and reads no configuration but this.
+    # modprobe uses a tree and a configuration of its own.
     release = os.uname().release
     tree = tmp_path / "lib/modules" / release
     tree.mkdir(parents=True)

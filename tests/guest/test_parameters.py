@@ -83,12 +83,12 @@ _BAD = [
     ("rate", "-1"),
     ("burst", "4294967296"),
     ("priority", "last+1"),
-    # Not as many as it says; a jump beyond the end, and no return, which the kernel finds.
+    # Fewer instructions than announced; a jump beyond the end, and no return, which the kernel rejects.
     ("bpf", "2,6 0 0 1"),
     ("bpf", "2,21 9 9 1,6 0 0 1"),
     ("bpf", "1,48 0 0 0"),
 ]
-# What is easily written for something else, and the words that help.
+# Likely mistakes, and the words of the answer that help.
 _SLIPS = [
     ("bpf", "tcp port 80", 'is an expression: bpf="$(tcpdump -y RAW -ddd EXPRESSION | tr '),
     ("bpf", "{ 0x28, 0, 0, 0x0000000c },", "as -ddd does"),
@@ -260,14 +260,14 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
             writer.start()
         seen = []
         while time.monotonic() < end:
-            # Adding up is checked with each reading.
+            # Each reading checks that the counts add up.
             seen.append(parameters.total().seen)
         for writer in writers:
             writer.join()
         assert [writer.exitcode for writer in writers] == [0] * len(writers)
         writes = [written.get() for _ in writers]
         print("writes, and refused ones:", *writes)
-        # Each value of each.
+        # Each process has written each of its values.
         assert min(writes)[0] >= 4
         assert seen == sorted(seen)
         assert seen[-1] > seen[0]
@@ -291,7 +291,7 @@ def test_a_packet_that_stays_selected_is_neither_lost_nor_doubled_by_changes(net
             ):
                 parameters.put(name, value)
         point = parameters.counts()["prerouting ipv4"]
-    # The namespace of the peer sees the requests, while it is among those traced.
+    # The peer's namespace sees the requests while it is traced, too.
     assert point.not_matched == 0
     assert point.emitted >= 1000
 

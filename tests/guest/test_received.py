@@ -24,8 +24,8 @@ _WRONG_CHECKSUM = "a wrong header checksum makes no line"
 _EDGES_32 = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _EDGES_16 = (0, 1, 0x7FFF, 0x8000, 0xFFFF)
 
-# What each shows: how many lines there should be, and the packets to the host, which `to_host`
-# makes: ipv4() with the addresses filled in.
+# The behaviour: the expected number of lines, and a function that makes the packets by `to_host`,
+# which is ipv4() with the addresses filled in.
 _CASES: dict[str, tuple[int, Callable[[Callable[..., bytes]], list[bytes]]]] = {
     "IP options of any length are stepped over": (
         11,
@@ -171,7 +171,7 @@ class Received:
         for name, made in sent.items():
             self._frames[name] = range(first, first + len(made))
             first += len(made)
-        # The last one is IPv4: if it has the last number, all have the number that they should.
+        # The last one is IPv4: if it has the last number, no frame is missing.
         assert recording.packets[-1].frame == first - 1, "frames are lost, or not ours"
 
     def expected_of(self, name: str) -> list[oracle.Line]:
@@ -195,7 +195,7 @@ def received(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Rece
     sent = _all_frames()
     injector = Injector(network.peer, network.peer_device)
     errors = {}
-    # On one CPU there is one order, of what is sent and so of what is printed.
+    # On one CPU packets and lines keep their order.
     os.sched_setaffinity(0, {0})
     with Recording(tmp_path_factory.mktemp("received"), (network.device,)) as recording:
         for name, made in sent.items():
@@ -219,7 +219,7 @@ def test_a_received_packet_makes_the_lines_that_it_should(received: Received, na
 
 def test_thousands_of_random_packets_are_told_apart(received: Received) -> None:
     expected = received.expected_of("random")
-    # The seed has been chosen for no reason; the packets have to be of all kinds.
+    # Whatever the seed, the packets must be of all kinds.
     assert 500 < len(expected) < _FUZZ_COUNT - 500, f"seed {_FUZZ_SEED}"
     counts = oracle.summarize(received.recording.received())
     assert min(counts.not_matched, counts.truncated, counts.emitted) > 20

@@ -83,7 +83,7 @@ def test_cap_sys_module_alone_is_enough_to_load_with_parameters() -> None:
 
 def test_root_alone_loads_and_unloads_it() -> None:
     for who in (powerless_root, *_OTHERS):
-        # The checkout may be closed to others, and then they do not even get to the file.
+        # Others may have no access to the checkout, and then cannot open the file.
         assert attempt(who, module.load) in ("EPERM", "EACCES"), who
     with parameters.loaded(""):
         for who in (powerless_root, *_OTHERS):
@@ -98,7 +98,7 @@ def test_the_log_is_for_root_alone_as_long_as_dmesg_restrict_is_on() -> None:
     assert attempt(None, _dmesg) == attempt(None, kmsg) == "ok"
     for who in _OTHERS:
         assert attempt(who, _dmesg) == attempt(who, kmsg) == "EPERM", who
-        # Nobody else writes lines that look like the module's, either.
+        # Others cannot forge the module's lines, either.
         assert attempt(who, _open(Path("/dev/kmsg"), os.O_WRONLY)) == "EACCES", who
     restrict.write_text("0")
     try:
@@ -163,6 +163,6 @@ def test_nflog_gives_each_namespace_its_own_packets_and_none_of_the_others(netwo
                 bring_up_loopback()
                 send_datagrams(3)
                 time.sleep(0.1)
-                # Its owner sees by any packet socket what it sees here.
+                # The namespace's owner could see these by a packet socket, too.
                 assert attempt(netns_root, _listen_and_send) == (4 if peers else 0)
                 assert (host.discard(), peer.discard()) == (2, peers)

@@ -92,7 +92,7 @@ def _send_by_each(names: list[bytes]) -> None:
 
 @pytest.mark.usefixtures("dummy")
 def test_no_device_has_a_name_with_a_blank_or_a_lines_end() -> None:
-    # The kernel says so, not ip: the ioctl takes any bytes there.
+    # The kernel refuses, not ip: the ioctl takes any bytes.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for name in (b"a" + bytes([byte]) + b"b" for byte in b" \t\n\v\f\r\xa0/:%"):
             with pytest.raises(OSError, match="Invalid argument"):
@@ -121,7 +121,7 @@ def test_nf_log_lines_and_the_events_text_have_the_name_as_the_kernels_own_do(de
 
 def test_what_is_in_a_packet_makes_no_line_and_no_field(network: Network) -> None:
     injector = Injector(network.peer, network.peer_device)
-    # Two TCP options of no known kind, each with its kind and its length, and others that do nothing.
+    # Two TCP options of unknown kinds, and NOPs.
     options = b"x\x0d\nnf_tracer:" + b"y\x06" + _ESCAPE
     segment = frames.tcp(doff=15, rest=options.ljust(40, b"\x01") + _FORGED)
     for form in ("classic", "full", "nf_log"):
@@ -146,7 +146,7 @@ def test_a_value_that_is_refused_is_quoted_as_plain_text() -> None:
     ours = [line for line in at_load.by_us() if line.startswith(b"nf_tracer: rate: ")]
     assert len(ours) == len(_VALUES) - 1
     assert all(line.isascii() and line.decode().isprintable() for line in ours), ours
-    # The kernel's own line about it does not care. Nobody gets there but who loads modules.
+    # The kernel's own line does not escape it, but only who loads modules can cause one.
     assert any(line.startswith(b"nf_tracer: `" + _ESCAPE) for line in at_load.lines)
     with Said() as said, parameters.loaded(""):
         for value in _VALUES:
@@ -191,6 +191,6 @@ def test_the_events_text_has_the_address_of_the_packet_hashed() -> None:
 def test_it_taints_the_kernel_as_built_out_of_tree_and_not_signed() -> None:
     with parameters.loaded(""):
         assert Path("/sys/module/nf_tracer/taint").read_text() == "OE\n"
-        # A test of the trace has it loaded by force, which stays told of the kernel.
+        # Another test loads the module by force, a taint that stays.
         forced, out_of_tree, unsigned = 1 << 1, 1 << 12, 1 << 13
         assert int(Path("/proc/sys/kernel/tainted").read_text()) & ~forced == out_of_tree | unsigned

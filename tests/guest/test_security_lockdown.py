@@ -78,7 +78,7 @@ def test_a_module_loaded_before_goes_on_but_confidentiality_closes_tracefs(log: 
             (EVENT / "enable", os.O_WRONLY),
         ):
             assert _opened(file, flags) == "EPERM", file
-        # These are open, and with them the event is, for perf.
+        # These stay open, and so perf can open the event.
         assert _opened(EVENT / "format", os.O_RDONLY) == _opened(EVENT / "id", os.O_RDONLY) == "ok"
         assert open_event() == "held"
         parameters.put("host", "127.0.0.0/8")
@@ -97,6 +97,6 @@ def test_afterwards_the_module_does_not_load(monkeypatch: pytest.MonkeyPatch, si
     assert _refusal(unsigned, monkeypatch) == (errno.EKEYREJECTED, "Loading of unsigned module is rejected")
     rejected = "Loading of module with unavailable key is rejected"
     assert _refusal(signed, monkeypatch) == (errno.EKEYREJECTED, rejected)
-    # Those that Debian has signed still are.
+    # Modules signed by Debian still load.
     run("modprobe", "pktgen")
     run("rmmod", "pktgen")

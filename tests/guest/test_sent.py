@@ -65,7 +65,7 @@ def test_headers_of_all_kinds_make_their_lines(record: Callable[..., Recording],
         assert not _send(packets, network.peer_address)
     recording.check()
     output = recording.summaries["output"]
-    # Those whose data offset is below 5 have their lines, but count as invalid, as do other versions of IP.
+    # Those with a data offset below 5 have lines, but count as invalid, as do other IP versions.
     assert output.emitted == count - 5
     assert output.seen == len(packets)
     assert output.invalid == 5 + 15

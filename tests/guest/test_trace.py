@@ -32,7 +32,7 @@ _V6_PACKETS = [
     IPv6(**_V6) / ICMPv6EchoRequest(id=7, seq=8),
     IPv6(**_V6) / IPv6ExtHdrFragment(offset=3, m=0, id=9, nh=17) / Raw(b"later"),
 ]
-# The event's fields, and what tshark calls them: the first of a packet, since an ICMP error quotes another.
+# The event's fields and tshark's, of which the first counts: an ICMP error quotes another packet.
 _FIELDS = {
     "family": ("ip.version", "ipv6.version"),
     "protocol": ("ip.proto", "ipv6.fraghdr.nxt", "ipv6.nxt"),
@@ -99,7 +99,7 @@ def _by_tshark(file: Path) -> list[dict[str, str]]:
     found = []
     for values in read_fields(file, names, *preferences):
         if values["icmp.type"] == "3":
-            # What the error quotes has ports, too.
+            # The quoted packet has ports, too.
             values.update({name: "" for name in values if name.startswith(("tcp.", "udp."))})
         found.append({key: next(filter(None, map(values.get, names)), "") for key, names in _FIELDS.items()})
     return found
@@ -114,7 +114,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
         for key, value in packet.items():
             ours = event[key]
             if key == "frag_off":
-                # tshark has the field as it is, in units of 8 bytes.
+                # tshark's is in units of 8 bytes.
                 assert int(ours) == 8 * int(value or "0"), (event, packet)
             elif key == "len":
                 assert int(ours) == int(value) - _ETHERNET_HEADER, (event, packet)
@@ -131,7 +131,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
             elif key == "protocol":
                 assert ours == (_PROTOCOLS.get(value) or hex(int(value))), (event, packet)
             elif key == "payload" and event["protocol"] == "udp" and value:
-                # tshark's has the header in it.
+                # tshark's includes the header.
                 assert int(ours) == int(value) - _UDP_HEADER, (event, packet)
             else:
                 assert int(ours, 0) == int(value or "0", 0), (key, event, packet)
@@ -173,7 +173,7 @@ def test_perf_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path)
 @pytest.mark.usefixtures("traced")
 def test_filters_and_histograms_take_the_fields(wire: Wire) -> None:
     with ftrace():
-        # In the byte order of the packet, as for the kernel's own events of TCP.
+        # In network byte order, as in the kernel's own TCP events.
         (EVENT / "filter").write_text("(saddr == 0x0100010a || protocol == 58) && hook == 0")
         _send_and_wait(wire)
         text = trace_pipe()
@@ -213,7 +213,7 @@ def test_a_malformed_packet_is_marked(network: Network) -> None:
             raw.sendto(ipv4(segment, network.address, network.peer_address), (network.peer_address, 0))
         found = events(trace_pipe())
     assert [event["malformed"] for event in found] == ["no", "truncated", "invalid"]
-    # All that could be read is there.
+    # All that could be read is in the event.
     assert [(event["protocol"], event["daddr"]) for event in found] == [("tcp", network.peer_address)] * 3
     assert len({event["sport"] for event in found}) == 1
 
@@ -287,7 +287,7 @@ def _conversation() -> list[Packet]:
 
 def test_the_examples_of_the_readme_say_what_they_promise(network: Network, tmp_path: Path) -> None:
     wire = Wire(_conversation(), tmp_path, network)
-    # One bpftrace for all, since that takes most of the time to start.
+    # One bpftrace for all, since it is slow to start.
     program, option, *text = _example("Top talkers, in bytes")
     text += _example("Retransmissions that come in")[2:]
     text += _example("Microseconds from a packet's first hook to the others: 1 input, 2 forward, 4 postrouting")[2:]

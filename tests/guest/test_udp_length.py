@@ -85,7 +85,7 @@ def test_the_length_of_a_jumbogram_is_0(scene: Scene) -> None:
     ip(f"link set {DEVICE} mtu 65521", netns=NETNS)
     data = bytes(70000)
     datagram = udp(data, (9, _PORT), length=0)
-    # The pseudo header has the real length.
+    # The pseudo header has the actual length.
     datagram = with_checksum(PROTO_UDP, datagram, SOURCES6[0], LOCAL6)
     ends = socket.inet_pton(socket.AF_INET6, SOURCES6[0]) + socket.inet_pton(socket.AF_INET6, LOCAL6)
     assert len(ends) == 32
@@ -97,7 +97,7 @@ def test_the_length_of_a_jumbogram_is_0(scene: Scene) -> None:
     assert got == len(data)
     assert "INVALID" not in fields, fields
     assert int(fields["payload"]) == len(data)
-    # Without the option, it is none.
+    # Without the option, 0 is invalid.
     other = ipv6(_datagram(0, v6=True), SOURCES6[0], LOCAL6, protocol=PROTO_UDP)
     fields, got = scene.send(other, v6=True)
     assert got is None
@@ -127,7 +127,7 @@ def test_nothing_that_the_stack_makes_of_datagrams_is_invalid(network: Network) 
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
         sender.connect((network.peer_address, _PORT))
-        # One by one, cut into fragments, and segmented by the device: all that a length can hold.
+        # Whole, fragmented, and segmented by the device.
         for size in (0, 1, 1472, 1473, 60000):
             sender.send(bytes(size))
         sender.setsockopt(socket.IPPROTO_UDP, udp_segment, 1000)

@@ -80,7 +80,7 @@ def _run(item: pytest.Item, following: pytest.Item | None) -> None:
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.testsfailed or session.config.option.collectonly:
         return None
-    # One is claimed ahead: pytest keeps the fixtures that the next test has in common with this one.
+    # One is claimed ahead: pytest keeps the fixtures that this test shares with the next one.
     ours = filter(_is_ours, session.items)
     item = next(ours, None)
     while item is not None:

@@ -14,7 +14,7 @@ import pytest
 
 from vm.pace import Limit, slowness
 
-# So often a test is told to end; each time it may take as long again to clean up.
+# How often a test is interrupted; each time it may take as long again to clean up.
 _TIMES = 3
 
 
@@ -44,7 +44,7 @@ class _Alarm:
         if self._limit.is_over():
             self._told += 1
             if self._told > _TIMES:
-                # It does not end by itself: then all of this run has to, and who started it says so.
+                # The test does not end, so the whole process must; its starter reports that.
                 faulthandler.dump_traceback()
                 os._exit(1)
             seconds = self._limit.seconds

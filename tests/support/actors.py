@@ -45,7 +45,7 @@ def user() -> None:
 
 def _userns_root(namespaces: int) -> None:
     user()
-    # Else its own files in /proc belong to root, after the change of user.
+    # Otherwise its files in /proc belong to root after the change of user.
     _libc.prctl(_PR_SET_DUMPABLE, 1)
     os.unshare(os.CLONE_NEWUSER | namespaces)
     for file, text in (("setgroups", "deny"), ("uid_map", f"0 {_UID} 1"), ("gid_map", f"0 {_UID} 1")):
@@ -66,7 +66,7 @@ def attempt(become: Callable[[], None] | None, what: Callable[[], object]) -> ob
     """Calls `what` as somebody else; returns what it returns, or the name of its error."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        # There is a thread, pytest's, which would end a test that hangs.
+        # Python warns of fork() in a process with threads.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

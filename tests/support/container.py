@@ -16,7 +16,7 @@ class Container:
     """A shell of uid 1000 as root of a user and a network namespace of its own."""
 
     def __init__(self) -> None:
-        # Loading modules is not the user's to do, but the kernel's when he asks for what they have.
+        # The user may not load modules, but the kernel does when he asks for what they implement.
         run("modprobe", "nf_tables")
         user = ["setpriv", "--reuid", _UID, "--regid", _UID, "--clear-groups"]
         self._shell = subprocess.Popen(

@@ -26,10 +26,10 @@ from support.tap import FORWARD4, FORWARD6, LOCAL4, LOCAL6, NETNS, SOURCES4, SOU
 FAMILIES = {"ip": (2, "ipv4"), "ip6": (10, "ipv6")}
 PRIORITY = -1000
 MODULE_PARAMETERS = f"hooks=all family=inet netns=all proto=all rate=0 sink=trace priority={PRIORITY}"
-# What a chain of nft's puts on a packet: it matches, nft cannot read its protocol, an authentication header stops nft.
+# nft's marks: a match, a protocol that nft cannot read, an authentication header, which stops nft.
 MATCHES, UNREADABLE, AUTHENTICATED = 1, 2, 3
 
-# By which nft says that a header is there. It has no word for an authentication header.
+# nft's names of extension headers; it has none for an authentication header.
 _EXTENSIONS = {HOP_BY_HOP: "hbh", ROUTING: "rt", FRAGMENT: "frag", DESTINATION: "dst"}
 
 
@@ -50,7 +50,7 @@ class Sender:
 
     def send(self, group: Group) -> None:
         for way, packet in group:
-            # Some are refused, at which nothing is to be learnt.
+            # Some are refused, which is fine.
             with contextlib.suppress(OSError):
                 if way == Way.RAW4:
                     self._raw4.sendto(packet, (socket.inet_ntop(socket.AF_INET, packet[16:20]), 0))
@@ -127,11 +127,11 @@ class Conditions:
 
         protocols = [f"meta l4proto {{ {', '.join(map(str, self.protocols))} }}"] if self.protocols else None
         if protocols and family == "ip6":
-            # nf_tracer finds a packet by each header that it has.
+            # nf_tracer matches each header of a packet.
             protocols += [f"exthdr {_EXTENSIONS[p]} exists" for p in self.protocols if p in _EXTENSIONS]
         with_ports = f"meta l4proto {{ {', '.join(map(str, WITH_PORTS))} }}"
         asks_for_ports = self.port or self.sport or self.dport
-        # Of each step, one alternative has to hold.
+        # Steps are ANDed; alternatives of a step are ORed.
         steps = [
             addresses(self.host, "saddr", "daddr"),
             addresses(self.source, "saddr"),
@@ -149,7 +149,7 @@ class Conditions:
         chains = []
         for name, following, alternatives in zip(names, names[1:], steps, strict=False):
             if alternatives == ["READABLE"]:
-                # A condition on the protocol is met by none that nft cannot read, nor is its opposite.
+                # A packet whose protocol nft cannot read meets neither a condition on it nor its negation.
                 stops = "" if family == "ip" else f"meta l4proto {AUTHENTICATION} meta mark set {AUTHENTICATED}\n"
                 readable = f"chain {name}_readable {{\n{stops}goto {following}\n}}\n"
                 rules = f"meta l4proto {{ 0-254, 255 }} goto {name}_readable\nmeta mark set {UNREADABLE}"
@@ -158,7 +158,7 @@ class Conditions:
                 rules = "\n".join(f"{rule} goto {following}" for rule in alternatives)
             chains.append(f"{readable}chain {name} {{\n{rules}\n}}")
         chains.append(f"chain matches {{\nmeta mark set {MATCHES}\n}}")
-        # nft wants a chain before it is gone to.
+        # nft wants a chain defined before a goto.
         return "\n".join(reversed(chains))
 
 
@@ -281,7 +281,7 @@ class Differential:
 
     def _read(self) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
         """Returns both counts at a moment at which no packet is on its way."""
-        # What the namespace sends back is for nobody.
+        # Drains what the namespace sends back.
         self._sender.tap.received()
         end = time.monotonic() + 60
         now = self._rules.read(), self._events.read()
@@ -352,7 +352,7 @@ class Differential:
         if differences:
             self.check(groups, conditions)
             raise DifferenceError("\n".join([*differences, repr(conditions), "not seen again"]))
-        # nft has not matched these, or marked another fragment of theirs.
+        # nft has not matched these, or has marked another of their fragments.
         for number in filter(None, unmarked):
             marker = MARKER + struct.pack("!I", number)
             own = [group for group in groups if any(marker in packet for _, packet in group)]

@@ -35,11 +35,11 @@ from support.tap import FORWARD4, FORWARD6, LOCAL4, LOCAL6, SOURCES4, SOURCES6
 PORTS = 53, 80, 81, 8080, 40000
 _DCCP, _SCTP, _UDP_LITE = 33, 132, 136
 WITH_PORTS = PROTO_TCP, PROTO_UDP, _DCCP, _SCTP, _UDP_LITE
-# Some of which are extension headers to others than the kernel.
+# Some of these are extension headers, but not to the kernel.
 _NAMED = 1, 58, 47, 50, 59, 135, 139, 140, 4, 41, 255
 PROTOCOLS = (*WITH_PORTS, PROTO_TCP, PROTO_UDP, PROTO_UDP, PROTO_UDP, *_NAMED)
 
-# Each datagram has it in its data, with a number of its own behind it, so that a socket can tell what it got.
+# Each datagram's data has this and then its number, by which receivers identify it.
 MARKER = b"\xa5nf\xa5"
 
 _RECORD = struct.Struct("=HBI")
@@ -164,7 +164,7 @@ def _ipv6(rng: random.Random, data: bytes) -> Group:
     protocol = rng.choice((*PROTOCOLS, rng.randrange(256)))
     payload = _cut(rng, _transport(rng, protocol, source, dest, data))
     headers = [(kind, _extension(rng, kind)) for kind in _chain(rng)]
-    # What is before the fragment header is in each fragment.
+    # Headers before the fragment header are in each fragment.
     before = rng.randrange(len(headers) + 1)
     first, fragmentable = chained(headers[before:], protocol, payload)
     ident = rng.getrandbits(32)

@@ -14,7 +14,7 @@ from support import kmsg, parameters
 from support.hook_modules import counted, rules
 from support.netns import inside, ip, run
 
-# The peers of the host: one floods it, the other one wants answers.
+# The peers of the host: one floods it, the other one pings it.
 _FLOODER, _CLIENT = "flooder", "client"
 _DEVICE, _PORT = "flood0", 9
 _NETWORK = f"""netns add {_FLOODER}
@@ -26,7 +26,7 @@ link set client0 up
 addr add 10.81.0.1/24 dev {_DEVICE}
 addr add 10.82.0.1/24 dev client0
 """
-# Counted where the module's hook has just been, and dropped before anything else costs time.
+# Counts packets right behind the module's hook, and drops them there.
 _RULES = f"""table ip flood {{
 	counter every {{ }}
 	counter flooded {{ }}
@@ -79,7 +79,7 @@ def network() -> Iterator[None]:
         ip(f"addr add {address}/24 dev {device}\nlink set {device} up\n", netns=netns)
     try:
         with rules(_RULES):
-            # Also has the neighbours find each other, so that nothing of that comes later.
+            # Resolves neighbours, too, so that no ARP comes later.
             latency(1)
             yield
     finally:
@@ -121,12 +121,12 @@ def flood(seconds: float, rate: int, cpu: int = 1) -> Flood:
         "flag UDPSRC_RND",
     )
     before = counted()
-    # Whoever starts it waits for the end.
+    # The write returns when pktgen has ended.
     starter = subprocess.Popen(["ip", "netns", "exec", _FLOODER, "sh", "-c", "echo start >/proc/net/pktgen/pgctrl"])
     found = latency(seconds)
     _pktgen("pgctrl", "stop")
     starter.wait()
-    # What has been sent may still have to be taken in.
+    # The last packets may still be queued.
     time.sleep(0.5)
     ((took, sent),) = re.findall(r"Result: OK: (\d+)\(.*?\) usec, (\d+) ", _pktgen("flood1"))
     now = {name: number - before[name] for name, number in counted().items()}

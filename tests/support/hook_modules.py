@@ -15,7 +15,7 @@ from support.paths import TOP
 from vm.pace import patience
 
 LIST_HOOKS = ("nft", "list", "hooks", "ip")
-# Of a hook point's list, as net/netfilter/core.c has it.
+# MAX_HOOK_COUNT in net/netfilter/core.c.
 _MAX_HOOK_COUNT = 1024
 MODULES = TOP / "tests/modules"
 

@@ -45,7 +45,7 @@ class Summary(NamedTuple):
 
 _NUMBER = r"(0|[1-9]\d*)"
 _ADDRESS = r"((?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3})"
-# The spelling that people's scripts rely on: no leading zeros, one space around each separator.
+# The format that scripts rely on: no leading zeros, one space around each separator.
 _CLASSIC = re.compile(
     rf"nf_tracer: source : {_ADDRESS}:{_NUMBER} \| dest : {_ADDRESS}:{_NUMBER}"
     rf" \| seq : {_NUMBER} \| ack_seq : {_NUMBER} \| window : {_NUMBER}"
@@ -59,7 +59,7 @@ _SUMMARY = re.compile(r"nf_tracer: (?:(\w+) ipv4 )?log seen (.*)")
 _SUPPRESSED = re.compile(r"nf_tracer: (1(?= line )|[2-9]|[1-9]\d+) lines? suppressed")
 _ANY_SUMMARY = re.compile(r"nf_tracer: (\w+ ipv[46] )?(log|trace|nflog) seen (.*)")
 _LEVEL_INFO = 6
-# What the kernel says itself, in the module's name, about any module like it.
+# The kernel's own lines about any out-of-tree module.
 _LOADER = ("loading out-of-tree module", "module verification failed")
 
 

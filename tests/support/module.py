@@ -14,7 +14,7 @@ from support.syscalls import delete_module, finit_module
 NAME = "nf_tracer"
 FILE = TOP / f"{NAME}.ko"
 
-# From linux/netfilter/nfnetlink_hook.h. `nft list hooks` asks the same, and takes long for it.
+# From linux/netfilter/nfnetlink_hook.h. `nft list hooks` reads the same, but is slow.
 NFNL_MSG_HOOK_GET, NFNLA_HOOK_HOOKNUM, NFNLA_HOOK_MODULE_NAME, _NFNLA_HOOK_PRIORITY = 0, 1, 5, 2
 # From linux/module.h: what insmod's -f asks for.
 BY_FORCE = 2

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from support.kmsg import Fragment, Line, Summary
 from support.tshark import read_fields
 
-# @ gives the bytes: tshark shows a total length of 0 as the length that it takes the packet for.
+# @ yields raw bytes: tshark replaces a total length of 0 by the length of the packet.
 _FIELDS = [
     *("frame.number", "frame.interface_name", "frame.len", "eth.src", "eth.dst", "eth.type"),
     *("ip.version", "ip.hdr_len", "@ip.len", "ip.frag_offset", "ip.flags.mf", "ip.proto", "ip.checksum.status"),
@@ -84,7 +84,7 @@ class Packet(NamedTuple):
 def decode(capture: Path) -> list[Packet]:
     rows = [list(row.values()) for row in read_fields(capture, _FIELDS, *_PREFERENCES)]
     packets = [_packet(row) for row in rows if int(row[5] or "0", 16) == 0x0800]
-    # What tshark does not read on in: headers that contradict themselves or are cut.
+    # tshark stops at headers that contradict themselves or are truncated.
     odd = {packet.frame for packet in packets if packet.protocol is None or packet.has_fragment_line()}
     frames = _frames(capture, odd) if odd else {}
     return [_with_bytes(packet, frames[packet.frame]) if packet.frame in odd else packet for packet in packets]
@@ -173,7 +173,7 @@ def summarize(packets: list[Packet]) -> Summary:
     counts = Counter(packet.outcome() for packet in packets)
     # These have a line of their own.
     counts["emitted"] += counts.pop("fragment", 0)
-    # These have a line, too, but with a length in TCP's header that is none, so that tshark gives up on it.
+    # These have a line, too, but an invalid data offset, so that tshark gives up on them.
     nonsense = sum(packet.outcome() == "emitted" and packet.line is None for packet in packets)
     counts["emitted"] -= nonsense
     counts["invalid"] += nonsense

@@ -9,7 +9,7 @@ from pathlib import Path
 from support import kmsg, module
 
 FOLDER = Path("/sys/module", module.NAME, "parameters")
-# As linux/netfilter_ipv4.h has them.
+# From linux/netfilter_ipv4.h.
 _PRIORITIES = {"first+1": 1 - 2**31, "raw": -300, "raw+5": -295}
 
 
@@ -26,7 +26,7 @@ def loaded(parameters: str) -> Iterator[None]:
 def put(name: str, value: str | bytes) -> None:
     """Writes a value by one write, as echo does. Raises OSError if it is refused."""
     with (FOLDER / name).open("wb", buffering=0) as file:
-        # Without a line's end, what is empty would not get to the module.
+        # Without the newline, an empty value would not reach the module.
         file.write((value.encode() if isinstance(value, str) else value) + b"\n")
 
 
@@ -47,7 +47,7 @@ def counts(sink: str = "log") -> dict[str, kmsg.Summary]:
     """Returns the counts of a sink by 'hook family', and checks that they add up."""
     points = {}
     for line in get("counts").splitlines():
-        # The namespaces that are left out.
+        # Namespaces that are left out.
         if line.startswith("netns "):
             continue
         hook, family, of, _, rest = line.split(" ", 4)

@@ -34,7 +34,7 @@ class Recording:
         self._macs = {name: mac_of(name) for name in interfaces}
 
     def __enter__(self) -> Self:
-        # With several devices dumpcap has a queue of its own, which by default is short.
+        # With several devices dumpcap uses a queue, which is short by default.
         queue = ["-B", "64", "-N", "200000", "-C", str(256 << 20)]
         command = ["dumpcap", *queue, "-s", str(self._snaplen), "-w", str(self.file)]
         for interface in self.interfaces:

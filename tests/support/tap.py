@@ -14,13 +14,13 @@ from support.netns import inside, ip, run
 
 NETNS = "tapped"
 LOCAL4, LOCAL6 = "10.7.0.1", "fd07::1"
-# What goes there leaves by the other device, out0.
+# Packets to these leave by the other device, out0.
 FORWARD4, FORWARD6 = "10.8.0.2", "fd08::2"
 # The first two are neighbours.
 SOURCES4 = "10.7.0.2", "10.7.0.3", "10.7.128.9", "192.0.2.1"
 SOURCES6 = "fd07::2", "fd07::3", "fd07:0:0:1::9", "2001:db8::1"
 DEVICE = "tap0"
-# What a packet has in front that is not to be segmented, and whose checksum is none of the device's business.
+# The virtio-net header of a packet without segmentation and checksum offload.
 VNET_HEADER = bytes(10)
 
 _DRIVER = Path("/dev/net/tun")
@@ -75,7 +75,7 @@ def _configure() -> None:
     with inside(NETNS):
         conf = Path("/proc/sys/net")
         for kind in ("default", "all"):
-            # No addresses of its own making, nor what it would do to tell others of them.
+            # No autoconfigured addresses, and so no neighbour discovery for them.
             (conf / f"ipv6/conf/{kind}/disable_ipv6").write_text("0")
             (conf / f"ipv6/conf/{kind}/addr_gen_mode").write_text("1")
             (conf / f"ipv6/conf/{kind}/forwarding").write_text("1")

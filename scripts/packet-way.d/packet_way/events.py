@@ -67,7 +67,7 @@ class Lost(NamedTuple):
 
 Event = Seen | Freed | Lost
 
-# Greedy at its start: a task's name, which comes first, may look like anything.
+# Greedy at its start: the task's name, which comes first, may contain anything.
 _LINE = re.compile(r".*\[(\d+)\]\s+(?:\S+\s+)?(\d+)\.(\d+):\s+(\w+):\s+(.*)")
 _LOST = re.compile(r".*\bCPU:(\d+) \[(?:(\d+) )?EVENTS DROPPED\]")
 _LOCATION = re.compile(r"skbaddr=(\S+) .*?location=(\S+)")
@@ -126,5 +126,5 @@ def _seen(time: int, text: str) -> Seen | None:
         numbers = {name: int(fields[name], 0) for name in _NUMBERS - {"time"}}
         return Seen(time=time, **{name: fields[name] for name in _TEXTS}, **numbers)
     except (KeyError, ValueError):
-        # An event of this name in another system.
+        # Another system's event of this name.
         return None

@@ -70,7 +70,7 @@ def record_and_show(wanted: argparse.Namespace, picture: ModuleType | None) -> i
     for note in recorder.check():
         say(note)
     names = recorder.namespaces()
-    # On a disk, where /tmp may be memory: a recording can be large.
+    # On a disk, as /tmp may be a tmpfs and a recording large.
     with tempfile.TemporaryDirectory(prefix="packet-way-", dir=os.environ.get("TMPDIR", "/var/tmp")) as folder:
         file = wanted.output or Path(folder, "trace.dat")
         status = recorder.record(
@@ -81,7 +81,7 @@ def record_and_show(wanted: argparse.Namespace, picture: ModuleType | None) -> i
             drops_only=wanted.drops_only,
             quiet=wanted.json,
         )
-        # Namespaces may have come with the command, or gone.
+        # The command may have made namespaces, or deleted some.
         show(file, wanted, text.Names(names | recorder.namespaces()), picture)
     return status
 
@@ -106,7 +106,7 @@ def main() -> int:
         say(str(problem))
         return 1
     except BrokenPipeError:
-        # Who reads has seen enough, as with any command before `| head`.
+        # The reader has closed the pipe, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except KeyboardInterrupt:
         return 130

@@ -18,7 +18,7 @@ from packet_way.ways import DROPPED, VANISHED, Way
 ROWS = 40
 """How many packets have room."""
 
-# Okabe and Ito's colours, which those who see fewer colours can tell apart.
+# Okabe and Ito's palette, which is safe for colour blindness.
 _COLOURS = {
     ("prerouting", "input"): "#56B4E9",
     ("prerouting", "forward"): "#0072B2",
@@ -31,7 +31,7 @@ _COLOURS = {
 _OTHER = "#8C8C8C"
 _BAD = "#C1272D"
 _INK = "#333333"
-# At which hook a mark stands for.
+# The marker of each hook.
 _MARKERS = {"prerouting": ">", "input": "v", "forward": "D", "output": "^", "postrouting": "s"}
 _BAR = 0.52
 _ROW = 0.27

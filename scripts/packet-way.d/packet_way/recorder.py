@@ -24,11 +24,11 @@ from packet_way.events import CONSUME, KFREE, PACKET
 
 PARAMETERS = Path("/sys/module/nf_tracer/parameters")
 _HOOKS = "prerouting", "input", "forward", "output", "postrouting"
-# Where ip(8) and Docker have the namespaces that they made, by name.
+# Where ip(8) and Docker keep their named namespaces.
 _NETNS = Path("/run/netns"), Path("/run/docker/netns")
 _TRACEFS = Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing")
 _PATIENCE = 30
-# For the packets that are on their way when the command has ended.
+# Time for packets that are still on their way when the command has ended.
 _SETTLE = 0.2
 
 
@@ -70,7 +70,7 @@ class Recorder:
         self._instance = f"packet-way-{os.getpid()}"
         events = [PACKET, KFREE] if drops_only else [PACKET, KFREE, CONSUME]
         self._command = ["trace-cmd", "record", "-q", "-o", str(file), "-B", self._instance]
-        # All CPUs' clocks in one order; the one of the log is close to it.
+        # Ordered across CPUs, and close to the log's clock.
         self._command += ["-C", "mono", "-b", str(buffer)]
         for event in events:
             self._command += ["-e", event]
@@ -80,7 +80,7 @@ class Recorder:
 
     def __enter__(self) -> "Recorder":
         with tempfile.TemporaryFile("w+", errors="replace") as says:
-            # In a group of its own, a Ctrl-C at the terminal gets to it through us only, once.
+            # In a process group of its own, so that it gets a terminal's Ctrl-C only from us, once.
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
@@ -127,7 +127,7 @@ class Recorder:
         while self._folder.exists() and time.monotonic() < end:
             with contextlib.suppress(OSError):
                 (self._folder / "events/enable").write_text("0")
-                # Busy for as long as somebody still reads from it.
+                # EBUSY while anybody reads from it.
                 self._folder.rmdir()
             time.sleep(0.05)
 
@@ -190,7 +190,7 @@ def _run(command: list[str], duration: float | None, quiet: bool) -> int:
     except subprocess.TimeoutExpired:
         process.terminate()
         process.wait()
-        # That is what was asked for.
+        # The duration was asked for.
         status = 0
     except StoppedError:
         process.terminate()

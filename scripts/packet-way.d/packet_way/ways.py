@@ -17,28 +17,28 @@ from packet_way.events import Event, Freed, Lost, Seen
 
 DELIVERED, LEFT, DROPPED, CONSUMED, VANISHED = KINDS = ("delivered", "left", "dropped", "consumed", "vanished")
 
-# Where a packet can be next. Points in between are passed over where the module is not hooked in at all of them.
+# The hooks that can follow each hook, those included that skip hooks at which the module is not registered.
 _NEXT = {
     "prerouting": {"input", "forward", "postrouting"},
-    # IPVS sends on what was already taken in.
+    # IPVS forwards from input.
     "input": {"output"},
     "forward": {"postrouting", "prerouting", "input"},
     "output": {"postrouting", "prerouting", "input"},
     # By loopback, or by veth into another namespace.
     "postrouting": {"prerouting", "input", "forward"},
 }
-# A bridge, a VRF and IPsec have a packet pass one point for each of two devices.
+# With a bridge, a VRF or IPsec a packet passes a hook once for each of two devices.
 _TWICE = {"prerouting", "forward", "output", "postrouting"}
-# From where a packet can get into another namespace.
+# The hooks after which a packet can enter another namespace.
 _LEAVING = {"forward", "output", "postrouting"}
 
 _ETHERTYPES = {"ipv4": 0x0800, "ipv6": 0x86DD}
-# VLAN, MPLS and PPPoE: what a packet that leaves may have been wrapped in.
+# VLAN, MPLS and PPPoE, which may encapsulate a packet that leaves.
 _WRAPPERS = {0x8100, 0x88A8, 0x8847, 0x8848, 0x8864}
-# Who frees with these never has a packet that was at a hook, but clones at most.
+# These functions never free a packet that was at a hook, but clones at most.
 _OTHERS = ("unix_", "netlink_", "packet_", "tpacket_", "arp_")
 
-# How many packets wait for an earlier one to end, so that they come out in the order of their starts.
+# How many packets may wait for an earlier one to end, to come out in the order of their starts.
 WINDOW = 50_000
 
 
@@ -178,11 +178,11 @@ def is_same(last: Seen, event: Seen) -> bool:
     if last.family == "ipv4" and (last.id or event.id):
         return last.id == event.id
     if last.id and not event.id:
-        # An IPv6 datagram has no identification once it is put together.
+        # An IPv6 datagram has no identification once it is reassembled.
         return True
     unchanged = _end(last, event, "s") and _end(last, event, "d") and last.csum_state == event.csum_state
     if last.protocol == "udp" and unchanged and last.csum != event.csum:
-        # Without NAT the checksum stays, and is all that tells datagrams of one flow apart.
+        # Without NAT the checksum is unchanged, and alone distinguishes datagrams of one flow.
         return False
     return _fingerprint(last) == _fingerprint(event)
 

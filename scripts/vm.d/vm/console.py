@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 KEPT_LOGS = 30
-# No guest runs longer, in seconds.
+# In seconds; no guest runs longer.
 KEPT_AT_LEAST = 4 * 3600
 
 # Written to the kernel's log by scripts/vm.d/init around the command.
@@ -25,7 +25,7 @@ SPLAT = re.compile(
     r"rcu: INFO: .*detected .*stall|possible circular locking|"
     r"suspicious RCU usage|unreferenced object|unregister_netdevice: waiting"
 )
-# What stands in every report, also in one of a kind that is not among those.
+# In every report, those of other kinds included.
 UNNAMED = re.compile(r"cut here|Call Trace:")
 
 
@@ -41,7 +41,7 @@ def new_log() -> Path:
     folder = cache_dir() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob("vm-*.console"))[: -KEPT_LOGS + 1]:
-        # One that is not old may be that of a guest that still runs.
+        # A recent one may belong to a running guest.
         with contextlib.suppress(FileNotFoundError):
             if time.time() - old.stat().st_mtime > KEPT_AT_LEAST:
                 old.unlink()

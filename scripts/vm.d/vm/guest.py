@@ -19,7 +19,7 @@ from vm.pace import Limit, slowness
 HERE = Path(__file__).resolve().parents[1]
 
 KERNEL_ARGS = [
-    # These spare what costs time under emulation and is of no use here.
+    # Avoid what costs time under emulation and is of no use here.
     *("mitigations=off", "tsc=reliable", "no_timer_check", "cryptomgr.notests=1"),
     *("audit=0", "apparmor=0"),
     # The module's lines stay off the slow console, warnings do not.
@@ -128,7 +128,7 @@ class Guest:
                     *("virtme-run", *kernel, "--rw"),
                     *("--cpus", str(cpus), "--memory", memory, *virtme),
                     *("--qemu-bin", str(HERE / "qemu")),
-                    # The script is the init above; this asks for the ports that go with it.
+                    # init above is the script; this adds the ports that go with one.
                     *("--script-sh", ":", "--show-boot-console"),
                     *(f"--kopt={arg}" for arg in kernel_args),
                     *("--qemu-opts", *machine, *root_disk(), *qemu, "-device", "virtio-serial-pci"),
@@ -190,7 +190,7 @@ class Guest:
             try:
                 copy(source, target)
             except OSError:
-                # Nobody reads our output any more, as with any command before `| head`.
+                # Our output is closed, as by `| head`.
                 self.output_broken = True
                 self._process.kill()
 

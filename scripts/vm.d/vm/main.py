@@ -21,10 +21,10 @@ EXIT_TIMEOUT = 124
 EXIT_GUEST = 125
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 
-# Without it, a slab keeps pointers to what it has handed out in arrays (sheaves), where
-# kmemleak finds them: most of what leaks then counts as still used.
+# Without it, slabs keep pointers to allocated objects in arrays (sheaves), where
+# kmemleak finds them, so that most leaks count as referenced.
 DEBUG_ARGS = ["slab_debug=F"]
-# By what they are called here: what scripts/debug-kernel calls them.
+# The names here, and those of scripts/debug-kernel.
 DEBUG_KERNELS = {"debug": "kasan", "kcsan": "kcsan"}
 
 
@@ -119,7 +119,7 @@ def kernel_options(name: str) -> list[str]:
         say("the build environment has no kernel image in /boot: make it anew")
         sys.exit(EXIT_USAGE)
     path = debug_kernel(DEBUG_KERNELS[name]) if name in DEBUG_KERNELS else Path(name).resolve()
-    # A kernel that needs no modules to boot still needs the initramfs: it is what finds our init.
+    # A kernel that boots without modules still needs the initramfs, which finds our init.
     if (path / "arch/x86/boot/bzImage").is_file():
         return ["--kdir", str(path), "--mods", "auto", "--force-initramfs"]
     if (path / "vmlinux").is_file():

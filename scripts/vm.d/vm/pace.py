@@ -8,7 +8,7 @@ that is older, the same work takes longer, and is not wrong for that.
 import time
 from pathlib import Path
 
-# What the loop below takes on the machine that limits are written for: rounds, and seconds.
+# (rounds, seconds) of the loop below on the machine that limits are written for.
 _HERE, _IN_GUEST = (1_000_000, 0.04), (250_000, 0.25)
 # Made by scripts/vm.d/init.
 _GUESTS_OWN = Path("/run/vm/job")
@@ -54,5 +54,5 @@ class Limit:
         passed = time.monotonic() - self._since
         self._left -= passed / ((before + now) / 2)
         self._since += passed
-        # Each time a part of what is left goes, and never all of it.
+        # Each step takes a part of what is left, never all of it.
         return self._left <= self.seconds / 20
