@@ -3,10 +3,11 @@
 
 from collections.abc import Iterable
 
-import namespaces
 import paths
 from inside import Options
 from rows import PREFIXES, Row
+
+from support.netns import more
 
 PORTS = [str(20000 + 2 * number) for number in range(128)]
 
@@ -39,6 +40,6 @@ def measure(options: Options) -> dict[str, dict[int, float]]:
     }
     curves["nf_tracer, namespaces"] = {}
     for number in (1, 10, 100):
-        with namespaces.many(number - 1):
+        with more(number - 1):
             curves["nf_tracer, namespaces"][number] = nf_tracer("netns=all proto=udp")
     return curves

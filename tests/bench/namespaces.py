@@ -1,34 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """Measures loading and unloading with netns=all and many network namespaces."""
 
-import contextlib
-import os
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
 
 from inside import Options
 
+from support.netns import more
+
 NUMBERS = [1, 100, 300, 1000]
 QUICK_NUMBERS = [1, 100]
-
-
-@contextlib.contextmanager
-def many(number: int) -> Iterator[None]:
-    """Makes namespaces beside this one, to which this process holds the only references."""
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    held = []
-    try:
-        for _ in range(number):
-            os.unshare(os.CLONE_NEWNET)
-            held.append(os.open("/proc/self/ns/net", os.O_RDONLY))
-        os.setns(home, os.CLONE_NEWNET)
-        yield
-    finally:
-        os.setns(home, os.CLONE_NEWNET)
-        for fd in [home, *held]:
-            os.close(fd)
 
 
 def seconds(*command: str) -> float:
@@ -45,7 +27,7 @@ def measure(options: Options) -> dict[str, dict[int, float]]:
 
     for number in QUICK_NUMBERS if options.quick else NUMBERS:
         loads, unloads = [], []
-        with many(number - 1):
+        with more(number - 1):
             for _ in range(max(3, options.rounds)):
                 loads.append(seconds("insmod", module, "netns=all", "proto=udp"))
                 unloads.append(seconds("rmmod", "nf_tracer"))

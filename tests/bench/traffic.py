@@ -3,13 +3,14 @@
 
 import contextlib
 import ctypes
-import os
 import socket
 import struct
 import time
 from collections.abc import Iterator
 
 from hooks import run
+
+from support.netns import inside
 
 DEVICE, PEER_DEVICE, PEER = "bench0", "bench1", "bench"
 ADDRESS, PEER_ADDRESS = "10.9.0.1", "10.9.0.2"
@@ -73,25 +74,12 @@ def network() -> Iterator[None]:
         run("ip", "netns", "del", PEER)
 
 
-@contextlib.contextmanager
-def in_peer() -> Iterator[None]:
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{PEER}", os.O_RDONLY)
-    try:
-        os.setns(there, os.CLONE_NEWNET)
-        yield
-    finally:
-        os.setns(home, os.CLONE_NEWNET)
-        os.close(there)
-        os.close(home)
-
-
 def wait_for_link() -> None:
     """Waits until a datagram passes: devices carry traffic some time after they are up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, contextlib.ExitStack() as stack:
         receiver.bind((ADDRESS, 0))
         receiver.settimeout(0.1)
-        with in_peer():
+        with inside(PEER):
             sender = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         for _ in range(100):
             with contextlib.suppress(OSError):
@@ -106,7 +94,7 @@ def udp(bunches: int) -> float:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, contextlib.ExitStack() as stack:
         receiver.bind((ADDRESS, 0))
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, PATIENCE)
-        with in_peer():
+        with inside(PEER):
             sender = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sender.connect(receiver.getsockname())
         outgoing, incoming = _messages(), _messages()
@@ -125,7 +113,7 @@ def udp(bunches: int) -> float:
 def tcp(pieces: int) -> float:
     """Returns the nanoseconds of one byte from the peer to this process."""
     with socket.create_server((ADDRESS, 0)) as server, contextlib.ExitStack() as stack:
-        with in_peer():
+        with inside(PEER):
             sender = stack.enter_context(socket.create_connection(server.getsockname()))
         receiver = stack.enter_context(server.accept()[0])
         piece, buffer = bytes(TCP_BYTES), bytearray(1 << 20)

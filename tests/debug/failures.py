@@ -4,7 +4,6 @@
 Runs in the debug kernel. What is refused logs why, leaves nothing behind, and changes nothing.
 """
 
-import contextlib
 import ctypes
 import errno
 import itertools
@@ -18,7 +17,7 @@ from pathlib import Path
 from helpers import load, look_for_leaks, unload
 from injection import Function, Memory
 
-from support import parameters
+from support import netns, parameters
 from support.syscalls import finit_module
 from vm.pace import Limit
 
@@ -107,20 +106,6 @@ def fail_each(
     return total, refused
 
 
-@contextlib.contextmanager
-def namespaces(number: int) -> Iterator[None]:
-    """Makes namespaces beside this one."""
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    held = [home]
-    for _ in range(number):
-        os.unshare(os.CLONE_NEWNET)
-        held.append(os.open("/proc/self/ns/net", os.O_RDONLY))
-    os.setns(home, os.CLONE_NEWNET)
-    yield
-    for fd in held:
-        os.close(fd)
-
-
 def check_unloaded() -> None:
     assert not Path("/sys/module", _NAME).exists()
 
@@ -129,7 +114,7 @@ def check_nothing_is_left() -> None:
     hooks = subprocess.run(["nft", "list", "hooks"], capture_output=True, text=True, check=True).stdout
     assert _NAME not in hooks, hooks
     # A pernet operation that is still registered would be called now.
-    with namespaces(1):
+    with netns.more(1):
         pass
 
 
@@ -269,7 +254,7 @@ def fail(modules: Path, step: str, *which: str) -> None:
     loads = [_LOADS[name] for name in which if name in _LOADS]
     assert load(modules / "tests/debug/modules/refuser.ko") == 0
     tally = Tally()
-    with namespaces(2):
+    with netns.more(2):
         for is_memory, means in each_means():
             if isinstance(means, Memory):
                 some, loads_step = loads, int(step)
