@@ -43,7 +43,7 @@ def measure(options: Options) -> dict[str, float]:
             for switch in switches:
                 (switch / "filter").write_text(f"common_pid == {os.getpid()}")
                 (switch / "enable").write_text("1")
-            # What the driver itself takes is the same for few calls and for many.
+            # The driver's own allocations are the same for few calls and for many.
             few, many = (allocations(calls, row) for calls in (CALLS, 2 * CALLS))
             for switch in switches:
                 (switch / "enable").write_text("0")

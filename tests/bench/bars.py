@@ -15,7 +15,7 @@ SUPPRESSED = "nf_tracer, line suppressed"
 EVENT = "nf_tracer, tracepoint, recorded"
 EVENT_OFF = "nf_tracer, tracepoint, off"
 NFLOG_OFF = "nf_tracer, nflog, nobody listens"
-# What is recorded, to what is: neither costs this where nobody listens.
+# Compared with events that are recorded: neither costs this without a listener.
 NFTRACE = "nft meta nftrace, listened to"
 
 
@@ -37,7 +37,7 @@ class Bar:
 
 
 RATIOS = [
-    # row, to which, at most natively, at most in instructions
+    # row, reference row, limit natively, limit in instructions
     (MISS, FLOOR, 2, None),
     (PREFIXES, HOST, 1.5, 1.5),
     (CLASSIC, C_CLASSIC, 0.9, 0.6),
@@ -48,9 +48,9 @@ RATIOS = [
     (NFLOG_OFF, FLOOR, 2.5, None),
 ]
 MISS_INSTRUCTIONS = 200
-# What writes to nothing that another CPU may write to.
+# Rows that write to no memory to which another CPU may write.
 WRITES_NOTHING_SHARED = [MISS, PREFIXES, SUPPRESSED, EVENT_OFF, NFLOG_OFF]
-# Allocations that interrupts make meanwhile, in thousands of packets.
+# Allocations by interrupts, in thousands of packets.
 INTERRUPTS = 0.01
 SECONDS_A_HUNDRED_NAMESPACES = 0.1
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-# What runs a program of this folder in a guest, with all that it imports.
+# Runs a program of this folder in a guest, with the packages that it imports.
 PYTHON = str(TOP / "tests/python")
 MODULES = "tests/bench/modules"
 SOURCES = ["Kbuild", "bindings", "src", MODULES]

@@ -26,7 +26,7 @@ def one(row: rows.Row, options: Options) -> tuple[float, float, float]:
         datagram = traffic.udp(100 * size)
         before = received()
         byte = traffic.tcp(200 * size)
-        # A packet of TCP is as long as the stack makes it, up to 64 KiB.
+        # The stack makes TCP packets of up to 64 KiB.
         packets = (received() - before) / (200 * size * traffic.TCP_BYTES)
     return datagram, byte / packets, byte
 

@@ -25,9 +25,9 @@ CHAIN = """table ip bench {{
 	}}
 }}"""
 XTABLES_CHAIN = "PREROUTING"
-# What tcpdump, bpftrace and pwru say when they have begun.
+# Printed by tcpdump, bpftrace and pwru when they have begun.
 READY = re.compile(r"listening on|Attach(ed|ing) \d+ probe|Listening for events")
-# Tenths of a second that they have for it.
+# Their time limit, in tenths of a second.
 PATIENCE = 600
 
 
@@ -64,7 +64,7 @@ def iptables(rule: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Its table and chain have hooks of their own as long as they are there.
+        # iptables-nft leaves its table and chain, which have hooks.
         run("nft", "delete table ip raw")
 
 
@@ -83,7 +83,7 @@ def program(*command: str) -> Iterator[None]:
 @contextlib.contextmanager
 def nft_monitor() -> Iterator[None]:
     with subprocess.Popen(["nft", "monitor", "trace"], stdout=subprocess.DEVNULL) as process:
-        # It says nothing before the first packet: its socket tells when it has joined.
+        # It prints nothing before the first packet: its socket shows when it has joined.
         while not listens_to_nftrace():
             time.sleep(0.01)
         try:

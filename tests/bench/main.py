@@ -128,7 +128,7 @@ def main() -> None:
     output = arguments.output or (RECORD if arguments.record else Path(os.environ["NF_TRACER_CACHE"], "bench"))
     output.mkdir(parents=True, exist_ok=True)
     results = json.loads(arguments.report.read_text()) if arguments.report else measure(arguments.quick)
-    # As it is read again: numbers that were keys are text.
+    # As --report reads it: keys that were numbers are text.
     results = json.loads(json.dumps(results))
     (output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     report.write(results, output)

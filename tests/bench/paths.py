@@ -8,7 +8,7 @@ import rows
 from hooks import on_the_hook
 from inside import Options
 
-# Between two batches that somebody listens to, for it to catch up.
+# A pause between batches, for a listener to catch up.
 PAUSE_NS = 2_000_000
 
 

@@ -18,7 +18,7 @@ import builds
 
 TOP = builds.TOP
 DRIVER = "bench_driver"
-# Of the stock kernel, in bytes: a stack, and more than a task and no more than a packet have.
+# Of the stock kernel, in bytes: the size of a stack, more than that of a task, and that of a packet.
 STACK_SIZE = 16 << 10
 TASK_SIZE = 16 << 10
 SK_BUFF_SIZE = 232
@@ -97,7 +97,7 @@ def follow(folder: Path) -> dict:
 
 def profile(rows: list[str], modules: Path) -> dict[str, dict]:
     """Returns what evaluate() finds, for each row, on the stock kernel."""
-    # The guest sees the cache.
+    # In the cache, which the guest sees.
     with tempfile.TemporaryDirectory(prefix="steps-", dir=os.environ["NF_TRACER_CACHE"]) as name:
         folder = Path(name)
         command = [TOP / "scripts/vm", "--icount", "--gdb", folder / "gdb", "--"]

@@ -8,7 +8,7 @@ from hooks import on_the_hook
 from inside import Options
 from rows import Row
 
-# Packets come in bunches, one each millisecond, for a second.
+# A bunch of packets each millisecond, for a second.
 BUNCHES = 1000
 RATES = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
 CASES = {
@@ -28,12 +28,12 @@ def measure(options: Options) -> dict[str, dict[int, float]]:
             with on_the_hook(row, options.modules):
                 driver.call(calls=calls, batches=20, pause_ns=1_000_000)
                 times = driver.call(calls=calls, batches=BUNCHES, pause_ns=1_000_000)
-            # Bunches are alike; one that is much longer is the machine's doing. Not the median, since the
+            # Outliers are noise of the machine. Not the median, since the
             # clock's steps are longer than a short bunch.
             typical = statistics.mean(sorted(times)[: len(times) * 95 // 100])
             if typical * rate > 1e9:
                 break
-            # The clock does not tell what is shorter than its steps.
+            # The clock's steps may be longer than a bunch.
             if typical > 0:
                 curves[case][rate] = typical
     return curves

@@ -14,7 +14,7 @@ class Native:
     median: float
     least: float
     most: float
-    # To the floor, in the same round.
+    # The ratio to the floor, in the same round.
     ratio: float
 
 

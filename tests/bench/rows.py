@@ -10,9 +10,9 @@ from string import Template
 
 HERE = Path(__file__).resolve().parent
 
-# None of them holds an address of the driver's packets. As many as a parameter takes.
+# As many prefixes as a parameter takes, none of which has an address of the driver's packets.
 PREFIXES = ",".join(f"172.16.{number * 2}.0/24" for number in range(64))
-# What tcpdump makes of "port 9", which the driver's packets do not have.
+# The driver's packets do not match it.
 BPF_EXPRESSION = "port 9"
 
 

@@ -21,7 +21,7 @@ def measure(options: Options) -> None:
         row = chosen[what]
         with on_the_hook(row, options.modules):
             driver.call(calls=row.calls, batches=2, family=row.family)
-            # Those of modules have just got their addresses.
+            # Modules' symbols have their addresses only now.
             options.symbols.write_text(Path("/proc/kallsyms").read_text())
             print("ready", flush=True)
             while not select.select([sys.stdin], [], [], 0)[0]:

@@ -19,7 +19,7 @@ TCP_BYTES = 1 << 16
 # Datagrams in one system call.
 BUNCH = 64
 MSG_WAITFORONE = 0x10000
-# A struct timeval: how long to wait for what may have been lost.
+# A struct timeval: how long to wait for a datagram that may be lost.
 PATIENCE = struct.pack("@ll", 0, 100_000)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -102,7 +102,7 @@ def udp(bunches: int) -> float:
         start = time.monotonic_ns()
         for _ in range(bunches):
             _libc.sendmmsg(sender.fileno(), outgoing, BUNCH, 0)
-            # Waits for the first: it may be another thread of the kernel that brings them.
+            # Waits for the first one: another kernel thread may deliver them.
             got += max(0, _libc.recvmmsg(receiver.fileno(), incoming, BUNCH, MSG_WAITFORONE, None))
         took = time.monotonic_ns() - start
         if got < bunches * BUNCH // 2:

@@ -20,7 +20,7 @@ from vm.guest import die_with_parent
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 
-# Modules lie behind it, and must be within 2 GiB of the kernel to call it.
+# Modules are loaded above it, and must be within 2 GiB of the kernel to call it.
 MEMORY = "1G"
 
 
