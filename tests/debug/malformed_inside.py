@@ -3,8 +3,8 @@
 
 Usage: malformed_inside.py MODULE PACKETS COUNT
 
-PACKETS are sent in rounds of different parameters, from the start again where they end, until it was COUNT. Says as a
-line of JSON what was seen at each hook. Whatever the kernel finds wrong ends up on its console.
+Sends COUNT of PACKETS, over and over if there are fewer, in rounds of different parameters. Prints as a line of JSON
+what was seen at each hook. The kernel reports on its console.
 """
 
 import contextlib
