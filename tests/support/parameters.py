@@ -2,6 +2,7 @@
 """The loaded module's parameters and counts."""
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 from support import kmsg, module
 
 FOLDER = Path("/sys/module", module.NAME, "parameters")
-# From linux/netfilter_ipv4.h.
-_PRIORITIES = {"first+1": 1 - 2**31, "raw": -300, "raw+5": -295}
+# Some of enum nf_ip_hook_priorities in linux/netfilter_ipv4.h.
+_PRIORITIES = {"first": -(2**31), "raw": -300, "conntrack": -200, "filter": 0, "last": 2**31 - 1}
 
 
 @contextlib.contextmanager
@@ -34,13 +35,19 @@ def get(name: str) -> str:
     return (FOLDER / name).read_text().removesuffix("\n")
 
 
+def _priority() -> int:
+    """Returns the number of the priority, which may be a name with an offset."""
+    match = re.fullmatch(r"([a-z_]*)([+-]?\d+)?", get("priority"))
+    assert match, get("priority")
+    name, offset = match.groups()
+    return (_PRIORITIES[name] if name else 0) + int(offset or 0)
+
+
 def hooked_in() -> list[str]:
     """Returns the hooks that the parameters imply, in the form of module.hooks()."""
     hooks = get("hooks").split(",")
     families = {"ipv4": ["ip"], "ipv6": ["ip6"], "inet": ["ip", "ip6"]}[get("family")]
-    priority = get("priority")
-    number = _PRIORITIES.get(priority) or int(priority)
-    return sorted(f"{family} {hook} {number}" for family in families for hook in hooks)
+    return sorted(f"{family} {hook} {_priority()}" for family in families for hook in hooks)
 
 
 def counts(sink: str = "log") -> dict[str, kmsg.Summary]:
