@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How often memory is allocated for a packet, by the kernel's own tracepoints."""
+"""Counts memory allocations per packet, by the kernel's tracepoints."""
 
 import os
 import re
@@ -16,7 +16,7 @@ CALLS = 2000
 
 
 def events() -> int:
-    """How many events the CPUs' buffers have had since they were emptied, those no longer in them included."""
+    """Returns the number of events since the buffers were emptied, overwritten ones included."""
     total = 0
     for stats in TRACING.glob("per_cpu/cpu*/stats"):
         numbers = dict(re.findall(r"^(entries|overrun): (\d+)$", stats.read_text(), re.MULTILINE))
@@ -25,14 +25,14 @@ def events() -> int:
 
 
 def allocations(calls: int, row: rows.Row) -> int:
-    """By this process, during a run of so many calls."""
+    """Returns the allocations of this process during so many calls."""
     (TRACING / "trace").write_text("")
     driver.call(calls=calls, batches=1, family=row.family)
     return events()
 
 
 def measure(options: Options) -> dict[str, float]:
-    """Allocations a packet for each row. Those of listeners' making are their own process's."""
+    """Returns the allocations per packet of each row. A listener's are its own process's."""
     switches = [EVENTS / name for name in TRACEPOINTS if Path(EVENTS, name).is_dir()]
     counts = {}
 
@@ -43,7 +43,7 @@ def measure(options: Options) -> dict[str, float]:
             for switch in switches:
                 (switch / "filter").write_text(f"common_pid == {os.getpid()}")
                 (switch / "enable").write_text("1")
-            # What the driver itself takes is the same for few calls and for many.
+            # The driver's own allocations are the same for few calls and for many.
             few, many = (allocations(calls, row) for calls in (CALLS, 2 * CALLS))
             for switch in switches:
                 (switch / "enable").write_text("0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What nf_tracer is to keep to, as ratios within one run."""
+"""The bars that nf_tracer is held to, as ratios within one run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SUPPRESSED = "nf_tracer, line suppressed"
 EVENT = "nf_tracer, tracepoint, recorded"
 EVENT_OFF = "nf_tracer, tracepoint, off"
 NFLOG_OFF = "nf_tracer, nflog, nobody listens"
-# What is recorded, to what is: neither costs this where nobody listens.
+# Compared with events that are recorded: neither costs this without a listener.
 NFTRACE = "nft meta nftrace, listened to"
 
 
@@ -37,7 +37,7 @@ class Bar:
 
 
 RATIOS = [
-    # row, to which, at most natively, at most in instructions
+    # row, reference row, limit natively, limit in instructions
     (MISS, FLOOR, 2, None),
     (PREFIXES, HOST, 1.5, 1.5),
     (CLASSIC, C_CLASSIC, 0.9, 0.6),
@@ -48,21 +48,21 @@ RATIOS = [
     (NFLOG_OFF, FLOOR, 2.5, None),
 ]
 MISS_INSTRUCTIONS = 200
-# What writes to nothing that another CPU may write to.
+# Rows that write to no memory to which another CPU may write.
 WRITES_NOTHING_SHARED = [MISS, PREFIXES, SUPPRESSED, EVENT_OFF, NFLOG_OFF]
-# Allocations that interrupts make meanwhile, in thousands of packets.
+# Allocations by interrupts, in thousands of packets.
 INTERRUPTS = 0.01
 SECONDS_A_HUNDRED_NAMESPACES = 0.1
 
 
 def profiled(results: dict) -> list[str]:
-    """The rows whose packets are followed: those that keep to themselves, and those that miss a bar."""
+    """Returns the rows to follow: those that must write no shared memory, and those that miss a bar."""
     missed = [bar.row for bar in check(results) if bar.row and not bar.is_met]
     return list(dict.fromkeys([*WRITES_NOTHING_SHARED, *missed]))
 
 
 def check(results: dict) -> Iterator[Bar]:
-    """Those that the results have figures for."""
+    """Yields the bars that the results have figures for."""
     instructions, native = results.get("instructions", {}), results.get("native", {})
     if MISS in instructions:
         yield Bar(MISS, instructions[MISS][0], MISS_INSTRUCTIONS, "instructions", MISS)

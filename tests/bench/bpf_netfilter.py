@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A BPF program of type netfilter on the hook: the two system calls of libbpf that it takes."""
+"""Attaches a BPF program of type netfilter, by the two bpf(2) commands that libbpf uses."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ _BPF_PROG_TYPE_NETFILTER = 32
 _BPF_NETFILTER = 45
 _NF_INET_PRE_ROUTING = 0
 _NFPROTO_IPV4 = 2
-# The core does not take the very first place for BPF.
+# The core refuses the very first priority to BPF.
 _PRIORITY = -(1 << 31) + 1
 
 # r0 = 1 (NF_ACCEPT); exit

@@ -9,18 +9,20 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+# Runs a program of this folder in a guest, with the packages that it imports.
+PYTHON = str(TOP / "tests/python")
 MODULES = "tests/bench/modules"
 SOURCES = ["Kbuild", "bindings", "src", MODULES]
 
 
 def folder(kernel: str) -> Path:
-    """Of this checkout, for this kernel: what did not change since the last time is not built again."""
+    """Returns the build folder of this checkout and kernel, which is reused by the next build."""
     checkout = hashlib.sha256(str(TOP).encode()).hexdigest()[:12]
     return Path(os.environ["NF_TRACER_CACHE"], f"bench-{checkout}", kernel)
 
 
 def lock(to: Path) -> None:
-    """Keeps others from building there, for as long as this process runs: it measures what is there."""
+    """Locks the folder against other builds for the life of this process."""
     to.mkdir(parents=True, exist_ok=True)
     file = os.open(to / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     fcntl.flock(file, fcntl.LOCK_EX)
@@ -43,7 +45,7 @@ def copy_sources(to: Path) -> None:
 
 
 def build(kernel: str, kdir: str, *variables: str) -> Path:
-    """The folder with the modules."""
+    """Builds the modules; returns the folder with them."""
     to = folder(kernel)
     lock(to)
     copy_sources(to)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a packet costs on each CPU while others have packets too: the same, if they share nothing that is written."""
+"""Measures a packet's cost on each CPU while others process packets, too: equal, if no written memory is shared."""
 
 import multiprocessing
 import os
@@ -45,7 +45,7 @@ def together(number: int, batches: int) -> float:
 
 
 def measure(options: Options) -> dict[str, dict[int, float]]:
-    """The time of a call, the mean of all CPUs, for each number of them."""
+    """Returns the time of a call, the mean over all CPUs, for each number of CPUs."""
     numbers = [number for number in (1, 2, 4) if number <= len(os.sched_getaffinity(0))]
     curves: dict[str, dict[int, float]] = {case: {} for case in CASES}
 

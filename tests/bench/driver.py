@@ -20,7 +20,7 @@ def loaded(modules: Path) -> Iterator[None]:
 
 
 def call(*, calls: int, batches: int, family: int = 4, pause_ns: int = 0) -> list[float]:
-    """The nanoseconds of a call, for each batch."""
+    """Calls the hooks; returns the nanoseconds of a call, for each batch."""
     fd = os.open(FILE, os.O_RDWR)
     try:
         os.write(fd, f"{family} {calls} {batches} {pause_ns}".encode())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Traffic from one namespace to another, with and without somebody who looks on.
+"""Measures traffic between two namespaces, with and without a tracer.
 
 There is one CPU, which is busy all the time: what a packet takes is all that is done for it, sending, receiving and
 looking on included.
@@ -19,20 +19,20 @@ def received() -> int:
 
 
 def one(row: rows.Row, options: Options) -> tuple[float, float, float]:
-    """Nanoseconds of a datagram, of a packet of TCP, and of a byte of TCP."""
+    """Returns the nanoseconds of a datagram, of a TCP packet, and of a byte of TCP."""
     size = 1 if options.exact else 10
     with on_the_hook(row, options.modules):
         traffic.udp(20)
         datagram = traffic.udp(100 * size)
         before = received()
         byte = traffic.tcp(200 * size)
-        # A packet of TCP is as long as the stack makes it, up to 64 KiB.
+        # The stack makes TCP packets of up to 64 KiB.
         packets = (received() - before) / (200 * size * traffic.TCP_BYTES)
     return datagram, byte / packets, byte
 
 
 def measure(options: Options) -> dict[str, dict[str, float]]:
-    """The medians of all rounds, for each row."""
+    """Returns the medians of all rounds, for each row."""
     parameters = rows.parameters_of(options.modules / "nf_tracer.ko")
     if Path("/sys/kernel/btf/vmlinux").exists():
         parameters["stock"] = ""

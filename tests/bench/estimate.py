@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the measured times mean for a router of 100 Gbit/s with 64 CPUs, by arithmetic alone.
+"""Extrapolates the measured times to a router of 100 Gbit/s with 64 CPUs.
 
 A packet costs what it costs at one hook point, on the CPU that has it: CPUs share nothing that is written, and the cost
 does not grow with the number of packets or of namespaces. So the share of all CPUs is packets a second times seconds a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What was measured on, and what with."""
+"""The machine, the kernel and the versions of a measurement."""
 
 import datetime
 import os
@@ -29,7 +29,7 @@ def collect() -> dict[str, str]:
 
 
 def sections(module: Path) -> dict[str, int]:
-    """Bytes of a module that stay in memory once it is loaded."""
+    """Returns the bytes of a module that stay in memory once it is loaded."""
     data = module.read_bytes()
     if module.suffix == ".xz":
         data = subprocess.run(["xz", "--decompress", "--stdout"], input=data, check=True, capture_output=True).stdout
@@ -47,7 +47,7 @@ def sections(module: Path) -> dict[str, int]:
 
 
 def memory(modules: Path) -> dict[str, dict[str, int]]:
-    """Of nf_tracer, of the C module that prints the same line, and of the kernel's own logger."""
+    """Returns the sizes of nf_tracer, of the C module that prints the same line, and of the kernel's logger."""
     release = Path(os.environ["KDIR"], "include/config/kernel.release").read_text().strip()
     logger = next(Path("/lib/modules", release).rglob("nf_log_syslog.ko*"))
     return {

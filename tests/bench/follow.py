@@ -18,7 +18,7 @@ MEMORY = re.compile(
     r"(?:^|[ ,])(?:%(?P<segment>\w\w):)?(?P<displacement>-?0x[0-9a-f]+)?"
     r"(?P<registers>\((?:%(?P<base>\w+))?(?:,%(?P<index>\w+)(?:,(?P<scale>\d))?)?\))?$"
 )
-# With an operand in memory, or an address to go to, that they do not write to.
+# Instructions with a memory operand or a target that they do not write to.
 ONLY_READ = re.compile(r"^(?:[cd]s )?(?:(?:cmp|test|lea|nop|bt|i?mul|i?div|ud\d)[bwlq]? |prefetch|j\w+ |notrack|loop)")
 PUSH = re.compile(r"^(push|call)")
 STRING = re.compile(r"^(rep\w* )?(stos|movs)")
@@ -29,12 +29,12 @@ def register(name: str) -> int:
 
 
 def written(instruction: str, next_address: int) -> str | int | None:
-    """Where an instruction is about to write: an address, or the name of the segment that is each CPU's own."""
+    """Returns where an instruction is about to write: an address, or the segment of per-CPU memory."""
     if STRING.match(instruction):
         return register("rdi")
     if PUSH.match(instruction):
         return register("rsp") - 8
-    # Behind # it says where the address is that is relative to %rip.
+    # gdb appends the target of a %rip-relative operand behind '#'.
     found = MEMORY.search(instruction.partition(" #")[0].partition(" ")[2])
     if ONLY_READ.match(instruction) or not found or not (found["registers"] or found["displacement"]):
         return None

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a packet that nobody wants costs with more and more to compare it with, and in more and more namespaces."""
+"""Measures a packet that no filter wants, for growing filters and growing numbers of namespaces."""
 
 from collections.abc import Iterable
 
-import namespaces
 import paths
 from inside import Options
 from rows import PREFIXES, Row
+
+from support.netns import more
 
 PORTS = [str(20000 + 2 * number) for number in range(128)]
 
@@ -20,7 +21,7 @@ def rules(prefixes: Iterable[str]) -> str:
 
 
 def measure(options: Options) -> dict[str, dict[int, float]]:
-    """The curves, each as a time for each number."""
+    """Returns the curves, each as a time for each number."""
     prefixes = PREFIXES.split(",")
 
     def cost(row: Row) -> float:
@@ -39,6 +40,6 @@ def measure(options: Options) -> dict[str, dict[int, float]]:
     }
     curves["nf_tracer, namespaces"] = {}
     for number in (1, 10, 100):
-        with namespaces.many(number - 1):
+        with more(number - 1):
             curves["nf_tracer, namespaces"][number] = nf_tracer("netns=all proto=udp")
     return curves

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts on the hook what a row says, for a while."""
+"""Attaches to the hook what a row says."""
 
 import contextlib
 import re
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpf_netfilter
+import builds
 from rows import Row, fill_in
 
 HERE = Path(__file__).resolve().parent
@@ -24,9 +25,9 @@ CHAIN = """table ip bench {{
 	}}
 }}"""
 XTABLES_CHAIN = "PREROUTING"
-# What tcpdump, bpftrace and pwru say when they have begun.
+# Printed by tcpdump, bpftrace and pwru when they have begun.
 READY = re.compile(r"listening on|Attach(ed|ing) \d+ probe|Listening for events")
-# Tenths of a second that they have for it.
+# Their time limit, in tenths of a second.
 PATIENCE = 600
 
 
@@ -63,13 +64,13 @@ def iptables(rule: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Its table and chain have hooks of their own as long as they are there.
+        # iptables-nft leaves its table and chain, which have hooks.
         run("nft", "delete table ip raw")
 
 
 @contextlib.contextmanager
 def program(*command: str) -> Iterator[None]:
-    """A program that listens; it has said a line when it does."""
+    """Runs a program that prints a line once it listens."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         if process.stdout:
             process.stdout.readline()
@@ -82,7 +83,7 @@ def program(*command: str) -> Iterator[None]:
 @contextlib.contextmanager
 def nft_monitor() -> Iterator[None]:
     with subprocess.Popen(["nft", "monitor", "trace"], stdout=subprocess.DEVNULL) as process:
-        # It says nothing before the first packet: its socket tells when it has joined.
+        # It prints nothing before the first packet: its socket shows when it has joined.
         while not listens_to_nftrace():
             time.sleep(0.01)
         try:
@@ -92,7 +93,7 @@ def nft_monitor() -> Iterator[None]:
 
 
 def listens_to_nftrace() -> bool:
-    """Whether a socket is in netlink's group NFNLGRP_NFTRACE."""
+    """Returns whether a socket is in netlink's group NFNLGRP_NFTRACE."""
     netfilter, nftrace = "12", 1 << 8
     lines = [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
     return any(line[1] == netfilter and int(line[3], 16) & nftrace for line in lines)
@@ -100,7 +101,7 @@ def listens_to_nftrace() -> bool:
 
 @contextlib.contextmanager
 def event(name: str) -> Iterator[None]:
-    """A tracepoint whose events go to the kernel's ring buffer, where the newest stay."""
+    """Enables a tracepoint, whose events go to the kernel's ring buffer."""
     switch = EVENTS / name / "enable"
     switch.write_text("1")
     try:
@@ -111,7 +112,7 @@ def event(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def background(*command: str) -> Iterator[None]:
-    """A tracer that writes to a file, and says there when it has begun, as tcpdump, bpftrace and pwru do."""
+    """Runs a tracer that prints when it has begun, as tcpdump, bpftrace and pwru do."""
     with tempfile.NamedTemporaryFile(mode="w+") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:
         for _ in range(PATIENCE):
             if READY.search(Path(said.name).read_text(errors="replace")):
@@ -134,7 +135,7 @@ def listener(line: str) -> Iterator[None]:
     kind, *rest = line.split()
     match kind:
         case "nflog":
-            around = program("python3", str(HERE / "nflog_listener.py"), *rest)
+            around = program(builds.PYTHON, str(HERE / "nflog_listener.py"), *rest)
         case "nft":
             around = nft_monitor()
         case "event":

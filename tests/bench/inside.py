@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Runs one of the benchmark's measurements in the kernel that this is running on, and prints what it gives as JSON.
 
@@ -19,15 +18,15 @@ MEASUREMENTS = ["paths", "growth", "cpus", "namespaces", "rate", "allocations", 
 @dataclass(frozen=True)
 class Options:
     modules: Path
-    # How often all is measured, one after the other.
+    # How often all rows are measured.
     rounds: int = 1
     batches: int = 20
-    # The clock counts instructions: what comes between can only make a time longer, so the least is it.
+    # The clock counts instructions; interruptions only add to a time, so the minimum counts.
     exact: bool = False
     quick: bool = False
     # The rows to measure, all if there are none.
     only: list[str] = field(default_factory=list)
-    # Where a measurement that is followed from outside puts the kernel's symbols.
+    # Where a measurement that is followed from outside writes the kernel's symbols.
     symbols: Path = Path("/dev/null")
 
 
@@ -45,7 +44,7 @@ def main() -> None:
 
     measure = importlib.import_module(arguments.pop("measurement")).measure
     options = Options(**arguments)
-    # Lines go to the log, and not on to a console, whose speed is its own.
+    # Lines go to the log only, not to a slow console.
     Path("/proc/sys/kernel/printk").write_text("1")
     with driver.loaded(options.modules):
         print(json.dumps(measure(options)))

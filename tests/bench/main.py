@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Measures what a packet costs with nf_tracer, with what it is compared with, and with neither.
 
@@ -23,11 +22,9 @@ import report
 import rows
 import uml
 
+from vm.guest import kvm_works
+
 TOP = builds.TOP
-sys.path.insert(0, str(TOP / "scripts/vm.d"))
-
-from guest import kvm_works  # noqa: E402
-
 INSIDE = str(TOP / "tests/bench/inside.py")
 RECORD = TOP / "tests/bench/results"
 
@@ -37,7 +34,7 @@ def say(text: str) -> None:
 
 
 class Kernels:
-    """The kernels that are measured in, and the modules that are built for each."""
+    """The kernels to measure in, and the modules built for each."""
 
     def __init__(self) -> None:
         self.stock = builds.for_stock()
@@ -45,18 +42,18 @@ class Kernels:
 
     def in_vm(self, options: list[str], measurement: str, *more: str) -> dict:
         command = [str(TOP / "scripts/vm"), "--timeout", "1200", *options, "--"]
-        command += ["python3", INSIDE, measurement, "--modules", str(self.stock), *more]
+        command += [builds.PYTHON, INSIDE, measurement, "--modules", str(self.stock), *more]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"{done.stderr}scripts/bench: {measurement} failed in the guest")
         return json.loads(done.stdout)
 
     def counted(self, measurement: str, *more: str) -> dict:
-        """In instructions."""
+        """Runs a measurement that counts instructions."""
         return self.in_vm(["--icount"], measurement, "--exact", *more)
 
     def native(self, measurement: str, *more: str) -> dict:
-        command = ["python3", INSIDE, measurement, "--modules", str(self.uml), *more]
+        command = [builds.PYTHON, INSIDE, measurement, "--modules", str(self.uml), *more]
         return json.loads(uml.run(command, timeout=1200))
 
 
@@ -131,7 +128,7 @@ def main() -> None:
     output = arguments.output or (RECORD if arguments.record else Path(os.environ["NF_TRACER_CACHE"], "bench"))
     output.mkdir(parents=True, exist_ok=True)
     results = json.loads(arguments.report.read_text()) if arguments.report else measure(arguments.quick)
-    # As it is read again: numbers that were keys are text.
+    # As --report reads it: keys that were numbers are text.
     results = json.loads(json.dumps(results))
     (output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     report.write(results, output)

@@ -1,34 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What loading and unloading cost with netns=all and many network namespaces."""
+"""Measures loading and unloading with netns=all and many network namespaces."""
 
-import contextlib
-import os
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
 
 from inside import Options
 
+from support.netns import more
+
 NUMBERS = [1, 100, 300, 1000]
 QUICK_NUMBERS = [1, 100]
-
-
-@contextlib.contextmanager
-def many(number: int) -> Iterator[None]:
-    """As many namespaces beside this one, of which this process holds the only references."""
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    held = []
-    try:
-        for _ in range(number):
-            os.unshare(os.CLONE_NEWNET)
-            held.append(os.open("/proc/self/ns/net", os.O_RDONLY))
-        os.setns(home, os.CLONE_NEWNET)
-        yield
-    finally:
-        os.setns(home, os.CLONE_NEWNET)
-        for fd in [home, *held]:
-            os.close(fd)
 
 
 def seconds(*command: str) -> float:
@@ -38,14 +20,14 @@ def seconds(*command: str) -> float:
 
 
 def measure(options: Options) -> dict[str, dict[int, float]]:
-    """Seconds of insmod and of rmmod for each number of namespaces, the process that does it included."""
+    """Returns the seconds that insmod and rmmod take for each number of namespaces."""
     module = str(options.modules / "nf_tracer.ko")
     loading: dict[int, float] = {}
     unloading: dict[int, float] = {}
 
     for number in QUICK_NUMBERS if options.quick else NUMBERS:
         loads, unloads = [], []
-        with many(number - 1):
+        with more(number - 1):
             for _ in range(max(3, options.rounds)):
                 loads.append(seconds("insmod", module, "netns=all", "proto=udp"))
                 unloads.append(seconds("rmmod", "nf_tracer"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The rows of the table: what a packet costs with each of them on the hook."""
+"""Measures what a packet costs with each row of the table on the hook."""
 
 import statistics
 
@@ -8,12 +8,12 @@ import rows
 from hooks import on_the_hook
 from inside import Options
 
-# Between two batches that somebody listens to, for it to catch up.
+# A pause between batches, for a listener to catch up.
 PAUSE_NS = 2_000_000
 
 
 def one(row: rows.Row, options: Options) -> float:
-    """The time of one call."""
+    """Returns the time of one call."""
     pause = PAUSE_NS if row.listener else 0
     with on_the_hook(row, options.modules):
         driver.call(calls=row.calls, batches=2, family=row.family)
@@ -22,7 +22,7 @@ def one(row: rows.Row, options: Options) -> float:
 
 
 def measure(options: Options) -> dict[str, list[float]]:
-    """The time of each round for each row."""
+    """Returns the time of each round for each row."""
     chosen = rows.load(rows.parameters_of(options.modules / "nf_tracer.ko"))
     if options.only:
         chosen = [row for row in chosen if row.what in options.only]

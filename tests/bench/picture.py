@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The results as pictures: what each row costs, on a log scale, and how that grows."""
+"""Draws what each row costs, on a logarithmic scale, and how that grows."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def paths(results: dict, groups: dict[str, str], to: Path) -> None:
 
 
 def curves(panels: list[tuple[str, str, str, dict]], results: dict, to: Path) -> None:
-    """Each panel with its title, the words for its axes, and its curves."""
+    """Draws panels, each given by its title, the words for its axes, and its curves."""
     figure, all_axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.6), squeeze=False)
     for axes, (title, x_word, y_word, lines) in zip(all_axes[0], panels, strict=True):
         for name, curve in lines.items():

@@ -18,14 +18,14 @@ import builds
 
 TOP = builds.TOP
 DRIVER = "bench_driver"
-# Of the stock kernel, in bytes: a stack, and more than a task and no more than a packet have.
+# Of the stock kernel, in bytes: the size of a stack, more than that of a task, and that of a packet.
 STACK_SIZE = 16 << 10
 TASK_SIZE = 16 << 10
 SK_BUFF_SIZE = 232
 
 
 class Symbols:
-    """What lies where, by /proc/kallsyms."""
+    """The symbols of /proc/kallsyms."""
 
     def __init__(self, text: str) -> None:
         rows = [line.split() for line in text.splitlines()]
@@ -36,13 +36,13 @@ class Symbols:
         return next(at for at, *which in self._all if which == [name, module])
 
     def at(self, address: int) -> tuple[str, str]:
-        """The name and the module of what is there."""
+        """Returns the symbol and the module at an address."""
         _, name, module = self._all[bisect.bisect_right(self._addresses, address) - 1]
         return name, module
 
 
 def memory_of(address: str | int, followed: dict) -> str:
-    """Whose memory an address is in, as far as no other CPU writes there."""
+    """Returns which private memory an address is in, or 'elsewhere'."""
     if address == "gs":
         return "this CPU's own"
     if address // STACK_SIZE == followed["stack"] // STACK_SIZE:
@@ -55,7 +55,7 @@ def memory_of(address: str | int, followed: dict) -> str:
 
 
 def evaluate(followed: dict, symbols: Symbols) -> dict:
-    """Instructions by function, writes by memory, and the functions that write elsewhere, without the driver's."""
+    """Counts instructions by function, writes by memory, and writes elsewhere by function, without the driver's."""
     functions, writes, elsewhere = Counter(), Counter(), Counter()
 
     for at, _, written in followed["steps"]:
@@ -76,7 +76,7 @@ def evaluate(followed: dict, symbols: Symbols) -> dict:
 
 
 def follow(folder: Path) -> dict:
-    """One packet, of those that pass in the guest."""
+    """Follows one of the packets that pass in the guest."""
     symbols = Symbols((folder / "symbols").read_text())
     variables = {
         "FOLLOW_SOCKET": str(folder / "gdb"),
@@ -96,12 +96,12 @@ def follow(folder: Path) -> dict:
 
 
 def profile(rows: list[str], modules: Path) -> dict[str, dict]:
-    """What evaluate() gives, for each row. The modules are those of the stock kernel."""
-    # The guest sees the cache.
+    """Returns what evaluate() finds, for each row, on the stock kernel."""
+    # In the cache, which the guest sees.
     with tempfile.TemporaryDirectory(prefix="steps-", dir=os.environ["NF_TRACER_CACHE"]) as name:
         folder = Path(name)
         command = [TOP / "scripts/vm", "--icount", "--gdb", folder / "gdb", "--"]
-        command += ["python3", TOP / "tests/bench/inside.py", "steps", "--modules", modules]
+        command += [builds.PYTHON, TOP / "tests/bench/inside.py", "steps", "--modules", modules]
         command += ["--symbols", folder / "symbols", *(f"--only={row}" for row in rows)]
         profiles = {}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guest:
@@ -118,13 +118,13 @@ def profile(rows: list[str], modules: Path) -> dict[str, dict]:
 
 
 def demangled(text: str) -> str:
-    """With Rust's names as they are written, without the crates' hashes."""
+    """Demangles Rust's names and strips the crates' hashes."""
     text = subprocess.run(["c++filt"], input=text, capture_output=True, text=True, check=True).stdout
     return re.sub(r"\[[0-9a-f]{16}\]", "", text).rstrip()
 
 
 def lines(profiles: dict[str, dict], least: float = 0.02) -> Iterator[str]:
-    """The functions that have more than this share, for each row."""
+    """Yields the functions with more than this share of the instructions, for each row."""
     for row, it in profiles.items():
         total = sum(it["functions"].values())
         kernel = sum(count for name, count in it["functions"].items() if not name.startswith("nf_tracer: "))

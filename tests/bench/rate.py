@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a packet costs at more and more packets a second, where lines are limited, and where they are not."""
+"""Measures what a packet costs at growing rates, with and without a limit on lines."""
 
 import statistics
 
@@ -8,7 +8,7 @@ from hooks import on_the_hook
 from inside import Options
 from rows import Row
 
-# Packets come in bunches, one each millisecond, for a second.
+# A bunch of packets each millisecond, for a second.
 BUNCHES = 1000
 RATES = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
 CASES = {
@@ -19,7 +19,7 @@ CASES = {
 
 
 def measure(options: Options) -> dict[str, dict[int, float]]:
-    """Nanoseconds of a packet the longest bunches left out, for each rate that a case can keep up with."""
+    """Returns the nanoseconds of a packet, without outliers, for each rate that a case can sustain."""
     curves: dict[str, dict[int, float]] = {}
     for case, row in CASES.items():
         curves[case] = {}
@@ -28,12 +28,12 @@ def measure(options: Options) -> dict[str, dict[int, float]]:
             with on_the_hook(row, options.modules):
                 driver.call(calls=calls, batches=20, pause_ns=1_000_000)
                 times = driver.call(calls=calls, batches=BUNCHES, pause_ns=1_000_000)
-            # Bunches are alike; one that is much longer is the machine's doing. Not the median, since the
+            # Outliers are noise of the machine. Not the median, since the
             # clock's steps are longer than a short bunch.
             typical = statistics.mean(sorted(times)[: len(times) * 95 // 100])
             if typical * rate > 1e9:
                 break
-            # The clock does not tell what is shorter than its steps.
+            # The clock's steps may be longer than a bunch.
             if typical > 0:
                 curves[case][rate] = typical
     return curves

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The readings of a row: what the table, the picture and the bars are made of."""
+"""The readings of a row, for the table, the picture and the bars."""
 
 import statistics
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ FLOOR = "C hook that accepts"
 
 @dataclass(frozen=True)
 class Native:
-    """Nanoseconds of several rounds."""
+    """Statistics of several rounds, in nanoseconds."""
 
     median: float
     least: float
     most: float
-    # To the floor, in the same round.
+    # The ratio to the floor, in the same round.
     ratio: float
 
 
@@ -32,5 +32,5 @@ def native(times: dict[str, list[float]]) -> dict[str, Native]:
 
 
 def ratio(times: dict[str, list[float]], what: str, to: str) -> float:
-    """Of two rows, in the same round."""
+    """Returns the median ratio of two rows within a round."""
     return statistics.median(one / other for one, other in zip(times[what], times[to], strict=True))

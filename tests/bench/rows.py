@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The rows of the table: what stands on the hook when it is measured."""
+"""The rows of the table: what is on the hook when it is measured."""
 
 import re
 import subprocess
@@ -10,9 +10,9 @@ from string import Template
 
 HERE = Path(__file__).resolve().parent
 
-# None of them holds an address of the driver's packets. As many as a parameter takes.
+# As many prefixes as a parameter takes, none of which has an address of the driver's packets.
 PREFIXES = ",".join(f"172.16.{number * 2}.0/24" for number in range(64))
-# What tcpdump makes of "port 9", which the driver's packets do not have.
+# The driver's packets do not match it.
 BPF_EXPRESSION = "port 9"
 
 
@@ -36,7 +36,7 @@ def all_rows(file: str = "rows.toml") -> list[Row]:
 
 
 def load(parameters: dict[str, str], file: str = "rows.toml") -> list[Row]:
-    """All rows that an nf_tracer can do whose parameters have these descriptions."""
+    """Returns the rows that an nf_tracer with these parameters can do."""
     return [row for row in all_rows(file) if not row.needs or is_there(row.needs, parameters)]
 
 
@@ -46,7 +46,7 @@ def is_there(needs: str, parameters: dict[str, str]) -> bool:
 
 
 def parameters_of(module: Path) -> dict[str, str]:
-    """The parameters of a module, with their descriptions."""
+    """Returns the parameters of a module, with their descriptions."""
     info = subprocess.run(["modinfo", "-F", "parm", module], check=True, capture_output=True, text=True)
     return dict(re.findall(r"^(\w+):(.*)$", info.stdout, re.MULTILINE))
 

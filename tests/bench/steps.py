@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has packets pass the hooks, one after the other, while the host follows one of them instruction by instruction.
+"""Sends packets through the hooks while the host follows one of them, instruction by instruction.
 
 For each row, writes the kernel's symbols to a file, says so, and goes on to the next when a line comes back.
 """
@@ -21,7 +21,7 @@ def measure(options: Options) -> None:
         row = chosen[what]
         with on_the_hook(row, options.modules):
             driver.call(calls=row.calls, batches=2, family=row.family)
-            # Those of modules have just got their addresses.
+            # Modules' symbols have their addresses only now.
             options.symbols.write_text(Path("/proc/kallsyms").read_text())
             print("ready", flush=True)
             while not select.select([sys.stdin], [], [], 0)[0]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The results as text: tables for the terminal and for the README, which are the same."""
+"""Formats the results as tables, for the terminal and for the README."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ import readings
 
 
 def table(head: list[str], body: Iterable[list[str]]) -> Iterator[str]:
-    """Markdown's, the first column to the left and the others to the right, wide enough to be read as it is."""
+    """Yields the lines of a Markdown table that is aligned for reading as it is."""
     body = list(body)
     widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]
 
@@ -25,7 +25,7 @@ def table(head: list[str], body: Iterable[list[str]]) -> Iterator[str]:
 
 
 def number(value: float) -> str:
-    """Three digits, as many as a measurement is good for."""
+    """Formats a number with three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -55,7 +55,7 @@ def paths(results: dict) -> Iterator[str]:
 
 
 def curves(title: str, unit: str, results: dict[str, dict[str, float]]) -> Iterator[str]:
-    """Curves whose numbers on the x axis are not all the same."""
+    """Yields a line for each curve; their x values may differ."""
     yield f"{title}, {unit}:"
     for what, curve in results.items():
         yield f"  {what}: " + ", ".join(f"{x}: {number(y)}" for x, y in curve.items())

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Traffic between two network namespaces, made and taken by this process: so it is the same each time."""
+"""Sends and receives traffic between two network namespaces in this one process."""
 
 import contextlib
 import ctypes
-import os
 import socket
 import struct
 import time
 from collections.abc import Iterator
 
 from hooks import run
+
+from support.netns import inside
 
 DEVICE, PEER_DEVICE, PEER = "bench0", "bench1", "bench"
 ADDRESS, PEER_ADDRESS = "10.9.0.1", "10.9.0.2"
@@ -18,7 +19,7 @@ TCP_BYTES = 1 << 16
 # Datagrams in one system call.
 BUNCH = 64
 MSG_WAITFORONE = 0x10000
-# A struct timeval: how long to wait for what may have been lost.
+# A struct timeval: how long to wait for a datagram that may be lost.
 PATIENCE = struct.pack("@ll", 0, 100_000)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,7 +57,7 @@ def _messages() -> ctypes.Array:
 
 @contextlib.contextmanager
 def network() -> Iterator[None]:
-    """This namespace, joined to another one by a pair of devices."""
+    """Joins this namespace to another one by a pair of devices."""
     for command in (
         f"netns add {PEER}",
         f"link add {DEVICE} type veth peer name {PEER_DEVICE} netns {PEER}",
@@ -73,25 +74,12 @@ def network() -> Iterator[None]:
         run("ip", "netns", "del", PEER)
 
 
-@contextlib.contextmanager
-def in_peer() -> Iterator[None]:
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{PEER}", os.O_RDONLY)
-    try:
-        os.setns(there, os.CLONE_NEWNET)
-        yield
-    finally:
-        os.setns(home, os.CLONE_NEWNET)
-        os.close(there)
-        os.close(home)
-
-
 def wait_for_link() -> None:
-    """Devices let traffic through some time after they are up."""
+    """Waits until a datagram passes: devices carry traffic some time after they are up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, contextlib.ExitStack() as stack:
         receiver.bind((ADDRESS, 0))
         receiver.settimeout(0.1)
-        with in_peer():
+        with inside(PEER):
             sender = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         for _ in range(100):
             with contextlib.suppress(OSError):
@@ -102,11 +90,11 @@ def wait_for_link() -> None:
 
 
 def udp(bunches: int) -> float:
-    """Nanoseconds of one small datagram from the peer to a program here."""
+    """Returns the nanoseconds of one small datagram from the peer to this process."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, contextlib.ExitStack() as stack:
         receiver.bind((ADDRESS, 0))
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, PATIENCE)
-        with in_peer():
+        with inside(PEER):
             sender = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sender.connect(receiver.getsockname())
         outgoing, incoming = _messages(), _messages()
@@ -114,7 +102,7 @@ def udp(bunches: int) -> float:
         start = time.monotonic_ns()
         for _ in range(bunches):
             _libc.sendmmsg(sender.fileno(), outgoing, BUNCH, 0)
-            # Waits for the first: it may be another thread of the kernel that brings them.
+            # Waits for the first one: another kernel thread may deliver them.
             got += max(0, _libc.recvmmsg(receiver.fileno(), incoming, BUNCH, MSG_WAITFORONE, None))
         took = time.monotonic_ns() - start
         if got < bunches * BUNCH // 2:
@@ -123,9 +111,9 @@ def udp(bunches: int) -> float:
 
 
 def tcp(pieces: int) -> float:
-    """Nanoseconds of one byte from the peer to a program here."""
+    """Returns the nanoseconds of one byte from the peer to this process."""
     with socket.create_server((ADDRESS, 0)) as server, contextlib.ExitStack() as stack:
-        with in_peer():
+        with inside(PEER):
             sender = stack.enter_context(socket.create_connection(server.getsockname()))
         receiver = stack.enter_context(server.accept()[0])
         piece, buffer = bytes(TCP_BYTES), bytearray(1 << 20)

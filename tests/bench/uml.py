@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Boots the user-mode kernel on the build environment's files and runs a command there, at the machine's own speed.
 
-Usage: uml.py COMMAND [ARGUMENT...]
+Usage: tests/python tests/bench/uml.py COMMAND [ARGUMENT...]
 
 The user-mode counterpart of scripts/vm: the command runs as root in the current folder, its output and its exit status
-are given when it has ended. Runs in the build environment, like scripts/vm.d/vm.py.
+are given when it has ended. Runs in the build environment, like scripts/vm.
 """
 
 import contextlib
@@ -15,25 +14,24 @@ import sys
 import tempfile
 from pathlib import Path
 
+from vm.console import cache_dir
+from vm.guest import die_with_parent
+
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
-sys.path.insert(0, str(TOP / "scripts/vm.d"))
 
-from console import cache_dir  # noqa: E402
-from guest import die_with_parent  # noqa: E402
-
-# Modules lie behind it, and must be within 2 GiB of the kernel to call it.
+# Modules are loaded above it, and must be within 2 GiB of the kernel to call it.
 MEMORY = "1G"
 
 
 def kernel() -> Path:
-    """The user-mode kernel's build folder; builds it on first use."""
+    """Returns the user-mode kernel's build folder; builds it on first use."""
     built = subprocess.run([TOP / "scripts/uml-kernel"], check=True, stdout=subprocess.PIPE, text=True)
     return Path(built.stdout.strip())
 
 
 def run(command: list[str], timeout: float) -> str:
-    """Runs a command to its end and gives what it says."""
+    """Runs a command to its end; returns what it prints."""
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="uml-", dir=folder) as name:

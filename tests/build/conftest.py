@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A built copy of the sources, and rustc as kbuild calls it."""
+"""Fixtures: a built copy of the sources, and rustc as kbuild calls it."""
 
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from plugins.time_limit import limit_all
+from support.build import Compile, make
+from support.paths import TOP
 
 
-def make(tree: Path, *arguments: str, **environment: str) -> str:
-    """Runs make in a copy of the sources; gives what it prints."""
-    done = subprocess.run(
-        ["make", *arguments], cwd=tree, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives tests that build modules and boot guests more time."""
+    limit_all(items, Path(__file__).parent, 600)
 
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built copy of the sources."""
+    """Builds a copy of the sources."""
     copy = tmp_path_factory.mktemp("tree")
     for name in ("Kbuild", "Makefile"):
         shutil.copy(TOP / name, copy)
     for name in ("src", "bindings", "scripts"):
         ignore = shutil.ignore_patterns("*.o", ".*", "*_generated.rs")
         shutil.copytree(TOP / name, copy / name, ignore=ignore)
+    prelude = Path("tests/modules/prelude.rs")
+    (copy / prelude.parent).mkdir(parents=True)
+    shutil.copy(TOP / prelude, copy / prelude)
     make(copy)
     return copy
 
@@ -39,31 +39,22 @@ PROGRAM = """\
 {docs}
 #![allow(missing_docs, dead_code, unused_imports, reason = "a test")]
 
-#[path = "{tree}/bindings/bindings.rs"]
-mod bindings;
-#[path = "{tree}/src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("{tree}/tests/modules/prelude.rs");
 
-use kernel::{{
-    prelude::*,
-    sync::{{
-        atomic::Atomic,
-        Arc,
-        Mutex, //
-    }},
+use kernel::sync::{{
+    atomic::Atomic,
+    Arc,
+    Mutex, //
 }};
-use netfilter::*;
 
 """
-# What a module's declaration has, for programs without one.
+# Defined by a module's declaration, which these programs lack.
 PREFIX = 'const __LOG_PREFIX: &[u8] = b"program\\0";\n'
-
-Compile = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def rustc(tree: Path, tmp_path: Path) -> Compile:
-    """Compiles a text that uses the hook API, with the command that kbuild kept of the module's crate."""
+    """Returns a function that compiles a program against the hook API, by kbuild's own command."""
     text = (tree / "src/.nf_tracer.o.cmd").read_text()
     command = re.search(r"^savedcmd_\S+ := (.*?) --out-dir ", text, re.MULTILINE)
     assert command

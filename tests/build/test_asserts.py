@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What ruff does not find of tests that check less than they say."""
+"""Finds tests that check less than they say, where ruff does not."""
 
 import ast
 from pathlib import Path
@@ -15,10 +15,10 @@ def test_no_comparison_is_the_message_of_an_assertion() -> None:
         if isinstance(node, ast.Assert)
     ]
     assert len(asserts) > 500
-    # assert a, b == c: the comma is meant to be within parentheses.
+    # assert a, b == c: parentheses are missing around both sides.
     assert [where for where, node in asserts if isinstance(node.msg, ast.Compare)] == []
 
 
-def test_no_exception_of_any_kind_will_do() -> None:
-    # match="" is what keeps ruff quiet, and matches everything.
+def test_no_expected_exception_matches_any_text() -> None:
+    # match="" keeps ruff quiet, and matches everything.
     assert [file for file in TESTS.rglob("*.py") if 'match=""' in file.read_text() and file != Path(__file__)] == []

@@ -10,13 +10,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from conftest import make
+import pytest
+
+from support.build import make
 
 KDIR = Path(os.environ["KDIR"])
 
 
 def steps(output: str) -> set[str]:
-    """Give the files that kbuild's short lines say it has made, such as 'CC [M]  x.o'."""
+    """Returns the files that kbuild's short lines say it has made, such as 'CC [M]  x.o'."""
     return set(re.findall(r"^  [A-Z]+(?: \[M\])? +(\S+)$", output, re.MULTILINE))
 
 
@@ -27,25 +29,25 @@ def test_nothing_is_rebuilt_when_nothing_changed(tree: Path) -> None:
     assert steps(make(tree)) == set()
 
 
-def test_touching_a_rust_file_rebuilds_the_crate_only(tree: Path) -> None:
-    (tree / "src/netfilter/point.rs").touch()
-    assert steps(make(tree)) == {"src/nf_tracer.o"} | LINK
-    # That goes by what rustc says that it has read, which is all that there is.
+@pytest.mark.parametrize(
+    ("file", "made"),
+    [
+        ("src/netfilter/point.rs", {"src/nf_tracer.o"}),
+        ("bindings/helpers.c", {"bindings/helpers.o"}),
+        ("bindings/helpers.h", {"bindings/bindings_generated.rs", "src/nf_tracer.o", "bindings/helpers.o"}),
+    ],
+)
+def test_a_changed_file_rebuilds_what_is_made_of_it_and_no_more(tree: Path, file: str, made: set[str]) -> None:
+    (tree / file).touch()
+    assert steps(make(tree)) == made | LINK
+
+
+def test_the_crate_depends_on_every_rust_file(tree: Path) -> None:
+    # By rustc's own list of what it has read.
     read = {(tree / word).resolve() for word in (tree / "src/.nf_tracer.o.cmd").read_text().split()}
     files = {path.resolve() for folder in ("src", "bindings") for path in (tree / folder).rglob("*.rs")}
     assert len(files) > 20
     assert files - read == set()
-
-
-def test_touching_a_c_file_rebuilds_that_object_only(tree: Path) -> None:
-    (tree / "bindings/helpers.c").touch()
-    assert steps(make(tree)) == {"bindings/helpers.o"} | LINK
-
-
-def test_touching_a_header_rebuilds_bindings_and_all_that_use_them(tree: Path) -> None:
-    (tree / "bindings/helpers.h").touch()
-    made = {"bindings/bindings_generated.rs", "src/nf_tracer.o", "bindings/helpers.o"}
-    assert steps(make(tree)) == made | LINK
 
 
 def test_another_bindgen_parameter_makes_new_bindings(tree: Path) -> None:
@@ -56,7 +58,7 @@ def test_another_bindgen_parameter_makes_new_bindings(tree: Path) -> None:
 
 
 def test_the_module_builds_without_rustfmt(tree: Path, tmp_path: Path) -> None:
-    # Else bindgen has its output laid out by it: a function a line.
+    # Without it, bindgen's output has long lines.
     for folder in map(Path, os.environ["PATH"].split(":")):
         for program in folder.glob("*"):
             if program.name != "rustfmt" and not (tmp_path / program.name).exists():
@@ -91,7 +93,7 @@ def test_clean_leaves_nothing_that_was_built(tree: Path, tmp_path: Path) -> None
 def test_module_cannot_panic(tree: Path) -> None:
     symbols = subprocess.check_output(["nm", tree / "nf_tracer.ko"], text=True)
     assert "nf_register_net_hooks" in symbols
-    # Slices, Option and Result panic by functions of their own, all called ..._fail or ..._failed.
+    # Slices, Option and Result panic by their own functions, all called ..._fail or ..._failed.
     assert not re.findall(r".*4core.*(?:panicking|_fail(?:ed)?$).*", symbols, re.MULTILINE)
 
 
@@ -105,7 +107,7 @@ def test_module_says_what_it_is(tree: Path) -> None:
 
 
 def _kdir_without(symbol: str, to: Path) -> Path:
-    """KDIR, but for a kernel that is configured without this, as far as what is compiled against it sees."""
+    """Makes a copy of KDIR in which a symbol of the configuration is not set."""
     changed = ("include/config/auto.conf", "include/generated/autoconf.h", "include/generated/rustc_cfg", "Makefile")
 
     def lay_over(folder: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What make says, in one line each, of a kernel that no Rust module can be built for."""
+"""The lines that make prints for a kernel that no Rust module can be built for."""
 
 import os
 import subprocess
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from support.paths import TOP
+
 KDIR = Path(os.environ["KDIR"])
 
 
 def check(kdir: Path, **environment: str) -> tuple[int, list[str]]:
-    """Run the check; give its exit status and the lines that it prints."""
+    """Runs the check; returns its exit status and the lines that it prints."""
     done = subprocess.run(
         [TOP / "scripts/check-kdir", kdir],
         env=os.environ | environment,
@@ -24,9 +25,17 @@ def check(kdir: Path, **environment: str) -> tuple[int, list[str]]:
     return done.returncode, done.stderr.splitlines()
 
 
+def refusal(kdir: Path, **environment: str) -> str:
+    """Runs the check where it has to fail; returns the one line that it prints."""
+    status, lines = check(kdir, **environment)
+    assert status == 1
+    (line,) = lines
+    return line
+
+
 @pytest.fixture
 def kdir(tmp_path: Path) -> Path:
-    """Give a build folder like the stock kernel's, whose parts a test can take away."""
+    """Makes a build folder like the stock kernel's, whose parts a test can take away."""
     config = tmp_path / "include/config"
     config.mkdir(parents=True)
     (config / "auto.conf").write_text((KDIR / "include/config/auto.conf").read_text())
@@ -38,7 +47,7 @@ def kdir(tmp_path: Path) -> Path:
 
 
 def set_config(kdir: Path, before: str, after: str) -> None:
-    """Replace a line of the configuration."""
+    """Replaces a line of the configuration."""
     path = kdir / "include/config/auto.conf"
     text = path.read_text()
     assert f"\n{before}\n" in text
@@ -51,26 +60,20 @@ def test_the_stock_kernel_passes_in_silence(kdir: Path) -> None:
 
 
 def test_missing_headers_are_named_with_their_package(tmp_path: Path) -> None:
-    status, lines = check(tmp_path / "none")
-    assert status == 1
-    assert len(lines) == 1
-    assert "no kernel build folder" in lines[0]
-    assert "linux-headers-" in lines[0]
+    line = refusal(tmp_path / "none")
+    assert "no kernel build folder" in line
+    assert "linux-headers-" in line
 
 
 def test_a_folder_without_makefile_is_no_build_folder(tmp_path: Path) -> None:
-    status, lines = check(tmp_path)
-    assert status == 1
-    assert len(lines) == 1
-    assert "has no Makefile" in lines[0]
+    line = refusal(tmp_path)
+    assert "has no Makefile" in line
 
 
-def test_a_tree_that_was_not_configured_is_told_to_be(kdir: Path) -> None:
+def test_an_unconfigured_tree_is_reported_with_the_cure(kdir: Path) -> None:
     (kdir / "include/config/auto.conf").unlink()
-    status, lines = check(kdir)
-    assert status == 1
-    assert len(lines) == 1
-    assert "make modules_prepare" in lines[0]
+    line = refusal(kdir)
+    assert "make modules_prepare" in line
 
 
 @pytest.mark.parametrize(
@@ -84,29 +87,23 @@ def test_a_tree_that_was_not_configured_is_told_to_be(kdir: Path) -> None:
 )
 def test_what_the_kernel_lacks_is_named(kdir: Path, symbol: str, words: str) -> None:
     set_config(kdir, f"{symbol}=y", f"# {symbol} is not set")
-    status, lines = check(kdir)
-    assert status == 1
-    assert len(lines) == 1
-    assert words in lines[0]
+    line = refusal(kdir)
+    assert words in line
 
 
 @pytest.mark.parametrize("file", ["rust/libkernel.rmeta", "scripts/target.json"])
-def test_missing_metadata_is_told_how_to_be_made(kdir: Path, file: str) -> None:
+def test_missing_metadata_is_reported_with_how_to_make_it(kdir: Path, file: str) -> None:
     (kdir / file).unlink()
-    status, lines = check(kdir)
-    assert status == 1
-    assert len(lines) == 1
-    assert "libkernel.rmeta" in lines[0]
-    assert "scripts/rust-metadata" in lines[0]
-    assert "linux-lib-rust-9.9.9-test" in lines[0]
+    line = refusal(kdir)
+    assert "libkernel.rmeta" in line
+    assert "scripts/rust-metadata" in line
+    assert "linux-lib-rust-9.9.9-test" in line
 
 
 @pytest.mark.parametrize(("variable", "tool"), [("RUSTC", "rustc"), ("BINDGEN", "bindgen")])
 def test_a_missing_tool_is_named(kdir: Path, variable: str, tool: str) -> None:
-    status, lines = check(kdir, **{variable: f"no-{tool}"})
-    assert status == 1
-    assert len(lines) == 1
-    assert f"no-{tool} is missing" in lines[0]
+    line = refusal(kdir, **{variable: f"no-{tool}"})
+    assert f"no-{tool} is missing" in line
 
 
 @pytest.mark.parametrize(("variable", "tool"), [("RUSTC", "rustc"), ("BINDGEN", "bindgen")])
@@ -114,18 +111,14 @@ def test_another_version_of_a_tool_is_refused(kdir: Path, tmp_path: Path, variab
     other = tmp_path / f"other-{tool}"
     other.write_text(f"#!/bin/sh\necho '{tool} 1.0.0'\n")
     other.chmod(0o755)
-    status, lines = check(kdir, **{variable: str(other)})
-    assert status == 1
-    assert len(lines) == 1
-    assert f"is '{tool} 1.0.0'" in lines[0]
-    assert "was built with" in lines[0]
+    line = refusal(kdir, **{variable: str(other)})
+    assert f"is '{tool} 1.0.0'" in line
+    assert "was built with" in line
 
 
-def test_clang_for_a_kernel_that_clang_built(kdir: Path) -> None:
+def test_a_kernel_built_with_clang_wants_llvm(kdir: Path) -> None:
     set_config(kdir, "CONFIG_CC_IS_GCC=y", "CONFIG_CC_IS_CLANG=y")
-    status, lines = check(kdir)
-    assert status == 1
-    assert lines == [f"nf_tracer: the kernel in {kdir} was built with clang: add LLVM=1"]
+    assert refusal(kdir) == f"nf_tracer: the kernel in {kdir} was built with clang: add LLVM=1"
     assert check(kdir, LLVM="1") == (0, [])
 
 

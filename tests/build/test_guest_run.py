@@ -14,10 +14,8 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "scripts/vm.d"))
-
-import pace  # noqa: E402
+from support.paths import TOP
+from vm import pace
 
 HEAD = "import os, signal, time\nimport pytest\n"
 PASSES = "def test_{}() -> None:\n    pass\n"
@@ -34,7 +32,7 @@ def test_{}() -> None:
 DIES = "def test_{}() -> None:\n    os.kill(os.getpid(), signal.SIGKILL)\n"
 TAKES_TIME = "def test_{}() -> None:\n    time.sleep(0.05)\n"
 IN_ORDER = "pytestmark = pytest.mark.in_order\n"
-SKIPS = "def test_{}() -> None:\n    pytest.skip()\n"
+SKIPS = 'def test_{}() -> None:\n    pytest.skip("made up")\n'
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +41,14 @@ def runner() -> types.ModuleType:
     spec = importlib.util.spec_from_loader("guest_run", loader)
     assert spec
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look for their module by its name.
+    # Dataclasses look up their module by its name.
     sys.modules["guest_run"] = module
     loader.exec_module(module)
     return module
 
 
 def run(runner: types.ModuleType, folder: Path, guests: int, *files: list[str]) -> tuple[dict[str, str], str]:
-    """Runs files of tests, named in order; gives what became of each, and the last line."""
+    """Runs files of tests, named in order; returns the outcome of each, and the last line."""
     tests, records = folder / "tests", folder / "records"
     tests.mkdir()
     records.mkdir()
@@ -135,6 +133,6 @@ def test_a_limit_is_longer_by_as_much_as_the_machine_is_slow(monkeypatch: pytest
     limit = pace.Limit(300)
     while not limit.is_over():
         now += max(0.1, limit.left())
-    # Five steps of the clock as fast as it should be, five at a fourth of that, and then as fast again: 300 seconds,
-    # but for the last twentieth, and what the slow ones lose.
+    # Five steps at full speed, five at a quarter of it, and then at full speed again: 300 seconds,
+    # less the last twentieth, plus what the slow steps lose.
     assert 285 + 150 * 3 / 4 <= now <= 300 + 150 * 3 / 4 + 30

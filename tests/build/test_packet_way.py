@@ -4,22 +4,18 @@
 import itertools
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/packet-way.d"))
+from packet_way import events, picture, text
+from packet_way.events import Freed, Lost, Seen
+from packet_way.summary import Summary
+from packet_way.ways import DROPPED, LEFT, VANISHED, End, Joiner, Way
+from support.paths import TOP
 
-import events
-import picture
-import text
-from events import Freed, Lost, Seen
-from summary import Summary
-from ways import DROPPED, LEFT, VANISHED, End, Joiner, Way
-
-PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
+PROGRAM = TOP / "scripts/packet-way"
 
 _clock = itertools.count(1_000_000_000, 1000)
 _PACKET = {
@@ -29,7 +25,7 @@ _PACKET = {
     **{"csum_state": "none", "malformed": "no"},
 }
 _HOOKS = "prerouting", "input", "forward", "output", "postrouting"
-# All orders that there are, of two points that a packet passes one after the other.
+# All pairs of hooks that a packet can pass one after the other.
 _ORDERS = {
     *(("prerouting", then) for then in ("input", "forward", "postrouting")),
     ("input", "output"),
@@ -56,7 +52,7 @@ def freed(location: str = "icmp_rcv+0x1", reason: str = "", protocol: int = 0, s
 
 
 def join(*happened: Seen | Freed | Lost) -> list[tuple[str, str]]:
-    """The ways in short: their hooks, and how they ended."""
+    """Returns each way's hooks and its end."""
     return [
         (" ".join(hop.hook for hop in way.hops), way.end.kind if way.end else "") for way in Joiner().join(happened)
     ]
@@ -82,7 +78,7 @@ def test_packets_that_alternate_are_kept_apart_and_come_in_the_order_of_their_st
 
 
 def test_after_a_free_the_address_is_another_packets() -> None:
-    # All fields alike: only the free tells them apart.
+    # All fields are equal: only the free separates them.
     assert join(seen("prerouting"), freed(reason="IP_CSUM"), seen("input")) == [
         ("prerouting", "dropped"),
         ("input", "delivered"),
@@ -90,14 +86,14 @@ def test_after_a_free_the_address_is_another_packets() -> None:
 
 
 @pytest.mark.parametrize(("hook", "then"), itertools.product(_HOOKS, _HOOKS))
-def test_only_hooks_in_an_order_that_there_is_are_those_of_one_packet(hook: str, then: str) -> None:
-    # Alike in all fields, and no free in between, as with TCP's receive queue.
+def test_only_hooks_in_a_possible_order_are_joined(hook: str, then: str) -> None:
+    # Equal in all fields, without a free in between, as with TCP's receive queue.
     ways = [hooks for hooks, _ in join(seen(hook), seen(then))]
     assert ways == ([f"{hook} {then}"] if (hook, then) in _ORDERS else [hook, then])
 
 
 @pytest.mark.parametrize(("hook", "then"), itertools.product(_HOOKS, _HOOKS))
-def test_only_who_leaves_a_namespace_is_seen_in_another(hook: str, then: str) -> None:
+def test_only_a_packet_that_leaves_a_namespace_is_joined_in_another(hook: str, then: str) -> None:
     leaves = hook in ("forward", "output", "postrouting") and then in ("prerouting", "input", "forward")
     assert len(join(seen(hook), seen(then, netns=2))) == (1 if leaves else 2)
 
@@ -106,7 +102,7 @@ def test_only_who_leaves_a_namespace_is_seen_in_another(hook: str, then: str) ->
 @pytest.mark.parametrize("device", ["indev", "outdev"])
 def test_a_bridge_has_a_packet_pass_one_point_for_two_devices(hook: str, device: str) -> None:
     ways = join(seen(hook, **{device: "port0"}), seen(hook, **{device: "br0"}))
-    # Whoever was taken in is with a socket.
+    # A packet at input goes to a socket next.
     assert len(ways) == (2 if hook == "input" else 1)
 
 
@@ -120,7 +116,7 @@ def test_a_bridge_has_a_packet_pass_one_point_for_two_devices(hook: str, device:
         {"sport": 1001, "dport": 81},
         # Another host behind the same port, and another port of the same host.
         {"saddr": "10.0.0.3", "dport": 81},
-        # What is put together has ports, where a later fragment has none, and not the other way round.
+        # A reassembled packet has ports where a later fragment has none, not vice versa.
         {"frag_off": 1480, "sport": 0, "dport": 0},
     ],
 )
@@ -146,7 +142,7 @@ def test_nat_changes_one_end_at_a_time() -> None:
 def test_without_an_identification_the_segment_tells_packets_apart(changes: dict[str, object]) -> None:
     assert len(join(seen("prerouting", **_V6), seen("input", **_V6))) == 1
     assert len(join(seen("prerouting", **_V6), seen("input", **_V6, **changes))) == 2
-    # Where there is one, a helper of conntrack may change the segment.
+    # With an identification, the segment may differ: conntrack helpers change it.
     assert len(join(seen("prerouting"), seen("input", **changes))) == 1
 
 
@@ -174,7 +170,7 @@ def test_what_another_protocol_frees_is_no_drop_of_the_packet() -> None:
 @pytest.mark.parametrize(
     ("family", "protocol"), [("ipv4", 0x0800), ("ipv6", 0x86DD), ("ipv4", 0x86DD), ("ipv6", 0x0800), ("ipv4", 0x88CC)]
 )
-def test_a_drop_is_that_of_the_family_that_it_is_of(family: str, protocol: int) -> None:
+def test_a_drop_ends_only_a_packet_of_its_family(family: str, protocol: int) -> None:
     drop = freed("ip_rcv_core+0x1", "IP_INHDR", protocol)
     is_its_own = (family, protocol) in (("ipv4", 0x0800), ("ipv6", 0x86DD))
     assert join(seen("prerouting", family=family), drop) == [("prerouting", "dropped" if is_its_own else "vanished")]
@@ -190,18 +186,18 @@ def test_what_leaves_may_be_dropped_in_its_wrapping(protocol: int) -> None:
 @pytest.mark.parametrize(
     "function", ["unix_stream_read_generic", "netlink_recvmsg", "packet_recvmsg", "tpacket_rcv", "arp_process"]
 )
-def test_who_never_has_a_packet_that_was_at_a_hook_frees_another(function: str) -> None:
+def test_a_free_by_another_protocols_function_is_another_packets(function: str) -> None:
     assert join(seen("prerouting"), freed(f"{function}+0x1")) == [("prerouting", "vanished")]
 
 
-def test_who_vanishes_was_last_seen_somewhere() -> None:
+def test_a_packet_that_vanishes_is_reported_with_its_last_hook() -> None:
     joiner = Joiner()
     ways = list(joiner.join([seen("prerouting", id=1), seen("forward", id=1), seen("prerouting", id=2)]))
     assert [text.ending(way) for way in ways] == [
         "vanished after forward: not seen until its memory was used again",
         "vanished after prerouting: not seen until the recording ended",
     ]
-    # A free of something that was never seen is nobody's.
+    # A free of an skb that was never seen is ignored.
     assert join(freed(skb="0xc")) == []
 
 
@@ -211,7 +207,7 @@ def test_lost_events_are_counted_and_make_an_end_doubtful() -> None:
         seen("prerouting"),
         seen("forward", skb="0xb"),
         *(Lost(1, 40), Lost(1, None), Lost(0, 2)),
-        # It is still there afterwards, so that none of those was its last.
+        # It is seen again afterwards, so its end is not among the lost.
         seen("forward"),
         seen("forward", skb="0xc"),
     ]
@@ -348,7 +344,7 @@ def test_a_way_is_printed_with_what_changes() -> None:
         ),
     ],
 )
-def test_what_tells_a_packet_from_others_is_printed(changes: dict[str, object], words: str) -> None:
+def test_a_packets_identity_is_printed(changes: dict[str, object], words: str) -> None:
     (way,) = Joiner().join([seen("output", **changes)])
     title, _, ending = text.brief(way).partition(": ")
     assert title.split(" ", 1)[1] == words
@@ -402,7 +398,7 @@ def test_a_picture_is_drawn(tmp_path: Path, suffix: str) -> None:
         drawn = file.read_text()
         for word in ("NETFILTER_DROP", "10.0.0.1:1000 &gt; 10.0.0.2:80", "prerouting &gt; forward", "2 packets"):
             assert word in drawn, word
-    # Nothing at all is a picture, too.
+    # An empty recording is drawn, too.
     picture.draw(file, [], Summary())
 
 
@@ -429,7 +425,7 @@ def test_a_picture_is_drawn(tmp_path: Path, suffix: str) -> None:
         ([], 1, "nf_tracer is not loaded: insmod nf_tracer.ko sink=trace hooks=all"),
     ],
 )
-def test_wrong_input_is_told_in_a_line(arguments: list[str], status: int, words: str) -> None:
+def test_wrong_input_is_reported_in_one_line(arguments: list[str], status: int, words: str) -> None:
     done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (status, "")
     assert len(done.stderr.splitlines()) == 1
@@ -437,7 +433,7 @@ def test_wrong_input_is_told_in_a_line(arguments: list[str], status: int, words:
     assert words in done.stderr
 
 
-def test_help_tells_every_end_that_a_packet_can_have() -> None:
+def test_help_names_every_end_of_a_packet() -> None:
     said = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
     for word in ("delivered", "left", "dropped", "consumed", "vanished", "--picture FILE", "--drops-only"):
         assert word in said

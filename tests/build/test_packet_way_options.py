@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/packet-way.d"))
+from packet_way import main, recorder
+from packet_way.errors import UserError
+from support.paths import TOP
 
-import packet_way
-import recorder
-from errors import UserError
-
-_PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
-# One packet that is delivered, one that is dropped, and one of which no more is seen.
+_PROGRAM = TOP / "scripts/packet-way"
+# One packet is delivered, one dropped, and one vanishes.
 _REPORT = """\
 cpus=1
 {packet} 1.000001000: packet: skbaddr=0xa hook=prerouting {fields}
@@ -43,7 +41,7 @@ Show = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
-    """packet-way, of what trace-cmd would make of a recording."""
+    """Returns a function that runs packet-way on a given trace-cmd report."""
     trace_cmd = tmp_path / "bin/trace-cmd"
     trace_cmd.parent.mkdir()
     trace_cmd.write_text('#!/bin/sh\n[ "$*" = "report -t -i $4" ] && exec cat "$4"\n')
@@ -65,7 +63,7 @@ def _endings(done: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(r"^[\d.]+ udp .*: .*(delivered|dropped|vanished) ?", done.stdout, re.MULTILINE)
 
 
-def test_all_packets_and_a_summary_are_printed_and_losses_are_told(show: Show) -> None:
+def test_all_packets_and_a_summary_are_printed_and_losses_are_reported(show: Show) -> None:
     done = show("--brief")
     assert _endings(done) == ["delivered", "dropped", "vanished"]
     assert "\n3 packets: 1 delivered, 1 dropped, 1 vanished\n" in done.stdout
@@ -102,7 +100,7 @@ def test_json_has_a_line_for_each_packet_and_nothing_else(show: Show) -> None:
         ["prerouting"],
         ["forward"],
     ]
-    # In nanoseconds, and by its number where a namespace has no name.
+    # Times are in nanoseconds; a namespace without a name has its number.
     assert [hop["time"] for hop in ways[0]["hops"]] == [1_000_001_000, 1_000_002_000]
     assert {hop["netns_name"] for way in ways for hop in way["hops"]} == {"7"}
     assert done.stderr == _LOST
@@ -116,13 +114,13 @@ def test_a_picture_has_the_packets_that_were_chosen(show: Show, tmp_path: Path) 
     assert "vanished" not in file.read_text()
 
 
-def test_a_recording_without_the_event_is_told_about(show: Show, tmp_path: Path) -> None:
+def test_a_recording_without_the_event_is_reported(show: Show, tmp_path: Path) -> None:
     done = show(report="cpus=1\n")
     assert (done.returncode, done.stdout) == (0, "0 packets\n")
     assert done.stderr == f"packet-way: {tmp_path}/trace.dat: no nf_tracer:packet in it\n"
 
 
-def test_a_reader_who_has_seen_enough_is_no_error(show: Show, tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_error(show: Show, tmp_path: Path) -> None:
     show()
     many = (tmp_path / "trace.dat").read_text(encoding="latin-1") * 3000
     (tmp_path / "trace.dat").write_text(many, encoding="latin-1")
@@ -134,7 +132,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(show: Show, tmp_path: Path) ->
 
 @pytest.fixture
 def record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
-    """Runs a command as while recording."""
+    """Returns a function that runs a command as recorder.record() does, without recording."""
     monkeypatch.setattr(recorder, "Recorder", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(recorder, "_SETTLE", 0)
 
@@ -181,7 +179,7 @@ def test_a_command_is_ended_with_the_recording(record: Callable[..., int], monke
     monkeypatch.setattr(recorder.subprocess, "Popen", Command)
     assert record("sleep", "1000") == 0
     assert [command.returncode for command in started] == [-signal.SIGTERM]
-    # The program's own ways are back.
+    # The signal's default action is restored.
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
 
 
@@ -193,7 +191,7 @@ def test_what_the_command_says_stays_out_of_json(
     assert tuple(capfd.readouterr()) == (("", "hello\n") if quiet else ("hello\n", ""))
 
 
-def test_a_command_that_is_not_there_is_told_in_a_line(record: Callable[..., int]) -> None:
+def test_a_missing_command_is_reported_in_one_line(record: Callable[..., int]) -> None:
     with pytest.raises(UserError, match="^cannot run no-such-command: No such file or directory$"):
         record("no-such-command")
 
@@ -218,9 +216,9 @@ def test_options_are_those_of_the_recording(
     given, shown = [], []
     monkeypatch.setattr(recorder, "check", lambda: ["ways have gaps"])
     monkeypatch.setattr(recorder, "record", lambda *what, **how: given.append((*what, how)) or 7)
-    monkeypatch.setattr(packet_way, "show", lambda file, *_: shown.append(file))
+    monkeypatch.setattr(main, "show", lambda file, *_: shown.append(file))
     monkeypatch.setattr(sys, "argv", ["packet-way", *options, "--output", str(file), "--", "ls", "-l"])
-    assert packet_way.main() == 7
+    assert main.main() == 7
     assert given == [(file, ["ls", "-l"], expected)]
     assert shown == [file]
     assert capsys.readouterr() == ("", "packet-way: ways have gaps\n")
@@ -236,7 +234,7 @@ def test_options_are_those_of_the_recording(
         (None, "all", "^this nf_tracer has no tracepoint: load a newer one with sink=trace hooks=all$"),
     ],
 )
-def test_what_keeps_the_module_from_giving_events_is_told(
+def test_a_module_that_emits_no_events_is_reported_with_the_cure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sink: str | None, hooks: str, said: list[str] | str
 ) -> None:
     monkeypatch.setattr(recorder, "PARAMETERS", tmp_path)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from support.paths import TOP
+
 OVMF = Path("/usr/share/OVMF")
-# Of Secure Boot's variables, and of shim's.
+# The GUID of Secure Boot's and shim's variables.
 OWNER = "605dab50-e046-4300-abb6-3dd810dd8b23"
 
-# Whose key: one that the firmware knows, one that 'mokutil --import' has enrolled, and somebody's.
+# Keys: one in the firmware's db, one enrolled as by 'mokutil --import', and an unknown one.
 SIGNERS = ("db", "mok", "unknown")
 
 IN_GUEST = """\
@@ -42,7 +43,7 @@ def run(*command: object, cwd: Path) -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that the guest sees."""
+    """Makes a folder that the guest sees."""
     with tempfile.TemporaryDirectory(dir=os.environ["NF_TRACER_CACHE"]) as name:
         yield Path(name)
 
@@ -59,14 +60,14 @@ def sign(folder: Path, module: Path) -> None:
 
 
 def enroll(folder: Path) -> None:
-    """Makes variables of the firmware's that have the keys, and that of the kernel's own signature."""
+    """Makes firmware variables with the keys, and with that of the kernel's own signature."""
     (kernel,) = Path("/boot").glob("vmlinuz-*")
     before = set(folder.iterdir())
     run("pe-listsigs", "--extract", kernel, cwd=folder)
     (debian,) = (file for file in set(folder.iterdir()) - before if file.suffix == ".pem")
     fw_vars = ("virt-fw-vars", "--input", OVMF / "OVMF_VARS_4M.ms.fd")
     run(*fw_vars, "--add-mok", OWNER, "mok.pem", "--output-json", "mok.json", cwd=folder)
-    # What shim does at each boot: it shows the kernel the list that only firmware can change.
+    # As shim does at each boot, so that the kernel sees the list that only firmware can change.
     (mok,) = (each for each in json.loads((folder / "mok.json").read_text())["variables"] if each["name"] == "MokList")
     mok["name"] = "MokListRT"
     mok["attr"] |= 4
@@ -97,7 +98,7 @@ def test_secure_boot_takes_it_by_a_known_key_only(tree: Path, folder: Path) -> N
         "unsigned.ko: Loading of unsigned module is rejected",
         refused.format("unknown"),
         "unknown.ko: Loading of module with unavailable key is rejected",
-        # Built out of tree, and nothing else.
+        # Tainted as out of tree only.
         "db.ko: taints by O, 4 lines",
         "mok.ko: taints by O, 4 lines",
     ]

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The conditions choose what nft matches and sockets get, of as many packets as are wanted. In the debug kernel."""
+"""Compares the conditions with nft's matches and sockets' datagrams. Runs in the debug kernel."""
 
 import os
 import random
 from pathlib import Path
 
-from differential import MODULE_PARAMETERS, Conditions, Differential
-from differential_packets import read
-from frames import DESTINATION, PROTO_UDP
 from helpers import load, unload
-from tap import tapped
 
-# So many datagrams under the same conditions.
+from support.differential import MODULE_PARAMETERS, Conditions, Differential
+from support.differential_packets import read
+from support.frames import DESTINATION, PROTO_UDP
+from support.tap import tapped
+
+# Datagrams under the same conditions.
 _SHARE = 100
 _MOBILITY = 135
 _SOCKETS = [(PROTO_UDP, 53), (PROTO_UDP, 8080), (PROTO_UDP, 0), (DESTINATION, 0), (_MOBILITY, 0)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lists the hooks while they come and go. Runs in the debug kernel.
 
-Whoever lists hooks reads what was registered, not only what packets need: C's nfnetlink_hook.c does so under RCU.
+A listing reads the registration itself, which nfnetlink_hook.c does under RCU.
 """
 
 import mmap
@@ -11,42 +11,31 @@ import struct
 from functools import partial
 from pathlib import Path
 
-from commotion import working
+from churn import working
 from helpers import kasan_has_reported, load, unload
-from nflog_listener import NETLINK_NETFILTER, NLM_F_REQUEST
 
-# From linux/netlink.h and linux/netfilter/nfnetlink.h and nfnetlink_hook.h.
-_NLM_F_DUMP = 0x300
-_NLMSG_DONE = 3
-_NFNL_SUBSYS_HOOK, _NFNL_MSG_HOOK_GET = 12, 0
-_NFNLA_HOOK_HOOKNUM = 1
-_NF_INET_LOCAL_OUT = 3
+from support import parameters
+from support.kernel import OUTPUT
+from support.module import NFNL_MSG_HOOK_GET, NFNLA_HOOK_HOOKNUM, NFNLA_HOOK_MODULE_NAME
+from support.netlink import NetfilterSocket, Subsystem, attribute
 
 _COUNT = struct.Struct("=Q")
-_HOOKS = Path("/sys/module/nf_tracer/parameters/hooks")
-# So many that one is always being put off while it looks at the tracer's hook.
+# Enough that one of them is always preempted while it reads the tracer's hook.
 _LISTERS = 8
 
 
 def _list(seen: mmap.mmap) -> None:
     """Lists what is registered at the hook, over and over, and counts those that have the tracer."""
-    kind = _NFNL_SUBSYS_HOOK << 8 | _NFNL_MSG_HOOK_GET
-    attr = struct.pack("=HH", 8, _NFNLA_HOOK_HOOKNUM) + struct.pack(">I", _NF_INET_LOCAL_OUT)
-    body = struct.pack("=BBH", socket.AF_INET, 0, 0) + attr
-    request = struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | _NLM_F_DUMP, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock:
+    request = attribute(NFNLA_HOOK_HOOKNUM, struct.pack(">I", OUTPUT))
+    with NetfilterSocket() as sock:
         while True:
-            sock.send(request)
-            while True:
-                answer = sock.recv(1 << 16)
-                if b"nf_tracer\0" in answer:
+            for _, attributes in sock.dump(Subsystem.HOOK, NFNL_MSG_HOOK_GET, request, family=socket.AF_INET):
+                if attributes.get(NFNLA_HOOK_MODULE_NAME) == b"nf_tracer\0":
                     _COUNT.pack_into(seen, 0, _COUNT.unpack_from(seen)[0] + 1)
-                if struct.unpack_from("=H", answer, 4)[0] == _NLMSG_DONE:
-                    break
 
 
 def change_under_lists(modules: Path, changes: int) -> None:
-    """Takes the tracer out of a hook and puts it in again that often, while the hook is being listed."""
+    """Unhooks and rehooks the tracer that often, while the hook is being listed."""
     error = load(modules / "nf_tracer.ko", "hooks=output priority=last")
     assert error == 0, os.strerror(error)
     seen = mmap.mmap(-1, _COUNT.size)
@@ -55,6 +44,6 @@ def change_under_lists(modules: Path, changes: int) -> None:
             if kasan_has_reported():
                 break
             for hook in ("input", "output"):
-                _HOOKS.write_text(f"{hook}\n")
+                parameters.put("hooks", hook)
     unload("nf_tracer")
     print(f"{changes} changes, {_COUNT.unpack_from(seen)[0]} lists with the tracer in them")

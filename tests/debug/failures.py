@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Has each allocation and each registration of a load, and of a write to a parameter, fail in turn.
 
-Runs in the debug kernel. What is refused says why, leaves nothing behind, and leaves in force what was.
+Runs in the debug kernel. What is refused logs why, leaves nothing behind, and changes nothing.
 """
 
-import contextlib
 import ctypes
 import errno
 import itertools
@@ -15,12 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from helpers import load, load_opened, look_for_leaks, unload
+from helpers import load, look_for_leaks, unload
 from injection import Function, Memory
-from pace import Limit
+
+from support import netns, parameters
+from support.syscalls import finit_module
+from vm.pace import Limit
 
 _NAME = "nf_tracer"
-_PARAMETERS = Path("/sys/module", _NAME, "parameters")
 _EVERYTHING = (
     "netns=all hooks=all family=inet proto=all host=127.0.0.0/8,::/0 src=::/0,0.0.0.0/0 dst=::/0,0.0.0.0/0 port=1-65535"
     " sport=0-65535 dport=1-65535 iface=lo,eth+ sink=log,trace,nflog:5 format=nf_log rate=1 burst=1 priority=raw"
@@ -28,7 +29,7 @@ _EVERYTHING = (
 )
 _CHANGED = "netns=all hooks=all family=inet proto=all sink=log,trace,nflog:5 format=nf_log rate=1 burst=1 priority=raw"
 _LOADS = {"plain": "", "full": _EVERYTHING}
-# Pairs of values, each of which is written while the other one is in force.
+# Pairs of values, each of which is written while the other one is active.
 _VALUES = {
     "hooks": ("all", "input,output"),
     "family": ("inet", "ipv6"),
@@ -45,7 +46,7 @@ _VALUES = {
     "sink": ("log,trace,nflog:5", "log"),
 }
 
-# Errors that nothing here gives by itself, so that it is known where one comes from.
+# Errors that nothing here returns by itself, so that their origin is known.
 _REGISTRATIONS = {
     "bpf_prog_create": errno.ENOANO,
     "nf_logger_find_get": errno.EUNATCH,
@@ -55,7 +56,7 @@ _REGISTRATIONS = {
 
 
 class Tally:
-    """How many failed, and how often something was refused for that."""
+    """Counts what failed, and what was refused for that."""
 
     def __init__(self) -> None:
         self.allocations = self.registrations = self.loads = self.writes = 0
@@ -83,7 +84,7 @@ def fail_each(
 ) -> tuple[int, int]:
     """Has the first of what `do` needs fail, then the one `step` further on, until none does. It has been done then.
 
-    Gives how many failed, and how often that made `do` fail. `undo` is called where it did not.
+    Returns how many failed, and how often that made `do` fail. `undo` is called where it did not.
     """
     total = refused = 0
     for nth in itertools.count(1, step):
@@ -105,20 +106,6 @@ def fail_each(
     return total, refused
 
 
-@contextlib.contextmanager
-def namespaces(number: int) -> Iterator[None]:
-    """As many beside this one."""
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    held = [home]
-    for _ in range(number):
-        os.unshare(os.CLONE_NEWNET)
-        held.append(os.open("/proc/self/ns/net", os.O_RDONLY))
-    os.setns(home, os.CLONE_NEWNET)
-    yield
-    for fd in held:
-        os.close(fd)
-
-
 def check_unloaded() -> None:
     assert not Path("/sys/module", _NAME).exists()
 
@@ -126,17 +113,17 @@ def check_unloaded() -> None:
 def check_nothing_is_left() -> None:
     hooks = subprocess.run(["nft", "list", "hooks"], capture_output=True, text=True, check=True).stdout
     assert _NAME not in hooks, hooks
-    # What is still registered for them would be called now.
-    with namespaces(1):
+    # A pernet operation that is still registered would be called now.
+    with netns.more(1):
         pass
 
 
-def fail_loads(file: Path, parameters: str, means: Memory | Function, step: int) -> tuple[int, int]:
+def fail_loads(file: Path, given: str, means: Memory | Function, step: int) -> tuple[int, int]:
     def do() -> int:
-        return load_opened(opened, parameters.encode())
+        return finit_module(opened, given.encode())
 
     opened = os.open(file, os.O_RDONLY)
-    done = fail_each(f"insmod {parameters}", means, do, lambda: unload(_NAME), check_unloaded, step)
+    done = fail_each(f"insmod {given}", means, do, lambda: unload(_NAME), check_unloaded, step)
     os.close(opened)
     unload(_NAME)
     check_nothing_is_left()
@@ -144,11 +131,11 @@ def fail_loads(file: Path, parameters: str, means: Memory | Function, step: int)
 
 
 def counts_text() -> str:
-    return (_PARAMETERS / "counts").read_text()
+    return (parameters.FOLDER / "counts").read_text()
 
 
 class Probe:
-    """Sends itself a packet, and looks what is counted."""
+    """Sends itself a packet, and reads what the module counts of it."""
 
     def __init__(self) -> None:
         self._to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -157,7 +144,7 @@ class Probe:
         self._sock.connect(self._to.getsockname())
 
     def counted(self) -> dict[str, tuple[int, ...]]:
-        """How many more packets were seen, and not wanted, at each point and for each sink, for one that was sent."""
+        """Returns the packets seen and not matched for one packet sent, at each point and for each sink."""
         before = self._counts()
         self._sock.send(b"x")
         self._to.recv(1)
@@ -179,7 +166,7 @@ class Probe:
 
 
 def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: Probe) -> tuple[int, int]:
-    """Has what is needed to write `new` over `old` fail. `new` is in force then."""
+    """Has each thing that writing `new` over `old` needs fail. `new` is active afterwards."""
 
     def write(value: str) -> int:
         try:
@@ -192,12 +179,12 @@ def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: 
         text = os.pread(file, 4096, 0).decode()
         assert text == before, f"{name}: {text!r} after a write that was refused, not {before!r}"
         counted = probe.counted()
-        assert counted == in_force, f"{name}: {counted} after a write that was refused, not {in_force}"
+        assert counted == active, f"{name}: {counted} after a write that was refused, not {active}"
 
-    file = os.open(_PARAMETERS / name, os.O_RDWR)
+    file = os.open(parameters.FOLDER / name, os.O_RDWR)
     assert write(old) == 0
     before = os.pread(file, 4096, 0).decode()
-    in_force = probe.counted()
+    active = probe.counted()
     done = fail_each(f"{new} > {name}", means, lambda: write(new), lambda: write(old), stays)
     os.close(file)
     return done
@@ -217,7 +204,7 @@ def fail_all_writes(file: Path, means: Memory | Function) -> tuple[int, int]:
 def fail_new_namespaces(file: Path) -> int:
     """Has each registration in a new namespace fail: it is made all the same, and taken in some seconds later.
 
-    Gives how many failed.
+    Returns how many failed.
     """
     error = load(file, _CHANGED)
     assert error == 0, os.strerror(error)
@@ -245,7 +232,7 @@ def fail_new_namespaces(file: Path) -> int:
 
 
 def each_means() -> Iterator[tuple[bool, Memory | Function]]:
-    """With whether it is allocations that fail."""
+    """Yields each means of failure, with whether it is allocations that fail."""
     yield True, Memory()
     with Function("pcpu_alloc_noprof", errno.ENOMEM, gives_pointer=True) as function:
         yield True, function
@@ -255,7 +242,7 @@ def each_means() -> Iterator[tuple[bool, Memory | Function]]:
 
 
 def fail(modules: Path, step: str, *which: str) -> None:
-    """Loads and writes: those that are named of 'plain' and 'full' loads, and 'writes'.
+    """Has loads and writes fail: those of 'plain', 'full' and 'writes' that are named.
 
     Of a load's allocations each `step`th fails: there are hundreds, most of them the kernel's own. Functions fail in
     full loads only: the others call some of the same.
@@ -267,14 +254,14 @@ def fail(modules: Path, step: str, *which: str) -> None:
     loads = [_LOADS[name] for name in which if name in _LOADS]
     assert load(modules / "tests/debug/modules/refuser.ko") == 0
     tally = Tally()
-    with namespaces(2):
+    with netns.more(2):
         for is_memory, means in each_means():
             if isinstance(means, Memory):
                 some, loads_step = loads, int(step)
             else:
                 some, loads_step = loads and [_EVERYTHING], 1
-            for parameters in some:
-                failed, refused = fail_loads(file, parameters, means, loads_step)
+            for given in some:
+                failed, refused = fail_loads(file, given, means, loads_step)
                 tally.add(is_memory, failed)
                 tally.loads += refused
             if "writes" in which:

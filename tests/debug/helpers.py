@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the scenes share: loading modules, processes of their own, leaks. Runs in the debug kernel."""
+"""Helpers of the scenes: modules, child processes, leaks. Runs in the debug kernel."""
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -10,10 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_libc = ctypes.CDLL(None, use_errno=True)
-# From asm/unistd_64.h: glibc has no functions for them.
-_SYS_DELETE_MODULE = 176
-_SYS_FINIT_MODULE = 313
+from support.syscalls import delete_module, finit_module
+from vm.guest import die_with_parent
 
 _KMEMLEAK = Path("/sys/kernel/debug/kmemleak")
 
@@ -23,15 +20,14 @@ def forked(work: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        pr_set_pdeathsig = 1
-        _libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
-        # So that what is being tested is not the last to run.
+        die_with_parent()
+        # Traffic must not starve what is being tested.
         os.nice(10)
         try:
             work()
         finally:
             os._exit(0)
-    # Whoever comes first: the group is there when this returns.
+    # Both do so: the group is there when this returns, whichever comes first.
     with contextlib.suppress(PermissionError):
         os.setpgid(child, child)
     return child
@@ -46,36 +42,31 @@ def end(*children: int) -> None:
 
 
 def load(file: Path, parameters: str = "") -> int:
-    """Loads a module; gives the error number, or 0."""
+    """Loads a module; returns the error number, or 0."""
     with file.open("rb") as opened:
-        return load_opened(opened.fileno(), parameters.encode())
-
-
-def load_opened(fd: int, parameters: bytes) -> int:
-    """As load(), with nothing but the system call."""
-    return ctypes.get_errno() if _libc.syscall(_SYS_FINIT_MODULE, fd, parameters, 0) else 0
+        return finit_module(opened.fileno(), parameters.encode())
 
 
 def try_to_unload(name: str) -> int:
-    """Gives the error number, or 0."""
-    return ctypes.get_errno() if _libc.syscall(_SYS_DELETE_MODULE, name.encode(), os.O_NONBLOCK) else 0
+    """Tries to unload a module; returns the error number, or 0."""
+    return delete_module(name.encode())
 
 
 def unload(name: str) -> None:
     while error := try_to_unload(name):
-        # Whoever looks at the module at this moment holds it.
+        # Whoever reads from the module at this moment has a reference to it.
         assert error in (errno.EAGAIN, errno.EBUSY), os.strerror(error)
         time.sleep(0.01)
 
 
 def clear_leaks() -> None:
-    """What is there now is none of ours, and kmemleak looks only when told to."""
+    """Forgets the leaks so far, and has kmemleak scan only on request."""
     _KMEMLEAK.write_text("scan=off")
     _KMEMLEAK.write_text("clear")
 
 
 def leaks() -> str:
-    """Has kmemleak look twice: it takes what is younger than 5 s for not yet stored."""
+    """Returns kmemleak's report after two scans: it does not count objects younger than 5 s."""
     time.sleep(5)
     for _ in range(2):
         _KMEMLEAK.write_text("scan")
@@ -88,7 +79,7 @@ def kasan_has_reported() -> bool:
 
 
 def look_for_leaks() -> None:
-    # After a report of KASAN's there is nothing to add, and a scan takes long.
+    # After a report by KASAN a scan adds nothing, and takes long.
     if kasan_has_reported():
         return
     found = leaks()

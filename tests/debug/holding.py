@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has packets held while all that they refer to goes away. Runs in the debug kernel."""
+"""Holds packets while everything that they refer to goes away. Runs in the debug kernel."""
 
 import contextlib
 import os
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import frames
-from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, working
+from churn import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, working
 from helpers import load, look_for_leaks, unload
-from netns import bring_up_loopback, inside, ip
 
-# Of delayer: Linux's numbers of hook points.
-_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = range(5)
+from support import frames
+from support.kernel import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING
+from support.netns import bring_up_loopback, inside, ip
+
 _UDP = socket.IPPROTO_UDP
 _LONG = 600_000
 _LEFT, _HERE, _RIGHT = "10.9.1.2", "10.9.1.1", "10.9.2.2"
@@ -43,8 +43,8 @@ def bound(address: str, netns: str | None = None) -> socket.socket:
 
 
 def socket_is_closed(modules: Path) -> None:
-    """The stack has found a packet's socket before its time, and holds no reference to it."""
-    with delayer(modules, hook=_INPUT, protocol=_UDP, delay=500):
+    """Closes the socket of packets that early demux has found, without a reference."""
+    with delayer(modules, hook=INPUT, protocol=_UDP, delay=500):
         for _ in range(20):
             with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
                 receiver.connect(sender.getsockname())
@@ -53,8 +53,8 @@ def socket_is_closed(modules: Path) -> None:
 
 
 def route_is_replaced(modules: Path) -> None:
-    """The route of a packet that was received belongs to nobody but the RCU reader."""
-    with delayer(modules, hook=_FORWARD, protocol=_UDP, delay=500), bound(_LEFT, "left") as sender:
+    """Replaces the route of received packets, which only an RCU reader protects."""
+    with delayer(modules, hook=FORWARD, protocol=_UDP, delay=500), bound(_LEFT, "left") as sender:
         for _ in range(10):
             sender.sendto(b"x", (_RIGHT, 9))
         ip("route del 10.9.2.0/24\nroute add 10.9.2.0/24 dev right0")
@@ -62,11 +62,11 @@ def route_is_replaced(modules: Path) -> None:
 
 
 def route_is_gone(modules: Path) -> None:
-    """A packet that cannot be held goes on with the route that it has."""
+    """Lets packets pass that cannot be held because their route is gone."""
     error = load(modules / "tests/debug/modules/vanishing.ko")
     assert error == 0, os.strerror(error)
     with (
-        delayer(modules, hook=_FORWARD, protocol=_UDP, delay=_LONG),
+        delayer(modules, hook=FORWARD, protocol=_UDP, delay=_LONG),
         bound(_LEFT, "left") as sender,
         bound(_RIGHT, "right") as receiver,
     ):
@@ -77,10 +77,10 @@ def route_is_gone(modules: Path) -> None:
 
 
 def namespace_goes_without_its_device(modules: Path) -> None:
-    """The device that a packet came in by is moved out of the packet's namespace, which is freed."""
+    """Moves the input device out of the packet's namespace, and frees the namespace."""
     error = load(modules / "tests/debug/modules/vanishing.ko")
     assert error == 0, os.strerror(error)
-    with delayer(modules, hook=_PREROUTING, protocol=_UDP, delay=2000, everywhere=1):
+    with delayer(modules, hook=PREROUTING, protocol=_UDP, delay=2000, everywhere=1):
         ip("netns add doomed\nlink set plain0 netns doomed")
         ip(f"link set plain0 address {frames.HOST_MAC} up\naddr add 10.8.0.1/24 dev plain0", netns="doomed")
         with inside("doomed"):
@@ -100,10 +100,10 @@ def namespace_goes_without_its_device(modules: Path) -> None:
 
 
 def module_goes(modules: Path) -> None:
-    """What is left is sent on in the context of a process, where bottom halves are on."""
+    """Unloads the module, which reinjects the rest in process context, with bottom halves on."""
     with bound(_LEFT, "left") as sender, bound(_HERE) as receiver:
         receiver.connect(sender.getsockname())
-        for hook in (_PREROUTING, _INPUT):
+        for hook in (PREROUTING, INPUT):
             with delayer(modules, hook=hook, protocol=_UDP, delay=_LONG):
                 for number in range(10):
                     sender.sendto(bytes([number]), receiver.getsockname())
@@ -112,7 +112,7 @@ def module_goes(modules: Path) -> None:
 
 
 def everything_goes(modules: Path, seconds: float) -> None:
-    """Packets of all kinds are held and sent on, while namespaces, devices and the module come and go."""
+    """Holds and reinjects packets of all kinds, while namespaces, devices and the module come and go."""
     with (
         forwarding() as send,
         working(
@@ -124,7 +124,7 @@ def everything_goes(modules: Path, seconds: float) -> None:
         while time.monotonic() < end:
             with delayer(
                 modules,
-                hook=random.choice((_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING)),
+                hook=random.choice((PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING)),
                 protocol=random.choice((socket.IPPROTO_ICMP, _UDP)),
                 delay=random.choice((0, 1, 10, 100, _LONG)),
                 everywhere=1,

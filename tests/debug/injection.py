@@ -9,10 +9,10 @@ _DEBUG = Path("/sys/kernel/debug")
 
 
 class Memory:
-    """Allocations by this process, of slabs and of pages."""
+    """Fails allocations of slabs and of pages by this process."""
 
     name = "memory"
-    # What whoever needed it is to say.
+    # What the failed load or write must return.
     error = errno.ENOMEM
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Memory:
         os.pwrite(self._nth, str(nth).encode(), 0)
 
     def disarm(self) -> bool:
-        """Says whether one has failed."""
+        """Returns whether one has failed."""
         # It counts down to the one that fails.
         failed = int(os.pread(self._nth, 16, 0).rstrip(b"\n\0")) == 0
         os.pwrite(self._nth, b"0", 0)
@@ -36,7 +36,7 @@ class Memory:
 
 
 class Function:
-    """Calls of a function that the module refuser.ko names."""
+    """Fails calls of a function that the module refuser.ko names."""
 
     def __init__(self, name: str, error: int, *, gives_pointer: bool = False) -> None:
         self.name = name
@@ -54,11 +54,11 @@ class Function:
         (self._folder / "inject").write_text(f"!{self.name}")
 
     def arm(self, nth: int) -> None:
-        # Each call takes 1 of 'space', and one that finds no more than that fails.
+        # Each call takes 1 of 'space'; the one that uses it up fails.
         for setting, value in (("space", nth), ("times", 1), ("probability", 100)):
             (self._folder / setting).write_text(str(value))
 
     def disarm(self) -> bool:
-        """Says whether one has failed."""
+        """Returns whether one has failed."""
         (self._folder / "probability").write_text("0")
         return int((self._folder / "times").read_text()) == 0

@@ -1,6 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Runs one scene in the debug kernel; what the kernel finds wrong ends up on its console.
+"""Runs one scene in the debug kernel, which reports on its console.
 
 Usage: inside.py MODULES SCENE [ARGUMENT...], where MODULES is the folder of what was built.
 """
@@ -14,9 +13,10 @@ from failures import fail
 from helpers import clear_leaks
 from holding import hold
 from misbehaviour import misbehave
-from netns import bring_up_loopback
 from races import leak, race, register, share
 from reading import read
+
+from support.netns import bring_up_loopback
 
 SCENES = {
     "differ": differ,

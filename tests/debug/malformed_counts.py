@@ -1,31 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-"""nf_tracer's counts, and those of rules of nft's right behind its hooks."""
+"""Compares nf_tracer's counts with those of nft's rules right behind its hooks."""
 
 import re
 from collections import Counter
-from pathlib import Path
 
 from malformed_network import NAMESPACES
-from nft import Nft
-from pace import Limit
 
-COUNTS = Path("/sys/module/nf_tracer/parameters/counts")
-HOOKS = "prerouting", "input", "forward", "output", "postrouting"
+from support import parameters
+from support.kernel import HOOKS
+from support.nft import Nft, counting_chain
+from vm.pace import Limit
+
 SINKS = "log", "trace", "nflog"
 PRIORITY = -1000
 
 
 class Counters:
-    """Counters of nft's right behind nf_tracer's hooks, one for each hook and family of a namespace."""
+    """nft's counters right behind nf_tracer's hooks, one for each hook and family of a namespace."""
 
     def __init__(self, netns: str) -> None:
         self._nft = Nft(netns)
         for family in ("ip", "ip6"):
-            chains = "".join(
-                f"counter {hook} {{}}\n chain of_{hook} {{ type filter hook {hook} priority {PRIORITY + 1};"
-                f" counter name {hook}; }}\n"
-                for hook in HOOKS
-            )
+            chains = "".join(counting_chain(hook, PRIORITY + 1) for hook in HOOKS)
             self._nft.run(f"table {family} malformed {{\n{chains}}}")
 
     def read(self) -> Counter[str]:
@@ -37,9 +33,9 @@ class Counters:
 
 
 def counts(sink: str) -> dict[str, Counter[str]]:
-    """nf_tracer's own counts, of each hook and family."""
+    """Returns nf_tracer's own counts, of each hook and family."""
     points = {}
-    for line in COUNTS.read_text().splitlines():
+    for line in parameters.get("counts").splitlines():
         hook, family, of, *words = line.split()
         if of == sink:
             points[f"{hook} {family}"] = Counter(dict(zip(words[::2], map(int, words[1::2]), strict=True)))
@@ -58,11 +54,11 @@ class Agreement:
         self._before: tuple[dict[str, Counter[str]], Counter[str]] = {}, Counter()
 
     def start(self) -> None:
-        """From here on. The kernel has packets of its own now and then, such as neighbour solicitations."""
+        """Starts counting. The kernel has packets of its own now and then, such as neighbour solicitations."""
         self._before = self._quiet()
 
     def _quiet(self) -> tuple[dict[str, Counter[str]], Counter[str]]:
-        """Both counts, at a moment at which no packet is on its way."""
+        """Returns both counts at a moment at which no packet is on its way."""
         limit = Limit(120)
         ours = {sink: seen(sink) for sink in SINKS}
         while True:
@@ -74,7 +70,7 @@ class Agreement:
             ours = again
 
     def check(self, sinks: str) -> Counter[str]:
-        """What was seen since the start, which for each of the sinks is what nft has seen."""
+        """Checks that each sink has seen since the start what nft has seen; returns that."""
         ours, theirs = self._quiet()
         expected = theirs - self._before[1]
         for sink in SINKS:

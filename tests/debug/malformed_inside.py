@@ -1,18 +1,16 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Sends the packets of malformed_packets.py through all hooks of nf_tracer, in the debug kernel, and counts them.
 
 Usage: malformed_inside.py MODULE PACKETS COUNT
 
-PACKETS are sent in rounds of different parameters, from the start again where they end, until it was COUNT. Says as a
-line of JSON what was seen at each hook. Whatever the kernel finds wrong ends up on its console.
+Sends COUNT of PACKETS, over and over if there are fewer, in rounds of different parameters. Prints as a line of JSON
+what was seen at each hook. The kernel reports on its console.
 """
 
 import contextlib
 import json
 import os
 import re
-import socket
 import sys
 import time
 from collections import Counter
@@ -32,15 +30,16 @@ from malformed_network import (
     send_tcp,
 )
 from malformed_packets import RECORD, Way
-from netns import inside
-from nflog_listener import NETLINK_NETFILTER, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND, configure
 
-PARAMETERS = Path("/sys/module/nf_tracer/parameters")
-TRACING = Path("/sys/kernel/tracing")
+from support import parameters
+from support.kernel import TRACING
+from support.netns import inside
+from support.nflog import Listener
+
 NFLOG_GROUP = 5
 
-# What each round has, beside what all have: each format, each sink and each kind of filter. Where each packet goes to
-# every sink, there are few packets, since that takes ten times as long as all else.
+# The parameters of each round, beside the common ones: each format, sink and kind of filter. Rounds in which every sink
+# gets each packet have few packets, since they take ten times as long.
 BASE = {"format": "full", "sink": "log", "proto": "all", "rate": "20", "burst": "20"}
 BASE |= dict.fromkeys(("host", "src", "dst", "port", "sport", "dport", "iface", "bpf"), "")
 ALL_SINKS = {"sink": "log,trace,nflog:5"}
@@ -62,7 +61,7 @@ MANY: list[dict[str, str]] = [
     {"bpf": "4,48 0 0 9,21 0 1 6,6 0 0 65535,6 0 0 0"},
 ]
 
-# Of the events, those that say that packets of this kind were there.
+# Filters of the event that match each kind of packet.
 KINDS = {
     "truncated": "malformed == 1",
     "invalid": "malformed == 2",
@@ -72,10 +71,6 @@ KINDS = {
     "larger than 64 KiB": "len > 65535",
     "without payload": "len == 20 || len == 40",
 }
-
-
-def put(name: str, value: str) -> None:
-    (PARAMETERS / name).write_bytes(value.encode() + b"\n")
 
 
 def read_packets(file: Path) -> dict[Way, list[bytes]]:
@@ -92,7 +87,7 @@ def read_packets(file: Path) -> dict[Way, list[bytes]]:
 
 @contextlib.contextmanager
 def watched_kinds(found: Counter[str]) -> Iterator[None]:
-    """Has a buffer of its own record the events of each kind, and the kernel print those that are still there."""
+    """Records the events of each kind in a trace instance, and counts and formats them at the end."""
     folders = {kind: TRACING / f"instances/kind{number}" for number, kind in enumerate(KINDS)}
     for kind, folder in folders.items():
         folder.mkdir()
@@ -111,9 +106,7 @@ def watched_kinds(found: Counter[str]) -> Iterator[None]:
 
 
 def listen_to_nflog(netns: str) -> None:
-    with inside(netns):
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-    configure(sock, NFLOG_GROUP, NFULA_CFG_CMD, bytes([NFULNL_CFG_CMD_BIND]))
+    sock = Listener(NFLOG_GROUP, netns)
 
     def read() -> None:
         while True:
@@ -124,7 +117,7 @@ def listen_to_nflog(netns: str) -> None:
 
 
 def send(packets: dict[Way, list[bytes]], senders: dict[Way, Sender]) -> Counter[str]:
-    """Sends packets each way, all ways at the same time. Gives how many were taken and refused."""
+    """Sends packets each way, in parallel; returns how many were taken and refused."""
     results = {}
     for way, chosen in packets.items():
         results[way], end = os.pipe()
@@ -139,7 +132,7 @@ def send(packets: dict[Way, list[bytes]], senders: dict[Way, Sender]) -> Counter
 
 
 def next_of(packets: dict[Way, list[bytes]], count: int) -> dict[Way, list[bytes]]:
-    """The next so many packets, of each way as many as its share is; those that are taken go to the end."""
+    """Returns the next `count` packets, of each way its share, and moves them to the end."""
     total = sum(len(some) for some in packets.values())
     taken = {}
     for way, some in packets.items():
@@ -176,17 +169,17 @@ def main() -> None:
     many = (wanted - few * len(FEW)) // len(MANY)
     began = time.monotonic()
     for count, changes in [(few, changes) for changes in FEW] + [(many, changes) for changes in MANY]:
-        parameters = BASE | changes
-        for name, value in parameters.items():
-            put(name, value)
+        chosen = BASE | changes
+        for name, value in chosen.items():
+            parameters.put(name, value)
         agreement.start()
-        with watched_kinds(kinds) if "trace" in parameters["sink"] else contextlib.nullcontext():
+        with watched_kinds(kinds) if "trace" in chosen["sink"] else contextlib.nullcontext():
             sent += send(next_of(packets, count * 9 // 10), senders)
             sent["PKTGEN"] += send_by_pktgen(count // 10)
             if changes in (FEW[0], MANY[0]):
                 sent += send(big, senders)
                 send_tcp(1 << 19)
-            found = agreement.check(parameters["sink"])
+            found = agreement.check(chosen["sink"])
         seen_at += found
         print(f"{time.monotonic() - began:.0f} s: {found.total()} with {changes}", file=sys.stderr, flush=True)
     figures = {

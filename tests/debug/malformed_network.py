@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A router with a tun, a tap and a pair of devices, behind which there is a host, and what sends packets there."""
+"""A router with a tun, a tap and a veth, a host behind it, and senders for each way in."""
 
 import errno
 import fcntl
@@ -14,12 +14,13 @@ from pathlib import Path
 
 from malformed_packets import FRAME_HEADER, Way
 from malformed_seeds import BEHIND, ROUTER
-from netns import inside, ip
-from pace import patience
+
+from support.netns import inside, ip
+from vm.pace import patience
 
 NAMESPACES = "router", "behind"
 IFF_TUN, IFF_TAP, IFF_NAPI, IFF_NAPI_FRAGS, IFF_NO_PI, IFF_VNET_HDR = 1, 2, 0x10, 0x20, 0x1000, 0x4000
-# A frame starts with where it goes, which is a device of the router's.
+# A frame starts with its destination, a device of the router.
 NEAR_MAC = FRAME_HEADER[:6].hex(":")
 
 
@@ -55,7 +56,7 @@ route add default via fd08::1
         with inside(name):
             for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
                 Path("/proc/sys/net", setting).write_text("1")
-            # What comes from anywhere is let in.
+            # Packets from any source are accepted.
             for device in Path("/proc/sys/net/ipv4/conf").iterdir():
                 (device / "rp_filter").write_text("0")
                 (device / "accept_local").write_text("1")
@@ -82,7 +83,7 @@ def packet_socket(device: str) -> socket.socket:
 
 
 def listen_to_all() -> socket.socket:
-    """A socket that is shown each packet, so that the rest of the stack gets a clone. Nobody reads it."""
+    """Opens a packet socket that nobody reads: with it, the rest of the stack gets clones."""
     eth_p_all = 3
     return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(eth_p_all))
 
@@ -104,13 +105,13 @@ def pieces(record: bytes) -> list[bytes]:
 
 
 class Sender:
-    """Sends what is to go one way, by each of the functions in turn."""
+    """Sends packets one way, by each of the functions in turn."""
 
     def __init__(self, *send: Callable[[bytes], object]) -> None:
         self._send = send
 
     def send(self, packets: list[bytes]) -> tuple[int, int]:
-        """Gives how many packets the kernel took, and how many it refused."""
+        """Sends packets; returns how many the kernel took, and how many it refused."""
         refused = 0
         sends, last = self._send, len(self._send) - 1
         turn = 0
@@ -146,7 +147,7 @@ def make_senders() -> dict[Way, Sender]:
 
 
 def send_tcp(amount: int) -> None:
-    """A connection over both devices of the pair, in segments larger than 64 KiB."""
+    """Sends data over the veth, in segments larger than 64 KiB."""
     with inside("behind"):
         server = socket.create_server((BEHIND[1], 0), family=socket.AF_INET6)
 
@@ -171,7 +172,7 @@ def pktgen(file: str, *commands: str) -> None:
 
 
 def make_pktgen() -> None:
-    """Well-formed packets that share one buffer with others, most of it in page fragments, as if a device had them."""
+    """Has pktgen send well-formed packets from one shared buffer, mostly page fragments, as a device would."""
     pktgen("kpktgend_0", "add_device near")
     pktgen(
         "near",
@@ -182,7 +183,7 @@ def make_pktgen() -> None:
 
 
 def send_by_pktgen(count: int) -> int:
-    """Gives how many it were: full bursts."""
+    """Sends full bursts; returns how many packets these were."""
     pktgen("near", f"count {count}")
     pktgen("pgctrl", "start")
     while True:

@@ -1,6 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Makes packets that are wrong in something: field by field, and at random. The same ones for the same seed.
+"""Makes malformed packets, field by field and at random; a seed always makes the same ones.
 
 Usage: malformed_packets.py COUNT SEED FILE
 
@@ -17,7 +16,7 @@ from pathlib import Path
 from malformed_seeds import BEHIND, ROUTER, SENDER, field_by_field, seeds
 from scapy.all import IP, IPv6, raw
 
-# One of these is the device's that a frame goes to.
+# The first address is that of the receiving device.
 FRAME_HEADER = bytes.fromhex("020000000801 020000000802")
 TAP_HEADER = bytes.fromhex("020000000701 020000000702")
 
@@ -43,7 +42,7 @@ def checksum(data: bytes) -> int:
 
 
 def mend(packet: bytearray, rng: random.Random) -> None:
-    """Makes most packets good enough for the kernel to let them through to the first hook."""
+    """Mends most packets so far that the kernel lets them through to the first hook."""
     if len(packet) < 20:
         return
     if packet[0] >> 4 == 6 and len(packet) >= 40:
@@ -59,9 +58,9 @@ def mend(packet: bytearray, rng: random.Random) -> None:
 
 
 def mutated(pool: list[bytes], rng: random.Random) -> bytes:
-    """One of them with a few mistakes at random."""
+    """Returns one of the packets with a few random mistakes."""
     packet = bytearray(rng.choice(pool))
-    # What is behind that nobody reads.
+    # Nobody reads beyond that.
     headers = min(len(packet), 120)
     for _ in range(rng.choice((1, 1, 2, 4))):
         if not packet:
@@ -94,7 +93,7 @@ def mutated(pool: list[bytes], rng: random.Random) -> bytes:
 
 
 def virtio_header(packet: bytes, rng: random.Random, *, link_layer: int = 0, big: bool = False) -> bytes:
-    """What says that a checksum is unfinished, or that the packet is to be cut into segments."""
+    """Returns a virtio-net header, which may ask for a checksum or for segmentation."""
     v6 = packet[:1] >= b"\x60"
     header = 40 if v6 else (packet[0] & 15) * 4 if packet else 0
     protocol = packet[6 if v6 else 9] if len(packet) >= 20 else 0
@@ -114,7 +113,7 @@ def virtio_header(packet: bytes, rng: random.Random, *, link_layer: int = 0, big
 
 
 def big(rng: random.Random) -> bytes:
-    """A packet larger than a page: what its memory holds is not linear. Some are larger than their length field."""
+    """Returns a packet larger than a page, and so not linear; some exceed their length field."""
     length = rng.choice((4200, 9000, 40000, 65000, 66000, 100000))
     tcp = struct.pack("!HHIIHHHH", 40000, 80, 1, 2, rng.choice((5, 5, 5, 6, 15, 4)) << 12 | 0x10, 512, 0, 0)
     payload = tcp + bytes(length - 20)
@@ -141,7 +140,7 @@ def records(count: int, seed: int) -> Iterator[tuple[Way, bytes]]:
         packet = big(rng)
         yield Way.BIG, virtio_header(packet, rng, big=True) + packet
     for number in range(count):
-        # A third has one field wrong, as long as there are new ones of these.
+        # A third has one field wrong, as long as there are any left.
         packet = fields.pop() if fields and number % 3 == 0 else mutated(pool, rng)
         ethertype = b"\x86\xdd" if packet[:1] >= b"\x60" else b"\x08\x00"
         by_raw_socket = Way.RAW_V4 if ethertype == b"\x08\x00" else Way.RAW_V6

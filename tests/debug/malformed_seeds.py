@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets with nothing wrong, and with one field wrong."""
+"""Well-formed packets, and packets with one field wrong."""
 
 import contextlib
 import random
@@ -29,12 +29,12 @@ from scapy.all import (
     raw,
 )
 
-# Of the router in malformed_inside.py, the host behind it, and who sends.
+# Addresses of the router in malformed_inside.py, of the host behind it, and of the sender.
 ROUTER, BEHIND, SENDER = ("10.9.0.1", "fd09::1"), ("10.8.0.2", "fd08::2"), ("10.9.0.2", "fd09::2")
 
 
 def transports(v6: bool) -> Iterator[Packet]:
-    """What can stand behind an IP header."""
+    """Yields what can follow an IP header."""
     yield TCP(sport=40000, dport=80, flags="PA") / Raw(b"GET / HTTP/1.0\r\n\r\n")
     options = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 2)), ("NOP", None), ("WScale", 7)]
     yield TCP(sport=22, dport=40001, flags="S", options=options)
@@ -56,7 +56,7 @@ def transports(v6: bool) -> Iterator[Packet]:
 
 
 def seeds() -> Iterator[Packet]:
-    """Packets with nothing wrong, to the router and to the host behind it."""
+    """Yields well-formed packets, to the router and to the host behind it."""
     for destination4, destination6 in zip(*zip(ROUTER, BEHIND, strict=True), strict=True):
         ip = IP(src=SENDER[0], dst=destination4, id=7, ttl=64)
         ip6 = IPv6(src=SENDER[1], dst=destination6, hlim=64, fl=7)
@@ -84,7 +84,7 @@ def seeds() -> Iterator[Packet]:
 
 
 def field_by_field(packet: Packet, rng: random.Random) -> Iterator[bytes]:
-    """Each field of each layer with values at its ends, the other fields as they are: checksums and lengths right."""
+    """Yields copies with each field of each layer set to its boundary values, lengths and sums made right."""
     for depth, layer in enumerate(layers(packet)):
         for field in layer.fields_desc:
             is_number = isinstance(layer.getfieldval(field.name), int | None)
@@ -95,7 +95,7 @@ def field_by_field(packet: Packet, rng: random.Random) -> Iterator[bytes]:
             for value in sorted({0, 1, 5, 8, top >> 1, top - 1, top, rng.getrandbits(bits)}):
                 copy = packet.copy()
                 setattr(list(layers(copy))[depth], field.name, value & top)
-                # Whatever scapy raises: what it cannot write is none of its packets.
+                # Scapy raises whatever it likes for a value that it cannot write.
                 with contextlib.suppress(Exception):
                     yield raw(copy)
 

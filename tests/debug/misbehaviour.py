@@ -1,38 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has the kernel find each kind of mistake that it is there to find. Runs in the debug kernel."""
+"""Makes each kind of mistake that the kernel is to find. Runs in the debug kernel."""
 
 import errno
 import os
 from pathlib import Path
 
-from commotion import traffic
+from churn import traffic
 from helpers import kasan_has_reported, leaks, load, unload
 
-_PARAMETERS = Path("/sys/module/nf_tracer/parameters")
+from support import parameters
 
 
 def replace_without_waiting(modules: Path) -> None:
-    """What packets are compared with is freed under them. It takes some writes to meet one."""
-    # By a way that takes long, and prints nothing: after a first report everything goes to the console.
+    """Frees filters under packets that use them. It takes some writes to hit one."""
+    # A slow path that prints nothing: after a first report everything goes to the console.
     conditions = "host=0.0.0.0/0,::/0 src=0.0.0.0/0,::/0 dst=0.0.0.0/0,::/0 sink=nflog:5"
     error = load(modules / "no-wait/nf_tracer.ko", f"family=inet hooks=all proto=all {conditions}")
     assert error == 0, os.strerror(error)
     for number in range(3000):
         if kasan_has_reported():
             break
-        (_PARAMETERS / "sport").write_text(f"{number}-65535\n")
+        (parameters.FOLDER / "sport").write_text(f"{number}-65535\n")
     unload("nf_tracer")
 
 
 def register_without_waiting(modules: Path) -> None:
-    """Registrations are freed under the packets that are in them."""
+    """Frees registrations under packets in their handlers."""
     error = load(modules / "no-wait/tests/modules/registrar.ko", "rounds=20")
     assert error == 0, os.strerror(error)
     unload("registrar")
 
 
 def misbehave(modules: Path, *kinds: str) -> None:
-    """Each of the kinds in turn, behind a mark on the console that says which it is.
+    """Makes each kind of mistake in turn, behind a mark on the console.
 
     The kernel goes on after each, and stalls are noticed soon.
     """
@@ -45,7 +45,7 @@ def misbehave(modules: Path, *kinds: str) -> None:
     Path("/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout").write_text("3")
     misbehaver = modules / "tests/debug/modules/misbehaver.ko"
     if "leak" in kinds:
-        # What this finds is told when the command has ended. After a report of KASAN's it would take long.
+        # The leak is reported when the command has ended. After a report by KASAN the scan would take long.
         assert load(misbehaver, "kind=leak") == errno.EAGAIN
         leaks()
     ours = {"no-wait-replace": replace_without_waiting, "no-wait-register": register_without_waiting}

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Loads, unloads and changes modules while everything that meets them goes on. Runs in the debug kernel."""
+"""Loads, unloads and changes modules while everything that uses them goes on. Runs in the debug kernel."""
 
 import contextlib
 import errno
 import itertools
 import os
 import random
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from commotion import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, traffic, working
+from churn import forwarding, make_devices, make_namespaces, send_datagrams, send_frames, traffic, working
 from dumps import change_under_lists
 from helpers import end, forked, load, look_for_leaks, try_to_unload, unload
-from nflog_listener import NETLINK_NETFILTER, NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND, configure
 
-_PARAMETERS = Path("/sys/module/nf_tracer/parameters")
-_EVENT = Path("/sys/kernel/tracing/events/nf_tracer/packet")
+from support import parameters
+from support.kernel import EVENT
+from support.nflog import Listener
+
 _NFLOG_GROUP = 5
 _KCSAN = Path("/sys/kernel/debug/kcsan")
 
@@ -28,7 +28,7 @@ _LISTS = {
     **dict.fromkeys(("host", "src", "dst"), "10.0.0.0/8,::/0"),
     "iface": "lo,stress+",
 }
-# A process writes each of these lists, over and over. Some is refused, by a line on the console, which takes long.
+# A process writes each of these lists, over and over. Some values are refused, which logs to the slow console.
 _WRITES = [
     [("hooks", "all"), ("family", "ipv6"), ("hooks", "output"), ("family", "inet"), ("priority", "raw")],
     [("netns", "all"), ("priority", "filter"), ("netns", "host"), ("priority", "last")],
@@ -60,7 +60,7 @@ def leak(modules: Path, rounds: str) -> None:
             time.sleep(0.2)
             unload("breaker")
             assert load(file, "fail=1") == errno.EINVAL
-    # Had a hook stayed, it would be called here.
+    # A hook that is left would be called here.
     with traffic():
         time.sleep(1)
     print(f"{rounds} rounds")
@@ -68,21 +68,21 @@ def leak(modules: Path, rounds: str) -> None:
 
 def write_parameters(values: list[tuple[str, str]]) -> None:
     for name, value in itertools.cycle(values):
-        # Between two loads there is none.
+        # There is no file between two loads.
         with contextlib.suppress(OSError):
-            (_PARAMETERS / name).write_text(f"{value}\n")
+            (parameters.FOLDER / name).write_text(f"{value}\n")
         time.sleep(0.01)
 
 
 def read_counts() -> None:
     while True:
         with contextlib.suppress(OSError):
-            check_counts((_PARAMETERS / "counts").read_text())
+            check_counts((parameters.FOLDER / "counts").read_text())
         time.sleep(0.05)
 
 
 def check_counts(text: str) -> int:
-    """Gives how many were seen. What became of them adds up, or it is said on the console."""
+    """Returns how many packets were seen; reports on the console if the counts do not add up."""
     total = 0
     for line in text.splitlines():
         # A namespace that is left out.
@@ -96,8 +96,8 @@ def check_counts(text: str) -> int:
 
 
 def hold_files() -> None:
-    """Has files of the module's open while it goes, and uses them afterwards."""
-    files = [*(_PARAMETERS / name for name in ("counts", "port", "bpf")), _EVENT / "format", _EVENT / "enable"]
+    """Keeps files of the module open while it is unloaded, and reads them afterwards."""
+    files = [*(parameters.FOLDER / name for name in ("counts", "port", "bpf")), EVENT / "format", EVENT / "enable"]
     while True:
         opened = []
         for file in files:
@@ -116,18 +116,14 @@ def listen_to_event() -> None:
     while True:
         for value, longest in (("1", 0.05), ("0", 0.5)):
             with contextlib.suppress(OSError):
-                (_EVENT / "enable").write_text(value)
+                (EVENT / "enable").write_text(value)
             time.sleep(random.uniform(0, longest))
 
 
 def listen_to_nflog() -> None:
     while True:
-        # A packet may come before the answer to the request, and is taken for an error then.
-        with (
-            contextlib.suppress(OSError, SystemExit),
-            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock,
-        ):
-            configure(sock, _NFLOG_GROUP, NFULA_CFG_CMD, bytes([NFULNL_CFG_CMD_BIND]))
+        # The acknowledgement may find no room between packets.
+        with contextlib.suppress(OSError), Listener(_NFLOG_GROUP) as sock:
             sock.settimeout(0.1)
             until = time.monotonic() + random.uniform(0, 1)
             while time.monotonic() < until:
@@ -142,16 +138,16 @@ def list_hooks() -> None:
 
 
 def listener_holds_module() -> None:
-    """While somebody listens to the tracepoint, the module stays; afterwards it goes."""
-    (_EVENT / "enable").write_text("1")
+    """Checks that an enabled tracepoint pins the module."""
+    (EVENT / "enable").write_text("1")
     error = try_to_unload("nf_tracer")
     assert error == errno.EAGAIN, os.strerror(error)
-    (_EVENT / "enable").write_text("0")
+    (EVENT / "enable").write_text("0")
 
 
 @contextlib.contextmanager
 def everything() -> Iterator[None]:
-    """All that goes on beside the module's coming and going. Three processes send as fast as they can."""
+    """Runs everything that races with loading and unloading. Three processes send as fast as they can."""
     with (
         forwarding() as send_forwarded,
         working(
@@ -165,15 +161,15 @@ def everything() -> Iterator[None]:
 
 
 def share(modules: Path, seconds: str) -> None:
-    """Has all CPUs in the module at once for a while, where each packet has its share of the limit."""
+    """Keeps all CPUs in the module at once, so that they share the limit."""
     error = load(modules / "nf_tracer.ko", "hooks=all family=inet proto=all rate=1000000 burst=1")
     assert error == 0, os.strerror(error)
-    # An access in a hundred is put off, for as long as another CPU takes for a packet.
+    # Delays one access in a hundred, for as long as another CPU takes for a packet.
     for name, value in (("skip_watch", 100), ("udelay_task", 1000), ("udelay_interrupt", 1000)):
         Path("/sys/module/kcsan/parameters", name).write_text(str(value))
     with traffic(), working(read_counts):
         time.sleep(float(seconds))
-    seen = check_counts((_PARAMETERS / "counts").read_text())
+    seen = check_counts((parameters.FOLDER / "counts").read_text())
     unload("nf_tracer")
     print(_KCSAN.read_text())
     print(f"{seen} packets seen")
@@ -192,21 +188,21 @@ def race(modules: Path, rounds: str) -> None:
             if number % 5 == 0:
                 listener_holds_module()
             listener = forked(listen_to_event)
-            # As long as writes and packets take to meet.
+            # Time for writes and packets to race.
             time.sleep(random.uniform(0, 0.3))
-            text = (_PARAMETERS / "counts").read_text()
+            text = (parameters.FOLDER / "counts").read_text()
             seen += check_counts(text)
             points.update(" ".join(line.split()[:3]) for line in text.splitlines())
             end(listener)
-            # It may have ended while it listened.
+            # The listener may have been killed while the event was enabled.
             with contextlib.suppress(OSError):
-                (_EVENT / "enable").write_text("0")
+                (EVENT / "enable").write_text("0")
             unload("nf_tracer")
             if number % 10 == 0:
                 error = load(modules / "tests/modules/netns_counter.ko")
                 assert error == 0, os.strerror(error)
                 unload("netns_counter")
-        # A load that ends with the second of its parameters.
+        # A load that fails at its second parameter.
         assert load(modules / "nf_tracer.ko", "port=1-9 rate=fast") == errno.EINVAL
     took = time.monotonic() - started
     look_for_leaks()

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the longest texts that parameters can have, as somebody without any right. Runs in the debug kernel."""
+"""Reads the longest texts of parameters, as root and as nobody. Runs in the debug kernel."""
 
 import os
 from pathlib import Path
 
 from helpers import forked, load, unload
 
-_PARAMETERS = Path("/sys/module/nf_tracer/parameters")
+from support import parameters
+
 _NOBODY = 65534
 _V4 = ",".join(f"255.255.{number}.254/31" for number in range(100, 164))
 _V6 = ",".join(f"ffff:{number:02x}ff:ffff:ffff:ffff:ffff:ffff:fffe/127" for number in range(64))
@@ -28,8 +29,8 @@ def _program(length: int) -> str:
 
 
 def _read_all() -> None:
-    """Each file, as a whole and byte by byte from its end on, and what cannot be read as nobody as well."""
-    for file in sorted(_PARAMETERS.iterdir()):
+    """Reads each parameter's file, as a whole, and the last bytes one by one."""
+    for file in sorted(parameters.FOLDER.iterdir()):
         text = file.read_text() if os.access(file, os.R_OK) else ""
         if text:
             with file.open("rb", buffering=0) as opened:
@@ -58,10 +59,10 @@ def read(modules: Path) -> None:
         error = load(modules / "real/nf_tracer.ko", f'{given} bpf="{_program(length)}"')
         assert error == 0, os.strerror(error)
         _read_by_both()
-        # As many bytes as can be written at once, so that the text fills the page but for its end.
+        # As many bytes as one write takes: the text fills the page but for its NUL.
         value = _program(510).replace("0 0 0 0,0 0 0 0", "0 0 0 4294967295,0 0 0 1000", 1)
-        (_PARAMETERS / "bpf").write_bytes(value.encode())
-        assert (_PARAMETERS / "bpf").read_text() == value
+        (parameters.FOLDER / "bpf").write_bytes(value.encode())
+        assert (parameters.FOLDER / "bpf").read_text() == value
         assert load(modules / "tests/debug/modules/huge_counts.ko") == 0
         _read_by_both()
         unload("huge_counts")

@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Data races in nf_tracer, and that KCSAN finds those that there are. For 'tests/debug/run --kcsan'."""
+"""Data races in nf_tracer, and KCSAN's finding of known ones. For 'tests/debug/run --kcsan'."""
 
 import os
 import re
 
 import pytest
-from boot import GUEST_FAILED, MODULES, boot, run
+
+from support.debug_guest import GUEST_FAILED, MODULES, boot, succeed
 
 ROUNDS = int(os.environ.get("NF_TRACER_ROUNDS", "12"))
 
 
 def check(said: str, figures: str) -> None:
-    """Whether enough was looked at."""
+    """Checks that KCSAN has watched enough accesses."""
     match = re.search(rf"^{figures}", said, re.MULTILINE)
     watched = re.search(r"^setup_watchpoints: (\d+)$", said, re.MULTILINE)
     assert match, said
     assert watched, said
     print(match[0], watched[0], sep=", ")
-    # As many accesses were put off to see whether another comes.
+    # The number of accesses that were delayed to catch a race.
     assert int(watched[1]) > 1000
 
 
 def test_no_data_race_between_packets() -> None:
-    done = run("share", str(ROUNDS * 5))
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    check(done.stdout, r"\d+ packets seen")
+    printed = succeed("share", str(ROUNDS * 5))
+    check(printed, r"\d+ packets seen")
 
 
 def test_no_data_race_in_loads_unloads_and_all_that_uses_the_module() -> None:
-    done = run("race", str(ROUNDS))
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    check(done.stdout, r"\d+ loads and unloads in \d+ s, \d+ packets seen")
+    printed = succeed("race", str(ROUNDS))
+    check(printed, r"\d+ loads and unloads in \d+ s, \d+ packets seen")
 
 
 @pytest.mark.parametrize("function", ["add_in_c", "racer_add_in_rust"])

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whatever the debug kernel is there to find makes scripts/vm fail, and is named by it.
+"""Everything that the debug kernel is to find makes scripts/vm fail, which names it.
 
-Without this, all other tests here would pass too if nothing were ever found.
+Without these, all other tests here would also pass if nothing were ever found.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from boot import GUEST_FAILED, MODULES, boot, console_log, run
-from console import START_MARK, Console
 
-# What the kernel calls each kind of misbehaviour.py. In this order: what needs lockdep comes before what switches it
-# off, and a leak, which is told when the command has ended, last.
+from support.debug_guest import GUEST_FAILED, MODULES, boot, console_log, run
+from vm.console import START_MARK, Console
+
+# The kernel's report of each kind of misbehaviour.py, in this order: what needs lockdep precedes what disables it, and
+# a leak, which is reported when the command has ended, is last.
 KINDS = {
     "suspicious-rcu": "WARNING: suspicious RCU usage",
     "lock-order": "WARNING: possible circular locking dependency detected",
@@ -44,7 +45,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Console]:
-    """What the console said of each kind, as if each had had a guest of its own."""
+    """Returns the part of the console's log of each kind."""
     done = run("misbehave", *KINDS, modules=MODULES, options=("--timeout", "400", "--append", "kasan_multi_shot"))
     assert done.returncode == GUEST_FAILED, done.stdout[-2000:] + done.stderr
     assert "command ended with status 0)" in done.stderr, done.stdout[-2000:] + done.stderr
@@ -60,12 +61,12 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Console]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "nothing"])
-def test_it_is_noticed_and_named(kind: str, pieces: Mapping[str, Console]) -> None:
+def test_each_mistake_is_reported_by_name(kind: str, pieces: Mapping[str, Console]) -> None:
     splats = pieces[kind].splats()
     assert any(KINDS[kind] in splat for splat in splats), splats or pieces[kind].lines
 
 
-def test_what_is_right_is_not_noticed(pieces: Mapping[str, Console]) -> None:
+def test_correct_code_is_not_reported(pieces: Mapping[str, Console]) -> None:
     assert pieces["nothing"].splats() == []
 
 

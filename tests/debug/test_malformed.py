@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that are wrong in something, through every hook, in a kernel that finds what is read beyond its end."""
+"""Malformed packets through every hook, under KASAN."""
 
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 
-from boot import MODULES, TOP, python
+from support.debug_guest import MODULES, python
+from support.kernel import HOOKS
+from support.paths import PYTHON, TOP
 
 # By default as many as take a minute.
 PACKETS = int(os.environ.get("NF_TRACER_PACKETS", "4000"))
 SEED = os.environ.get("NF_TRACER_SEED", "1")
-# The others are sent again, to other filters.
+# Beyond that, packets are sent again, to other filters.
 DIFFERENT = min(PACKETS, 100_000)
 
 
 def test_malformed_packets_are_all_counted_and_harm_nothing() -> None:
     packets = MODULES / "packets"
-    generator = [sys.executable, TOP / "tests/debug/malformed_packets.py", str(DIFFERENT), SEED, packets]
-    subprocess.run(generator, check=True)
+    generator = TOP / "tests/debug/malformed_packets.py"
+    subprocess.run([PYTHON, generator, str(DIFFERENT), SEED, packets], check=True)
     done = python("malformed_inside.py", MODULES / "real/nf_tracer.ko", packets, PACKETS)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     figures = json.loads(done.stdout, object_hook=Counter)
     print(done.stderr, json.dumps(figures, indent=2), sep="\n")
 
-    # That both counts agree has been found out inside. Here, that there was something to count.
+    # The guest has compared the counts; here they are checked to be large enough.
     figures["sent"].pop("refused")
     assert figures["sent"].total() > PACKETS * 0.6
-    hooks = "prerouting", "input", "forward", "output", "postrouting"
-    for point in (f"{hook} {family}" for hook in hooks for family in ("ipv4", "ipv6")):
+    for point in (f"{hook} {family}" for hook in HOOKS for family in ("ipv4", "ipv6")):
         assert figures["seen"][point] > PACKETS * 0.05, point
     for outcome in ("truncated", "invalid", "emitted", "suppressed", "not_matched"):
         assert figures["log"][outcome] > PACKETS * 0.01, outcome

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What tests/flood/run runs in the guest: a flood for each sink, with the limit and without.
+"""Floods each sink, with the limit and without. Run by tests/flood/run in the guest.
 
 Usage: inside.py MINUTES PACKETS [NAME...]
 """
@@ -13,20 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-GUEST = Path(__file__).resolve().parents[1] / "guest"
-sys.path += [str(GUEST), str(GUEST.parents[1] / "scripts/vm.d")]
-
-import flood  # noqa: E402
-import listeners  # noqa: E402
-import parameters  # noqa: E402
-from recording import wait_until  # noqa: E402
+from support import flood, listeners, parameters
+from support.kernel import TRACING
+from support.waiting import wait_until
 
 _SCRATCH = Path("/tmp")  # noqa: S108
 _MESSAGES = Path("/var/log/messages")
 _LEVELS = Path("/proc/sys/kernel/printk")
 # Out-of-tree and unsigned, and nothing else: no warning, no soft lockup.
 _TAINT = str(1 << 12 | 1 << 13)
-# How long pings are watched without a flood.
+# How long pings are measured without a flood.
 _QUIET = 10
 _TITLES = (
     "sink",
@@ -46,17 +42,17 @@ _TITLES = (
     "percpu, kB",
 )
 
-# What counts, within a sink's context, the lines or packets that have arrived, and those known to be lost on the way.
+# Counts, within a sink's context, what has arrived, and what is known to be lost on the way.
 Arrived = Callable[[], tuple[int, int] | None]
 
 
 @contextlib.contextmanager
 def console() -> Iterator[Arrived]:
-    """The lines go to the serial console, too."""
+    """Has the lines go to the serial console, too."""
     before = _LEVELS.read_text().split()[0]
     _LEVELS.write_text("7")
     try:
-        # The console's log, which tests/flood/run cannot see into, has them.
+        # They are in the console's log, which the guest does not see.
         yield lambda: None
     finally:
         _LEVELS.write_text(before)
@@ -64,7 +60,7 @@ def console() -> Iterator[Arrived]:
 
 @contextlib.contextmanager
 def syslog() -> Iterator[Arrived]:
-    """rsyslog writes them to a file, in memory here."""
+    """Has rsyslog write the lines to a file, in memory here."""
     config = _SCRATCH / "rsyslog.conf"
     config.write_text(f'module(load="imklog")\n*.* action(type="omfile" file="{_MESSAGES}")\n')
     _MESSAGES.unlink(missing_ok=True)
@@ -80,7 +76,7 @@ def syslog() -> Iterator[Arrived]:
 
     try:
         wait_until(_MESSAGES.exists, "rsyslog writes", 60)
-        # It starts with what has been in the log before.
+        # rsyslog starts with older records of the log.
         old = lines()
         yield lambda: (lines() - old, 0)
     finally:
@@ -91,16 +87,15 @@ def syslog() -> Iterator[Arrived]:
 
 @contextlib.contextmanager
 def trace() -> Iterator[Arrived]:
-    """The kernel's own tracer records the events; the newest stay in its buffers."""
-    tracing = listeners.EVENT.parents[2]
+    """Has ftrace record the events; the newest stay in its buffers."""
 
     def arrived() -> tuple[int, int]:
-        stats = [file.read_text() for file in tracing.glob("per_cpu/cpu*/stats")]
+        stats = [file.read_text() for file in TRACING.glob("per_cpu/cpu*/stats")]
         kept, lost = (
             sum(int(number) for text in stats for number in re.findall(rf"^(?:{what}): (\d+)", text, re.M))
             for what in ("entries|overrun", "dropped events")
         )
-        # An overrun is an event that was there until a newer one took its place.
+        # An overrun is an event that a newer one has overwritten.
         return kept, lost
 
     with listeners.ftrace():
@@ -109,7 +104,7 @@ def trace() -> Iterator[Arrived]:
 
 @contextlib.contextmanager
 def nflog() -> Iterator[Arrived]:
-    """tcpdump takes them and throws them away. What it was too slow for, netlink counts."""
+    """Has tcpdump discard the packets; netlink counts those that it was too slow for."""
     says = _SCRATCH / "tcpdump.txt"
 
     def arrived() -> tuple[int, int]:
@@ -147,9 +142,9 @@ def _row(name: str, rate: str, seconds: float, packets: int) -> list[str]:
         lines = flood.log_number() - start - 1
         came = arrived()
     if sink == "log":
-        # The others say how many were suppressed.
+        # The other lines report suppression.
         assert 0 <= lines - total.emitted <= (rate != "0") * (seconds + 5), f"{lines} lines, {total.emitted} emitted"
-    # Without a limit rsyslog may be too slow, and nobody counts what it has missed.
+    # Without a limit rsyslog may be too slow, and does not count what it misses.
     if came and (name, rate) != ("syslog", "0"):
         assert sum(came) == total.emitted, f"{came} arrived and lost, {total.emitted} emitted"
     taint = Path("/proc/sys/kernel/tainted").read_text().strip()

@@ -1,33 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The network that the tests share, and a guard over the kernel's state around each of them."""
+"""Fixtures: the shared network, recordings, and a check of the kernel's state after each test."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import frames
-import kmsg
-import module
 import pytest
-from netns import ip, run
-from recording import Recording
+
+from support import frames, kmsg, module
+from support.netns import ip, run
+from support.network import Network
+from support.recording import Recording
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What locks the kernel down comes last: there is no way back, and then no module loads."""
+    """Moves the lockdown tests to the end: afterwards no module loads any more."""
     items.sort(key=lambda item: "lockdown" in item.path.name)
-
-
-@dataclass(frozen=True)
-class Network:
-    """The host, which is this namespace, joined by a device to the namespace `peer`."""
-
-    device: str = "veth0"
-    address: str = frames.HOST
-    peer: str = "peer"
-    peer_device: str = "veth1"
-    peer_address: str = frames.PEER
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +29,7 @@ def network() -> Iterator[Network]:
         addr add {n.address}/24 dev {n.device}
         neigh add {n.peer_address} lladdr {frames.PEER_MAC} dev {n.device} nud permanent"""
     )
-    # Else the kernel makes IPv6 packets of its own, at any time in the first seconds.
+    # Otherwise the kernel sends IPv6 packets of its own in the first seconds.
     run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns=n.peer)
     ip(
         f"""link set lo up
@@ -56,14 +44,22 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture
 def record(network: Network, tmp_path: Path) -> Callable[..., Recording]:
-    """Makes a recording of what goes over the host's devices."""
+    """Returns a function that records the packets of the host's devices."""
 
     return partial(Recording, tmp_path, (network.device, "lo"))
 
 
+@pytest.fixture
+def log() -> Iterator[kmsg.KernelLog]:
+    """The kernel's log from the beginning of the test."""
+    opened = kmsg.KernelLog()
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(autouse=True)
 def clean_kernel() -> Iterator[None]:
-    """No test may leave the module loaded, make the kernel complain, or end with counts that do not add up."""
+    """Fails a test that leaves the module loaded, makes the kernel complain, or ends with counts that do not add up."""
     log = kmsg.KernelLog()
     yield
     left = module.is_loaded()

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The full lines of IPv6, of fragments and of TCP's options, field for field against tshark's reading."""
+"""Full lines of IPv6, of fragments and of TCP options, field by field against tshark."""
 
 import re
-import subprocess
 import time
 from pathlib import Path
 
-import frames
-import kmsg
-import parameters
 import pytest
-from conftest import Network
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
@@ -24,10 +19,14 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrRouting,
     PadN,
 )
-from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Packet, Raw
-from test_filters import Wire
+
+from support import frames, kmsg, parameters
+from support.netns import ipv6_enabled
+from support.network import Network
+from support.tshark import read_fields, without
+from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
 
 # tshark's field for each key of ours, of all packets in which either has it.
 _FIELDS = {
@@ -53,37 +52,29 @@ _FIELDS = {
 }
 _FLAGS = ("fin", "syn", "reset", "push", "ack", "urg", "ece", "cwr", "ae")
 _NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
-_MULTICAST_MAC = "33:33:00:00:00:01"
 
 
 def _tshark(file: Path, fields: list[str]) -> list[dict[str, list[str]]]:
-    """All values of some fields, for each packet."""
-    command = ["tshark", "-r", str(file), "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=;"]
-    for preference in ("tcp.relative_sequence_numbers", "ip.defragment", "ipv6.defragment"):
-        command += ["-o", f"{preference}:FALSE"]
-    for field in fields:
-        command += ["-e", field]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [
-        {name: value.split(";") if value else [] for name, value in zip(fields, row.split("\t"), strict=True)}
-        for row in rows
-    ]
+    """Returns all values of some fields, for each packet."""
+    preferences = without("tcp.relative_sequence_numbers", "ip.defragment", "ipv6.defragment")
+    rows = read_fields(file, fields, *preferences, occurrences="a")
+    return [{name: value.split(";") if value else [] for name, value in row.items()} for row in rows]
+
+
+def _mac_of(packet: Packet) -> str:
+    return ALL_NODES_MAC if packet.dst == ALL_NODES else frames.HOST_MAC
 
 
 def _trace(network: Network, folder: Path, packets: list[Packet]) -> tuple[Path, list[str]]:
-    """Sends packets to the host; gives the file with them, and the module's full lines, one for each."""
-    macs = [_MULTICAST_MAC if IPv6 in packet and packet.dst == "ff02::1" else frames.HOST_MAC for packet in packets]
-    framed = [Ether(src=frames.PEER_MAC, dst=mac) / packet for mac, packet in zip(macs, packets, strict=True)]
+    """Sends packets to the host; returns the file with them, and the module's full lines, one for each."""
+    framed = [frame for packet in packets for frame in to_host([packet], _mac_of(packet))]
     wire = Wire(framed, folder, network)
-    setting = Path(f"/proc/sys/net/ipv6/conf/{network.device}/disable_ipv6")
-    setting.write_text("0")
     log = kmsg.KernelLog()
     scope = f"hooks=prerouting iface={network.device}"
-    with parameters.loaded(f"family=inet proto=all rate=0 format=full {scope}"):
+    with ipv6_enabled(network.device), parameters.loaded(f"family=inet proto=all rate=0 format=full {scope}"):
         wire.send()
         time.sleep(0.2)
         lines = [text for _, text in log.read() if text.startswith("nf_tracer: hook=")]
-    setting.write_text("1")
     log.close()
     wire.close()
     ours = [line for line in lines if " src=2001:db8:" in line or " src=10.1.0." in line]
@@ -99,7 +90,7 @@ def _number(text: str) -> int | str:
 
 
 def _packets() -> list[Packet]:
-    end = {"src": "2001:db8::1", "dst": "ff02::1"}
+    end = {"src": "2001:db8::1", "dst": ALL_NODES}
     base = IPv6(hlim=7, tc=0xB8, fl=0x12345, **end)
     option = PadN(optdata=b"\0\0")
     segment = TCP(sport=1, dport=2, seq=3, ack=4, window=5, urgptr=6, flags="SAUPEC")
@@ -143,10 +134,10 @@ def test_fields_of_ipv6_and_of_fragments_are_those_of_tshark(network: Network, t
     compared = 0
     for line, row in zip(lines, rows, strict=True):
         ours = dict(re.findall(r"(\w+)=(\S*)", line))
-        # A fragment that is not the first one has no header behind IP's, whatever tshark makes of its bytes.
+        # A later fragment has no transport header, whatever tshark reads there.
         later = bool(ours.get("frag", "0").rstrip("+") != "0")
         for key, candidates in _FIELDS.items():
-            # The first one: ICMP's errors quote another packet.
+            # The first value: ICMP errors quote another packet.
             values = [row[name][0] for name in candidates if row[name]]
             if later and not candidates[0].startswith("ip"):
                 assert key not in ours, line
@@ -166,7 +157,7 @@ def test_fields_of_ipv6_and_of_fragments_are_those_of_tshark(network: Network, t
         if row["tcp.len"] and not later:
             assert ours["payload"] == row["tcp.len"][0], line
         if row["udp.length"] and not later:
-            # Of a fragment there is less than its length says.
+            # A fragment has less than its length says.
             there = int(ours["payload"]) + 8
             assert there == int(row["udp.length"][0]) or is_more, line
         assert (" df " in line) == (row["ip.flags.df"][:1] in (["1"], ["True"])), line
@@ -175,7 +166,7 @@ def test_fields_of_ipv6_and_of_fragments_are_those_of_tshark(network: Network, t
     assert compared > 8 * len(packets)
 
 
-# Kind and data of each option, by which the whole list is built.
+# Kind and data of each option.
 _OPTIONS: list[list[tuple[int, bytes]]] = [
     [(2, b"\x05\xb4"), (4, b""), (8, bytes(range(8))), (1, b""), (3, b"\x07")],
     [(2, b"\0\0"), (2, b"\xff\xff"), (3, b"\0"), (3, b"\x0e")],
@@ -203,7 +194,7 @@ def _option_bytes(options: list[tuple[int, bytes]]) -> bytes:
 
 
 def _told(options: str) -> dict[str, list[str]]:
-    """Our words for options, in tshark's fields."""
+    """Translates the options of a full line into tshark's fields."""
     found: dict[str, list[str]] = {}
     for word in filter(None, options.split(",")):
         kind, _, rest = word.partition(":")
@@ -236,7 +227,7 @@ def test_options_of_tcp_are_those_of_tshark(network: Network, tmp_path: Path) ->
     packets = []
     for number, options in enumerate(_OPTIONS):
         made = _option_bytes(options)
-        # Read by scapy as it is, since scapy's own idea of options is not asked for.
+        # As raw bytes, since scapy would rewrite the options.
         segment = frames.tcp(seq=number, flags=2, doff=5 + len(made) // 4, rest=made)
         packets.append(IP(src="10.1.0.1", dst=frames.HOST, proto=6) / Raw(segment))
     file, lines = _trace(network, tmp_path, packets)
@@ -246,7 +237,7 @@ def test_options_of_tcp_are_those_of_tshark(network: Network, tmp_path: Path) ->
     for line, row in zip(lines, rows, strict=True):
         ours = _told(re.search(r"options=(\S*)", line)[1])  # type: ignore[index]
         theirs = {name: values for name, values in row.items() if values}
-        # These are there or not.
+        # These have no value.
         for name in ("tcp.options.sack_perm", "tcp.options.tfo.request"):
             for found in (ours, theirs):
                 if name in found:

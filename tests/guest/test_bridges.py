@@ -4,17 +4,18 @@
 import contextlib
 from collections.abc import Iterator
 
-import parameters
 import pytest
-from hookmod import ping
-from netns import ip, run
+
+from support import parameters
+from support.hook_modules import ping
+from support.netns import ip, run
 
 _HOST = "10.77.0.1"
 
 
 @pytest.fixture
 def bridge() -> Iterator[str]:
-    """A namespace behind a bridge that the host has an address on."""
+    """Makes a namespace behind a bridge on which the host has an address."""
     ip(
         f"""netns add station
         link add br0 type bridge
@@ -47,5 +48,5 @@ def test_packets_that_come_by_a_bridge_are_seen_once(bridge: str, before: bool, 
         for each in around if before else reversed(around):
             stack.enter_context(each)
         assert ping(_HOST, count=3, netns=bridge)[0] == 3
-        # Of two at the first place, br_netfilter's hook is called last where it was there before: too late.
+        # Of two hooks at priority first, an older one of br_netfilter is called last: too late.
         assert parameters.total().seen == (6 if before and priority == "first" else 3)

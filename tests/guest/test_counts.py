@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What was traced and counted, against what the kernel itself counted of the same packets."""
+"""Traced and counted packets, against the kernel's own counts of the same packets."""
 
 import errno
 import multiprocessing
@@ -11,17 +11,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from frames import ipv4, tcp
-from hookmod import counted, ping, rules
-from netns import bring_up_loopback, inside, inside_new, run
-from pace import Limit, patience
-from test_limits import _send
-from test_loading import steady_traffic
-from traffic import fetch, web_server
+
+from support import kmsg, parameters
+from support.frames import ipv4, tcp
+from support.hook_modules import counted, ping, rules
+from support.kernel import HOOKS
+from support.netns import bring_up_loopback, inside, inside_new, run
+from support.network import Network
+from support.nft import counting_chain
+from support.traffic import fetch, send_datagrams, steady_traffic, web_server
+from vm.pace import Limit, patience
 
 _ALL_TRACKED = "table inet t {\nchain c {\ntype filter hook output priority 0\nct state new counter\n}\n}"
 _NAMESPACES = 150
@@ -29,7 +29,7 @@ _NAMESPACES = 150
 
 @pytest.fixture
 def accounting(network: Network) -> Iterator[None]:  # noqa: ARG001
-    """Connection tracking counts packets and bytes, and IPv6 is there on loopback."""
+    """Has conntrack count packets and bytes, and enables IPv6 on loopback."""
     run("modprobe", "nf_conntrack")
     run("sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1", "net.ipv6.conf.lo.disable_ipv6=0")
     yield
@@ -38,7 +38,7 @@ def accounting(network: Network) -> Iterator[None]:  # noqa: ARG001
 
 
 def _udp_echo(family: int, here: str, there: str, netns: str | None, rounds: int) -> int:
-    """Sends datagrams there, of which every second is answered; gives the port."""
+    """Sends datagrams, of which every second is answered; returns the port."""
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         if netns:
             with inside(netns):
@@ -67,11 +67,8 @@ def _write(values: list[tuple[str, str]], end: float, written: "multiprocessing.
 
 
 def test_every_packet_is_counted_once_while_parameters_change_and_cpus_race(network: Network) -> None:
-    chains = "".join(
-        f"counter {hook} {{\n}}\nchain {hook} {{\ntype filter hook {hook} priority filter\ncounter name {hook}\n}}\n"
-        for hook in ("prerouting", "input", "forward", "output", "postrouting")
-    )
-    # The two points stay, whatever comes and goes beside them.
+    chains = "".join(map(counting_chain, HOOKS))
+    # Two hook points stay, while others come and go.
     sets = [
         [("hooks", "all"), ("hooks", "prerouting,output"), ("hooks", "output,forward,prerouting"), ("proto", "all")],
         [("proto", "udp"), ("port", "1-60000"), ("host", "10.0.0.0/8,::/0"), ("port", ""), ("host", "")],
@@ -101,7 +98,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
     limit = Path("/proc/sys/user/max_net_namespaces")
     before = limit.read_text()
     with parameters.loaded("proto=all hooks=all family=inet rate=10 netns=all"):
-        # The kernel counts those that there are, until the last trace of each is gone.
+        # The kernel counts namespaces until the last reference to each is gone.
         limit.write_text("40")
         try:
             for number in range(_NAMESPACES):
@@ -114,7 +111,7 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
                                 sender.sendto(b"x", ("127.0.0.1", 9))
                         break
                     except OSError as error:
-                        # They are taken down some time after their end, many at once.
+                        # They are cleaned up later, in batches.
                         if error.errno != errno.ENOSPC:
                             raise
                         assert not gone.is_over(), f"namespace {number}: those before are still there"
@@ -125,8 +122,9 @@ def test_no_namespace_that_was_traced_is_kept() -> None:
 
 
 @pytest.mark.usefixtures("accounting")
-def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(
+    network: Network, log: kmsg.KernelLog
+) -> None:
     with rules(_ALL_TRACKED), parameters.loaded("family=inet proto=all rate=0 format=full hooks=prerouting,output"):
         run("conntrack", "-F")
         with web_server(network.peer_address, network.peer) as url:
@@ -154,7 +152,6 @@ def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(n
             continue
         packets[name, way] += 1
         octets[name, way] += int(fields["len"])
-    log.close()
     expected_packets: Counter[tuple[str, str]] = Counter()
     expected_octets: Counter[tuple[str, str]] = Counter()
     for line in listed.splitlines():
@@ -172,9 +169,10 @@ def test_packets_and_bytes_of_each_connection_are_those_that_conntrack_counted(n
 
 
 @pytest.mark.parametrize("limit", ["rate=1 burst=1", "rate=0"])
-def test_what_makes_no_sense_counts_as_such_whether_somebody_takes_it_or_not(limit: str, network: Network) -> None:
+def test_a_malformed_packet_counts_as_such_with_and_without_a_consumer(
+    limit: str, network: Network, log: kmsg.KernelLog
+) -> None:
     segments = tcp(), tcp()[:16], tcp(doff=4)
-    log = kmsg.KernelLog()
     with (
         parameters.loaded(f"hooks=output sink=log,trace {limit}"),
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw,
@@ -183,10 +181,9 @@ def test_what_makes_no_sense_counts_as_such_whether_somebody_takes_it_or_not(lim
             raw.sendto(ipv4(segment, network.address, network.peer_address), (network.peer_address, 0))
         lines, trace = parameters.total("log"), parameters.total("trace")
     printed = sum(f" | dest : {network.peer_address}:" in text for _, text in log.read())
-    log.close()
     assert trace == kmsg.Summary(seen=300, truncated=100, invalid=100, lost=100)
     assert (lines.seen, lines.truncated, lines.invalid) == (300, 100, 100)
-    # What is invalid has a classic line, which nothing counts but the limit; what is truncated has none.
+    # Invalid packets have a classic line, which only the limit counts; truncated ones have none.
     if limit == "rate=0":
         assert (lines.emitted, printed) == (100, 200)
     else:
@@ -199,7 +196,7 @@ def test_what_a_cpu_counted_stays_counted_when_it_goes_offline() -> None:
     with parameters.loaded("sink=log,trace proto=udp hooks=output rate=1 burst=1"):
         os.sched_setaffinity(0, {1})
         try:
-            _send(100)
+            send_datagrams(100)
         finally:
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
         before = {sink: parameters.total(sink) for sink in ("log", "trace")}

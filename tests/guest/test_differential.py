@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The conditions choose what nft matches with the same ones, and what sockets get. The long form is tests/debug's."""
+"""The conditions against nft's matches and sockets' datagrams; tests/debug has the long form."""
 
 import random
 from collections.abc import Iterator
 
-import parameters
 import pytest
-from differential import MODULE_PARAMETERS, Conditions, Differential
-from differential_packets import Group, groups
-from frames import DESTINATION, PROTO_UDP
-from tap import tapped
+
+from support import parameters
+from support.differential import MODULE_PARAMETERS, Conditions, Differential
+from support.differential_packets import Group, groups
+from support.frames import DESTINATION, PROTO_UDP
+from support.tap import tapped
 
 _SEED = 14
 _GROUPS = 1200

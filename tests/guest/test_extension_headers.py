@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""IPv6's extension headers: as many as the kernel delivers, and what may be behind more of them, or in fragments."""
+"""IPv6 extension headers: as many as the kernel delivers, more of them, and in fragments."""
 
 import contextlib
 import re
 import socket
 import struct
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import kmsg
-import parameters
 import pytest
-from frames import (
+
+from support import kmsg, parameters
+from support.frames import (
     DESTINATION,
     HOP_BY_HOP,
     PROTO_TCP,
@@ -27,18 +26,17 @@ from frames import (
     udp,
     with_checksum,
 )
-from listeners import events, ftrace, trace_pipe
-from netns import inside, ip
-from nft import Nft
-from tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
-import nflog_listener as nflog  # noqa: E402
+from support.listeners import events, ftrace, trace_pipe
+from support.netns import inside, ip
+from support.nflog import Listener
+from support.nft import Nft
+from support.tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
+from vm.pace import patience
 
 _SOURCE, _SOURCE4 = SOURCES6[0], SOURCES4[0]
 _PORT = 8080
 _SYN = 0x002
-# Those that the stack and nft take, IP6_MAX_EXT_HDRS_CNT.
+# IP6_MAX_EXT_HDRS_CNT, as in the stack and nft.
 _MOST = 12
 _FULL = "netns=all family=inet hooks=prerouting rate=0 format=full"
 
@@ -55,7 +53,7 @@ class Scene:
             self.tap.send(packet, v6=packet[0] >> 4 == 6)
 
     def lines(self) -> list[dict[str, str]]:
-        """The fields of the lines since the last call. A word without a value is a field with none."""
+        """Returns the fields of the lines since the last call; a word without '=' is a field without a value."""
         lines = [text for _, text in self.log.read() if text.startswith("nf_tracer: hook=")]
         return [dict(word.partition("=")[::2] for word in line.split()[1:]) for line in lines]
 
@@ -116,7 +114,7 @@ def test_a_connection_behind_as_many_extension_headers_as_the_kernel_takes_is_tr
 def _in_fragments(
     payload: bytes, cut: int, chain: list[tuple[int, bytes]], ident: int, protocol: int = PROTO_UDP
 ) -> list[bytes]:
-    """A datagram whose extension headers are in the part that is cut in two."""
+    """Returns a datagram in two fragments, with its extension headers in the fragmentable part."""
     whole = ipv6(payload, _SOURCE, LOCAL6, protocol=protocol, extensions=chain)
     following, rest = whole[6], whole[40:]
     pieces = ((0, True, rest[:cut]), (cut, False, rest[cut:]))
@@ -127,14 +125,14 @@ def _in_fragments(
 
 
 @pytest.mark.parametrize("cut", [8, 16, 24])
-def test_a_first_fragment_whose_chain_goes_on_in_the_next_one_is_not_left_out(scene: Scene, cut: int) -> None:
-    # The kernel drops it where it sees that the upper header is missing: not if the packet ends between two headers.
+def test_a_first_fragment_whose_chain_goes_on_in_the_next_one_is_emitted(scene: Scene, cut: int) -> None:
+    # The kernel drops it only where it sees that the upper header is missing, not where it ends between two headers.
     packets = _in_fragments(_datagram(b"delivered"), cut, [extension()] * 4, cut)
     with parameters.loaded(f"{_FULL} proto=udp dport={_PORT}"):
         scene.send(*packets)
         assert scene.delivered() == b"delivered"
         first, counts = scene.lines(), parameters.counts()["prerouting ipv6"]
-        # Whatever they are asked for: nobody knows what it will be.
+        # Whatever the protocol filter: the protocol is not known yet.
         parameters.put("proto", "tcp,sctp")
         scene.send(packets[0])
         again = scene.lines()
@@ -161,11 +159,12 @@ def test_a_first_fragment_of_one_header_more_is_walked_since_conntrack_takes_tha
     assert (line["sport"], line["dport"], line["proto"]) == ("40000", str(_PORT), "udp")
 
 
-def test_more_extension_headers_than_are_walked_are_said_to_be_too_many_with_the_addresses(scene: Scene) -> None:
+def test_a_chain_longer_than_is_walked_is_reported_as_too_many_with_the_addresses(scene: Scene) -> None:
     packet = ipv6(_datagram(b""), _SOURCE, LOCAL6, protocol=PROTO_UDP, extensions=[extension()] * 40)
     conditions = f"src={_SOURCE} dst={LOCAL6} iface={DEVICE} proto=tcp dport=1 sink=log,trace,nflog:5"
     with parameters.loaded(f"{_FULL} {conditions}"):
-        listener = _nflog(5)
+        listener = Listener(5, NETNS)
+        listener.settimeout(patience(5))
         with ftrace():
             scene.send(packet)
             (event,) = events(trace_pipe())
@@ -179,7 +178,7 @@ def test_more_extension_headers_than_are_walked_are_said_to_be_too_many_with_the
             parameters.put(name, before)
         assert scene.lines() == []
         not_matched = parameters.total().not_matched
-        # The classic line has what is known.
+        # The classic line has the known fields.
         parameters.put("format", "classic")
         scene.send(packet)
         ((_, classic),) = scene.log.read()
@@ -196,14 +195,7 @@ def test_more_extension_headers_than_are_walked_are_said_to_be_too_many_with_the
     ), classic
 
 
-def _nflog(group: int) -> socket.socket:
-    sock = open_socket(socket.AF_NETLINK, socket.SOCK_RAW, nflog.NETLINK_NETFILTER)
-    nflog.configure(sock, group, nflog.NFULA_CFG_CMD, bytes([nflog.NFULNL_CFG_CMD_BIND]))
-    sock.settimeout(5)
-    return sock
-
-
-def test_a_chain_that_a_vrf_delivers_though_it_is_longer_is_not_left_out(scene: Scene) -> None:
+def test_a_longer_chain_that_a_vrf_delivers_is_emitted(scene: Scene) -> None:
     with inside(NETNS):
         for name in ("all", DEVICE):
             Path(f"/proc/sys/net/ipv6/conf/{name}/seg6_enabled").write_text("1")
@@ -217,7 +209,7 @@ def test_a_chain_that_a_vrf_delivers_though_it_is_longer_is_not_left_out(scene: 
     with inside(NETNS):
         Path("/proc/sys/net/ipv6/conf/red/seg6_enabled").write_text("1")
         Path("/proc/sys/net/ipv4/udp_l3mdev_accept").write_text("1")
-    # One segment is left, which is this host itself: the stack delivers it once more, and counts anew.
+    # One segment is left, this host itself: the stack delivers the packet again, and restarts its count.
     address = socket.inet_pton(socket.AF_INET6, LOCAL6)
     segments = ROUTING, bytes([4, 4, 1, 1, 0, 0, 0]) + address * 2
     chain = ([extension()] * 10 + [segments]) * 8 + [extension()] * 10
@@ -226,7 +218,7 @@ def test_a_chain_that_a_vrf_delivers_though_it_is_longer_is_not_left_out(scene: 
         scene.send(packet)
         assert scene.delivered() == b"delivered"
         lines = scene.lines()
-    # Past the VRF's device a packet comes by twice.
+    # A packet passes the hook twice, the second time from the VRF's device.
     assert lines
     assert all((line["src"], line["dst"]) == (_SOURCE, LOCAL6) for line in lines)
 
@@ -234,12 +226,12 @@ def test_a_chain_that_a_vrf_delivers_though_it_is_longer_is_not_left_out(scene: 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_a_connection_request_in_two_tiny_fragments_is_traced_by_its_ports(scene: Scene, family: str) -> None:
     if family == "ipv4":
-        # The first has no more of TCP's header than its ports and its sequence number.
+        # The first one has only TCP's ports and sequence number.
         segment, cut = _syn(5000, _SOURCE4, LOCAL4), 8
         pieces = ((0x2000, segment[:cut]), (cut // 8, segment[cut:]))
         packets = [ipv4(piece, _SOURCE4, LOCAL4, fragment=field, ident=7) for field, piece in pieces]
     else:
-        # The kernel wants all of the header in the first one.
+        # The kernel requires the whole header in the first one.
         segment = tcp((5000, _PORT), flags=_SYN, doff=6, rest=b"\1\1\1\1data")
         packets = _in_fragments(with_checksum(PROTO_TCP, segment, _SOURCE, LOCAL6), 24, [], 7, PROTO_TCP)
     with parameters.loaded(f"{_FULL} dport={_PORT}"):
@@ -262,7 +254,7 @@ def test_a_connection_request_in_two_tiny_fragments_is_traced_by_its_ports(scene
 
 @pytest.mark.parametrize("protocol", [135, 139, 140, 59, 50])
 def test_what_is_no_extension_header_to_the_kernel_is_found_as_a_protocol(scene: Scene, protocol: int) -> None:
-    # What would be TCP behind an extension header of 8 bytes.
+    # Would be TCP behind an extension header of 8 bytes.
     packet = ipv6(extension()[1].rjust(8, b"\6") + tcp(), _SOURCE, LOCAL6, protocol=protocol)
     rules = Nft(NETNS)
     rules.run(
@@ -291,6 +283,6 @@ def test_a_packet_is_found_by_the_number_of_each_extension_header_that_it_has(sc
             parameters.put("proto", str(number))
             scene.send(packet)
             assert len(scene.lines()) == found, number
-    # The stack gives it to a socket for one of these, too.
+    # The stack delivers it to a raw socket for one of these, too.
     assert raw.recv(1 << 16).endswith(b"delivered")
     raw.close()

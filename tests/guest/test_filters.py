@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which packets are chosen, against tcpdump's choice of the same packets."""
+"""The conditions, against tcpdump's choice of the same packets."""
 
 import re
-import socket
-import struct
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-import frames
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping
-from netns import inside
-from recording import wait_until
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6EchoReply,
@@ -29,10 +19,14 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrHopByHop,
     PadN,
 )
-from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Packet, Raw
-from scapy.utils import wrpcap
+
+from support import frames, kmsg, parameters
+from support.hook_modules import ping
+from support.netns import ipv6_enabled
+from support.network import Network
+from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
 
 _EXPRESSIONS = [
     # Protocols and families.
@@ -78,7 +72,7 @@ _EXPRESSIONS = [
 ]
 # So that none of the tests takes long.
 _PARTS = 5
-# What each condition of the module's own is in tcpdump's words. Where no proto is named, it is all.
+# The module's conditions and equal tcpdump expressions; proto is `all` where not given.
 _CONDITIONS = [
     ("proto=udp", "udp"),
     ("proto=tcp,icmp", "tcp or icmp"),
@@ -104,14 +98,14 @@ _CONDITIONS = [
 
 
 def _ipv6_packets(source: str, port: int) -> list[Packet]:
-    ip = IPv6(src=source, dst="ff02::1", hlim=port % 9 + 1)
+    ip = IPv6(src=source, dst=ALL_NODES, hlim=port % 9 + 1)
     return [
         *(ip / TCP(sport=port, dport=80, flags=flags) for flags in ("S", "SA")),
         *(ip / UDP(sport=port, dport=dport) / Raw(b"x" * size) for dport in (53, 80) for size in (0, 151)),
         ip / ICMPv6EchoRequest(id=5) / Raw(b"y" * 30),
         ip / ICMPv6EchoReply(id=5),
         ip / ICMPv6ND_NS(tgt="2001:db8::9"),
-        IPv6(src=source, dst="ff02::1", tc=0xB8) / SCTP(sport=port, dport=80, tag=1),
+        IPv6(src=source, dst=ALL_NODES, tc=0xB8) / SCTP(sport=port, dport=80, tag=1),
     ]
 
 
@@ -134,8 +128,8 @@ def _packets() -> list[Packet]:
 
 
 def _with_extensions() -> list[Packet]:
-    """libpcap reads ports of IPv6 only where no extension header is before them."""
-    ip = IPv6(src="2001:db8:3::1", dst="ff02::1")
+    """Returns packets with extension headers, behind which libpcap reads no ports."""
+    ip = IPv6(src="2001:db8:3::1", dst=ALL_NODES)
     option = IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0\0")])
     return [
         ip / option / TCP(sport=1, dport=2),
@@ -145,73 +139,24 @@ def _with_extensions() -> list[Packet]:
     ]
 
 
-def _number(packet: bytes) -> int:
-    """What a packet is known by: IPv4's id, IPv6's flow label."""
-    return int.from_bytes(packet[4:6] if packet[0] >> 4 == 4 else packet[2:4])
-
-
-class Wire:
-    """Packets that can be sent to the host again and again, and what tcpdump thinks of them."""
-
-    def __init__(self, packets: list[Packet], folder: Path, network: Network) -> None:
-        self.file = folder / "packets.pcap"
-        self._raw_file = folder / "raw.pcap"
-        wrpcap(str(self.file), packets)
-        # Without a link layer, as packets are at the hooks.
-        wrpcap(str(self._raw_file), [packet.payload for packet in packets], linktype=101)
-        self._frames = [bytes(packet) for packet in packets]
-        with inside(network.peer):
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-            self._socket.bind((network.peer_device, 0))
-
-    def put(self) -> None:
-        """Sends them, whoever looks."""
-        for frame in self._frames:
-            self._socket.send(frame)
-
-    def send(self, lost: int = 0) -> None:
-        """Sends them, and waits until the module has seen all but `lost`, which do not get to its hook."""
-        before = parameters.total().seen
-        self.put()
-        wait_until(
-            lambda: parameters.total().seen >= before + len(self._frames) - lost, "the packets arrive", patience=10
-        )
-
-    def chosen_by_tcpdump(self, expression: str) -> set[int]:
-        """The numbers of the packets that tcpdump takes."""
-        command = ["tcpdump", "-r", str(self._raw_file), "-w", "-", expression]
-        rest = subprocess.run(command, check=True, capture_output=True).stdout[24:]
-        found = set()
-        while rest:
-            (length,) = struct.unpack_from("=I", rest, 8)
-            found.add(_number(rest[16:]))
-            rest = rest[16 + length :]
-        return found
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 def _framed(packets: list[Packet]) -> list[Packet]:
-    """In frames, each with a number of its own, by which it is known in a line and in a capture."""
+    """Numbers the packets, so that lines and captures identify them, and puts them in frames."""
     for number, packet in enumerate(packets, 1000):
         setattr(packet, "id" if IP in packet else "fl", number)
-    macs = {"10.66.0.1": frames.HOST_MAC, "224.0.0.1": "01:00:5e:00:00:01", "ff02::1": "33:33:00:00:00:01"}
-    return [Ether(src=frames.PEER_MAC, dst=macs[packet.dst]) / packet for packet in packets]
+    macs = {"10.66.0.1": frames.HOST_MAC, "224.0.0.1": "01:00:5e:00:00:01", ALL_NODES: ALL_NODES_MAC}
+    return [frame for packet in packets for frame in to_host([packet], macs[packet.dst])]
 
 
 @pytest.fixture(scope="module")
 def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     made = Wire(_framed(_packets() + _with_extensions()), tmp_path_factory.mktemp("wire"), network)
-    device = Path(f"/proc/sys/net/ipv6/conf/{network.device}/disable_ipv6")
-    device.write_text("0")
-    yield made
-    device.write_text("1")
+    with ipv6_enabled(network.device):
+        yield made
     made.close()
 
 
 @pytest.mark.parametrize(("iface", "emitted"), [("veth0", 8), ("lo", 0), ("lo,veth+", 8), ("veth", 0), ("+", 8)])
-def test_a_device_is_that_of_either_way(network: Network, iface: str, emitted: int) -> None:
+def test_iface_matches_the_input_and_the_output_device(network: Network, iface: str, emitted: int) -> None:
     with parameters.loaded(f"proto=icmp hooks=all rate=0 iface={iface}"):
         ping(network.peer_address, count=2)
         # A request at LOCAL_OUT and POST_ROUTING, its answer at PRE_ROUTING and LOCAL_IN.
@@ -219,13 +164,13 @@ def test_a_device_is_that_of_either_way(network: Network, iface: str, emitted: i
 
 
 def _chosen(wire: Wire, log: kmsg.KernelLog, lost: int = 0) -> set[int]:
-    """The numbers of the packets that the module makes a line of."""
+    """Returns the numbers of the packets that the module prints."""
     log.read()
     wire.send(lost)
     texts = [text for _, text in log.read() if text.startswith("nf_tracer: hook=")]
-    # The flow label of IPv6 is as far as 16 bits.
+    # Flow labels here have 16 bits.
     numbers = [int(match[1]) for match in (re.search(r" (?:id|flowlabel)=(\d+)", text) for text in texts) if match]
-    # The kernel sends itself what has to do with neighbours.
+    # The kernel's own packets are neighbour discovery.
     ours = [number for number in numbers if number >= 1000]
     assert len(ours) == len(set(ours))
     return set(ours)
@@ -237,17 +182,10 @@ def _emitted(wire: Wire) -> int:
     return parameters.total().emitted - before
 
 
-@pytest.fixture
-def log() -> Iterator[kmsg.KernelLog]:
-    made = kmsg.KernelLog()
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_bpf_chooses_what_tcpdump_chooses(wire: Wire, network: Network, log: kmsg.KernelLog, part: int) -> None:
     expressions = _EXPRESSIONS[part::_PARTS]
-    # To start a program takes longest.
+    # Starting programs is slow.
     with ThreadPoolExecutor() as threads:
         programs = list(threads.map(parameters.bpf, expressions))
         expectations = list(threads.map(wire.chosen_by_tcpdump, expressions))
@@ -256,12 +194,12 @@ def test_bpf_chooses_what_tcpdump_chooses(wire: Wire, network: Network, log: kms
         for expression, program, expected in zip(expressions, programs, expectations, strict=True):
             parameters.put("bpf", program)
             assert _chosen(wire, log) == expected, expression
-    # They are not all the same in other words.
+    # The expressions are not all equivalent.
     assert len({frozenset(chosen) for chosen in expectations}) > len(expressions) / 2
 
 
 def test_the_conditions_choose_what_tcpdump_chooses(wire: Wire, network: Network, log: kmsg.KernelLog) -> None:
-    # Scapy takes long.
+    # Scapy is slow.
     plain, others = _packets(), _with_extensions()
     six = sum(IPv6 in packet for packet in plain + others)
     of_others = {"family=ipv4": six, "family=ipv6": len(plain + others) - six}
@@ -277,7 +215,7 @@ def test_the_conditions_choose_what_tcpdump_chooses(wire: Wire, network: Network
             assert chosen - behind == expected, condition
 
 
-def test_devices_are_chosen_by_name_and_by_the_beginning_of_it(wire: Wire) -> None:
+def test_iface_matches_whole_names_and_prefixes(wire: Wire) -> None:
     everything = len(_packets() + _with_extensions())
     expectations = {"veth0": everything, "ve+": everything, "lo,veth+": everything, "lo,eth+": 0, "veth": 0}
     for names, expected in expectations.items():
@@ -285,7 +223,7 @@ def test_devices_are_chosen_by_name_and_by_the_beginning_of_it(wire: Wire) -> No
             assert _emitted(wire) == expected, names
 
 
-def test_of_what_makes_no_sense_only_what_meets_the_conditions_is_told(
+def test_a_malformed_packet_is_emitted_only_if_it_meets_the_conditions(
     network: Network, tmp_path: Path, log: kmsg.KernelLog
 ) -> None:
     invalid = IP(src="10.1.0.1", dst=frames.HOST) / TCP(sport=1, dport=2, dataofs=4)
@@ -309,17 +247,15 @@ def test_of_what_makes_no_sense_only_what_meets_the_conditions_is_told(
 
 
 def test_a_packet_of_ipv6_is_found_behind_extension_headers(network: Network, tmp_path: Path) -> None:
-    end = {"src": "fe80::1", "dst": "ff02::1"}
+    end = {"src": "fe80::1", "dst": ALL_NODES}
     packets = [
         IPv6(**end) / TCP(sport=1, dport=2),
         IPv6(**end) / IPv6ExtHdrDestOpt() / UDP(sport=3, dport=4),
         IPv6(**end) / ICMPv6EchoRequest(id=5, seq=6),
         IPv6(**end) / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(offset=0, m=1, id=9) / UDP(sport=7, dport=8),
     ]
-    wire = Wire([Ether(src=frames.PEER_MAC, dst="33:33:00:00:00:01") / packet for packet in packets], tmp_path, network)
-    device = Path(f"/proc/sys/net/ipv6/conf/{network.device}/disable_ipv6")
-    device.write_text("0")
-    try:
+    wire = Wire(to_host(packets, ALL_NODES_MAC), tmp_path, network)
+    with ipv6_enabled(network.device):
         for condition, expected in (
             ("proto=all", 4),
             ("proto=udp", 2),
@@ -332,9 +268,7 @@ def test_a_packet_of_ipv6_is_found_behind_extension_headers(network: Network, tm
             with parameters.loaded(f"{scope} {condition}"):
                 # The kernel sends some of its own.
                 assert _emitted(wire) == expected, condition
-    finally:
-        device.write_text("1")
-        wire.close()
+    wire.close()
 
 
 def test_lists_of_64_of_each_family_are_searched_and_changed_at_run_time(
@@ -346,33 +280,28 @@ def test_lists_of_64_of_each_family_are_searched_and_changed_at_run_time(
     packets = []
     for prefix in v4 + v6:
         for address in (prefix.broadcast_address, prefix.broadcast_address + 1):
-            ip = IP(src=str(address), dst=frames.HOST) if prefix.version == 4 else IPv6(src=str(address), dst="ff02::1")
+            ip = IP(src=str(address), dst=frames.HOST) if prefix.version == 4 else IPv6(src=str(address), dst=ALL_NODES)
             packets.append(ip / UDP(sport=len(packets), dport=9))
     wire = Wire(_framed(packets), tmp_path, network)
-    device = Path(f"/proc/sys/net/ipv6/conf/{network.device}/disable_ipv6")
-    device.write_text("0")
     mixed = [str(prefix) for pair in zip(v4, v6, strict=True) for prefix in pair]
     within = {1000 + 2 * n for n in range(128)}
-    try:
-        scope = f"rate=0 hooks=prerouting format=full iface={network.device}"
-        with parameters.loaded(f"family=inet proto=udp {scope}"):
-            for name in ("src", "host"):
-                parameters.put(name, ",".join(reversed(mixed)))
-                assert _chosen(wire, log) == within
-                for other in ("12.0.0.1", "2001:db9::1"):
-                    with pytest.raises(OSError, match="Invalid argument"):
-                        parameters.put(name, ",".join([*mixed, other]))
-                assert _chosen(wire, log) == within
-                # What a shorter list leaves out.
-                parameters.put(name, ",".join(mixed[:100]))
-                assert _chosen(wire, log) == within - {1000 + 2 * n for n in (*range(50, 64), *range(114, 128))}
-                parameters.put(name, "")
-            names = [f"none{n}" for n in range(63)]
-            parameters.put("iface", ",".join([*names, network.device]))
-            parameters.put("sport", ",".join(f"{4 * n}-{4 * n + 1}" for n in range(64)))
-            assert _chosen(wire, log) == {1000 + n for n in range(256) if n % 4 < 2}
-            with pytest.raises(OSError, match="Invalid argument"):
-                parameters.put("iface", ",".join([*names, network.device, "more"]))
-    finally:
-        device.write_text("1")
-        wire.close()
+    scope = f"rate=0 hooks=prerouting format=full iface={network.device}"
+    with ipv6_enabled(network.device), parameters.loaded(f"family=inet proto=udp {scope}"):
+        for name in ("src", "host"):
+            parameters.put(name, ",".join(reversed(mixed)))
+            assert _chosen(wire, log) == within
+            for other in ("12.0.0.1", "2001:db9::1"):
+                with pytest.raises(OSError, match="Invalid argument"):
+                    parameters.put(name, ",".join([*mixed, other]))
+            assert _chosen(wire, log) == within
+            # Removed from the list.
+            parameters.put(name, ",".join(mixed[:100]))
+            assert _chosen(wire, log) == within - {1000 + 2 * n for n in (*range(50, 64), *range(114, 128))}
+            parameters.put(name, "")
+        names = [f"none{n}" for n in range(63)]
+        parameters.put("iface", ",".join([*names, network.device]))
+        parameters.put("sport", ",".join(f"{4 * n}-{4 * n + 1}" for n in range(64)))
+        assert _chosen(wire, log) == {1000 + n for n in range(256) if n % 4 < 2}
+        with pytest.raises(OSError, match="Invalid argument"):
+            parameters.put("iface", ",".join([*names, network.device, "more"]))
+    wire.close()

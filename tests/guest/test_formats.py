@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lines, against tshark's fields and against what the kernel's own logger prints."""
+"""The formats of lines, against tshark's fields and the kernel's own logger."""
 
 import contextlib
 import errno
@@ -8,45 +8,23 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping, rules
-from listeners import events, ftrace, trace_pipe
-from netns import inside, ip, run
-from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.l2 import Ether
-from scapy.layers.sctp import SCTP
-from scapy.packet import Raw
-from test_filters import Wire
+from scapy.layers.inet import ICMP, TCP
 
-_TO_HOST = {"dst": frames.HOST}
-_PACKETS = [
-    IP(src="10.1.0.1", ttl=7, id=3, flags="DF", **_TO_HOST)
-    / TCP(sport=1, dport=2, seq=3, ack=4, window=5, urgptr=6, flags="SAUP", options=[("MSS", 1460), ("WScale", 7)]),
-    IP(src="10.1.0.2", tos=0xB8, **_TO_HOST)
-    / TCP(sport=1, dport=2, flags="A", options=[("Timestamp", (1, 2)), ("SAck", (10, 20, 30, 40))])
-    / Raw(b"payload"),
-    IP(src="10.1.0.3", **_TO_HOST)
-    / TCP(sport=9, dport=10, flags="FRECN", options=[("SAckOK", b""), (254, b"\xf9\x89")]),
-    IP(src="10.1.0.4", **_TO_HOST) / UDP(sport=53, dport=54) / Raw(b"abc"),
-    IP(src="10.1.0.5", **_TO_HOST) / ICMP(type=8, id=17, seq=18),
-    IP(src="10.1.0.6", **_TO_HOST) / ICMP(type=3, code=1) / IP(src=frames.HOST, dst="10.9.9.9") / UDP(sport=5, dport=6),
-    IP(src="10.1.0.7", proto=47, **_TO_HOST) / Raw(b"gre?"),
-    IP(src="10.1.0.8", frag=185, flags="MF", id=99, proto=17, **_TO_HOST) / Raw(b"f" * 16),
-    IP(src="10.1.0.9", **_TO_HOST) / SCTP(sport=11, dport=12, tag=0xDEADBEEF),
-    IP(src="10.1.0.10", proto=6, **_TO_HOST) / Raw(b"short"),
-]
+from support import frames, kmsg, parameters
+from support.hook_modules import ping, rules
+from support.listeners import events, ftrace, trace_pipe
+from support.netns import inside, ip, run
+from support.network import Network, checksums_in_software
+from support.packets import PACKETS
+from support.tshark import read_fields, without
+from support.wire import Wire, to_host
 
 
 def _wire(network: Network, folder: Path) -> Wire:
-    ether = Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC)
-    return Wire([ether / packet for packet in _PACKETS], folder, network)
+    return Wire(to_host(PACKETS), folder, network)
 
 
 def _lines(wire: Wire, lost: int = 0) -> list[str]:
@@ -76,18 +54,14 @@ def test_the_full_line_has_what_tshark_sees(network: Network, tmp_path: Path) ->
     wire = _wire(network, tmp_path)
     ports = ("tcp.srcport", "udp.srcport", "sctp.srcport", "tcp.dstport", "udp.dstport", "sctp.dstport")
     names = [name for name in fields.values() if not name.startswith("_")]
-    command = ["tshark", "-r", str(wire.file), "-o", "tcp.relative_sequence_numbers:FALSE", "-o", "ip.defragment:FALSE"]
-    command += ["-T", "fields", "-E", "occurrence=f"]
-    for name in (*names, *ports):
-        command += ["-e", name]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    preferences = without("tcp.relative_sequence_numbers", "ip.defragment")
+    rows = read_fields(wire.file, (*names, *ports), *preferences)
     with parameters.loaded(f"proto=all rate=0 hooks=prerouting format=full iface={network.device}"):
         lines = _lines(wire)
     wire.close()
-    assert len(lines) == len(rows) == len(_PACKETS)
-    for line, row, packet in zip(lines, rows, _PACKETS, strict=True):
+    assert len(lines) == len(rows) == len(PACKETS)
+    for line, theirs, packet in zip(lines, rows, PACKETS, strict=True):
         ours = dict(re.findall(r"(\w+)=(\S*)", line))
-        theirs = dict(zip((*names, *ports), row.split("\t"), strict=True))
         for key, name in fields.items():
             if name.startswith("_"):
                 end = "src" if key == "sport" else "dst"
@@ -102,7 +76,7 @@ def test_the_full_line_has_what_tshark_sees(network: Network, tmp_path: Path) ->
             assert same, (key, value, line)
 
 
-def test_the_full_line_tells_options_names_and_what_is_wrong(network: Network, tmp_path: Path) -> None:
+def test_the_full_line_has_options_names_and_errors(network: Network, tmp_path: Path) -> None:
     wire = _wire(network, tmp_path)
     with parameters.loaded(f"proto=all rate=0 hooks=prerouting format=full iface={network.device}"):
         lines = _lines(wire)
@@ -142,7 +116,7 @@ def test_classic_lines_of_other_protocols_are_spelt_as_documented(network: Netwo
         rf"source : 10.1.0.8 \| {dest} \| protocol : 17 \| fragment : 1480 \| id : 99 \| length : 16",
         rf"source : 10.1.0.9:11 \| {dest}:12 \| sctp \| vtag : 3735928559",
     )
-    # Three of TCP first; what is cut short makes no classic line.
+    # Three TCP lines come first; a truncated packet makes none.
     assert len(lines) == 3 + len(expected)
     for line, pattern in zip(lines[3:], expected, strict=True):
         assert re.fullmatch(pattern, line), line
@@ -156,7 +130,7 @@ def test_nf_log_lines_are_those_of_the_kernels_own_logger(network: Network, tmp_
         rules(f"table ip t {{\nchain c {{\n{chain}\n}}\n}}"),
         parameters.loaded(f"proto=all rate=0 hooks={hook} priority=filter-1 format=nf_log iface={network.device}"),
     ):
-        # The fragment waits for the rest of its datagram, before the packet comes to INPUT.
+        # The fragment waits for reassembly, and does not reach INPUT.
         lines = _lines(wire, lost=1 if hook == "input" else 0)
     wire.close()
     own, kernels = lines[::2], lines[1::2]
@@ -165,7 +139,7 @@ def test_nf_log_lines_are_those_of_the_kernels_own_logger(network: Network, tmp_
     assert all(line.startswith(f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} ") for line in own), own
 
 
-def test_nf_log_says_nothing_of_other_namespaces_unless_the_kernel_is_told_to(network: Network) -> None:
+def test_nf_log_logs_other_namespaces_only_if_the_sysctl_allows_it(network: Network) -> None:
     setting = Path("/proc/sys/net/netfilter/nf_log_all_netns")
     with parameters.loaded("proto=icmp rate=0 hooks=output format=nf_log netns=all"):
         for allowed in ("0", "1"):
@@ -174,19 +148,17 @@ def test_nf_log_says_nothing_of_other_namespaces_unless_the_kernel_is_told_to(ne
             ping(network.address, count=2, netns=network.peer)
             setting.write_text("0")
             now = parameters.total()
-            # The requests there, and their answers here.
+            # The requests are theirs, and the replies ours.
             theirs = now.emitted - before.emitted - 2 if allowed == "1" else now.lost - before.lost
             assert theirs == 2, (allowed, before, now)
             assert now.seen - before.seen == 4
 
 
-def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_fields_of_the_socket_and_of_offload_are_there(network: Network, log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=udp rate=0 hooks=output format=full"):
         command = ["setpriv", "--reuid", "1234", "sh", "-c", f"echo hello | nc -u -q0 {network.peer_address} 9"]
         subprocess.run(command, check=True)
     lines = [text for _, text in log.read() if "hook=output" in text]
-    log.close()
     assert re.search(
         rf"hook=output family=ipv4 out={network.device} netns=\d+ mark=0x0 uid=1234 len=34 .*"
         " csum_state=partial payload=6",
@@ -194,8 +166,7 @@ def test_fields_of_the_socket_and_of_offload_are_there(network: Network) -> None
     )
 
 
-def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners() -> None:
-    log = kmsg.KernelLog()
+def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners(log: kmsg.KernelLog) -> None:
     with parameters.loaded("rate=0 hooks=output format=full port=7100"):
         os.seteuid(1234)
         try:
@@ -205,26 +176,23 @@ def test_the_owner_of_a_connection_that_is_being_made_is_the_listeners() -> None
         with server, socket.create_connection(("127.0.0.1", 7100)):
             pass
     found = [re.search(r" uid=(\d+) .* sport=(\d+) .* flags=(\S+) ", text) for _, text in log.read() if "hook=" in text]
-    log.close()
-    # The answer is sent before there is a socket of the connection: by a request of the listener's.
+    # The SYN,ACK is sent by the listener's request socket, before the connection has its own.
     answers = [match.groups() for match in found if match and match[3] == "SYN,ACK"]
     assert answers == [("1234", "7100", "SYN,ACK")]
 
 
-def test_what_the_kernel_sends_itself_has_no_owner(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_what_the_kernel_sends_itself_has_no_owner(network: Network, log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=all rate=0 hooks=output format=full"):
         assert ping(network.address, count=1, netns=network.peer)[0] == 1
         with inside(network.peer), socket.socket() as client:
             assert client.connect_ex((network.address, 9)) == errno.ECONNREFUSED
     lines = [text for _, text in log.read() if "hook=output" in text]
-    log.close()
     for words in ("type=echo-reply ", " flags=RST,ACK "):
         (line,) = [line for line in lines if words in line]
         assert " uid=" not in line
 
 
-def test_what_a_tunnel_wraps_is_still_its_senders(network: Network) -> None:
+def test_what_a_tunnel_wraps_is_still_its_senders(network: Network, log: kmsg.KernelLog) -> None:
     ip(
         f"""link add tunnel type vxlan id 7 remote {network.peer_address} local {network.address} dstport 4789
         addr add 10.79.0.1/24 dev tunnel
@@ -232,7 +200,6 @@ def test_what_a_tunnel_wraps_is_still_its_senders(network: Network) -> None:
         neigh add 10.79.0.2 lladdr {frames.PEER_MAC} dev tunnel nud permanent"""
     )
     chain = "type filter hook output priority 0; udp dport 4789 meta skuid 1234 counter name outer"
-    log = kmsg.KernelLog()
     try:
         with (
             rules(f"table ip t {{ counter outer {{ }}; chain c {{ {chain}; }}; }}"),
@@ -244,12 +211,11 @@ def test_what_a_tunnel_wraps_is_still_its_senders(network: Network) -> None:
     finally:
         ip("link del tunnel")
     found = [re.search(r" uid=(\d+) .* dport=(\d+) ", text) for _, text in log.read() if "hook=output" in text]
-    log.close()
     assert [match and match.groups() for match in found] == [("1234", "9"), ("1234", "4789")]
 
 
 class Told:
-    """What a line and an event say of each datagram to an address at a hook."""
+    """A context in which one datagram to an address is traced at a hook, as a line and as an event."""
 
     def __init__(self, hook: str, address: str, options: str = "") -> None:
         self._loaded = parameters.loaded(
@@ -264,7 +230,7 @@ class Told:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # With the module goes what was recorded of its event.
+        # Unloading discards the recorded events.
         text = trace_pipe()
         self._stack.close()
         lines = [line for _, line in self.log.read() if " hook=" in line]
@@ -273,19 +239,7 @@ class Told:
         (self.event,) = events(text)
 
 
-@contextlib.contextmanager
-def _sums_in_software(network: Network) -> Iterator[None]:
-    """For a while, the devices of the pair make no sums."""
-    run("ethtool", "-K", network.device, "tx", "off")
-    run("ethtool", "-K", network.peer_device, "tx", "off", netns=network.peer)
-    try:
-        yield
-    finally:
-        run("ethtool", "-K", network.device, "tx", "on", "tso", "on")
-        run("ethtool", "-K", network.peer_device, "tx", "on", "tso", "on", netns=network.peer)
-
-
-def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
+def test_line_and_event_have_the_checksum_state(network: Network) -> None:
     group = "239.1.2.3"
     tracked = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
     found = []
@@ -305,13 +259,13 @@ def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
             found.append((told.line["csum_state"], told.event["csum_state"]))
 
         with sender, rules(tracked):
-            # The peer's device takes sums that are not finished, or has them finished before; conntrack sums up.
+            # The peer's device offloads checksums, or not; then conntrack completes them.
             send("first")
-            with _sums_in_software(network):
+            with checksums_in_software(network):
                 send("first")
                 send("conntrack+1")
-        # What a host sends to a group that it is in comes back, and needs no check.
-        with _sums_in_software(network):
+        # A multicast that loops back to its sender needs no check.
+        with checksums_in_software(network):
             own.setsockopt(
                 socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton(network.address)
             )
@@ -322,7 +276,7 @@ def test_how_far_a_sum_is_made_is_told(network: Network) -> None:
     assert found == [(state, state) for state in ("partial", "none", "complete", "unnecessary")]
 
 
-def test_segments_and_the_mark_are_told(network: Network) -> None:
+def test_segments_and_the_mark_are_in_line_and_event(network: Network) -> None:
     udp_segment = 103
     with Told("output", network.peer_address) as told, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_UDP, udp_segment, 500)

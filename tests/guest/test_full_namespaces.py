@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Network namespaces that do not take the module's hooks, which any user can bring about in one of his own."""
+"""Network namespaces without room for the module's hooks, which any user can make."""
 
 import contextlib
 import errno
@@ -7,41 +7,30 @@ import re
 import time
 from collections.abc import Iterator
 
-import kmsg
-import module
-import parameters
 import pytest
-from conftest import Network
-from container import Container, container
-from hookmod import MODULES, counted, full_hook_point, loaded, ping, rules
-from netns import inside, run
-from pace import Limit
+
+from support import kmsg, module, parameters
+from support.container import Container, container
+from support.hook_modules import MODULES, counted, full_hook_point, loaded, ping, rules
+from support.netns import inside, run
+from support.network import Network
+from support.nft import counting_chain
+from vm.pace import Limit
 
 _FULL = errno.E2BIG
-# In the host and in a namespace that is not full, what passes the two points of each.
-_COUNTERS = "".join(
-    f"counter {hook} {{\n}}\nchain {hook} {{\ntype filter hook {hook} priority 0\n"
-    f"meta l4proto icmp counter name {hook}\n}}\n"
-    for hook in ("prerouting", "output")
-)
+# Count in the host and in a namespace that is not full.
+_COUNTERS = "".join(counting_chain(hook, condition="meta l4proto icmp") for hook in ("prerouting", "output"))
 _PARAMETERS = "proto=icmp rate=0 format=full netns=all"
 
 
-@pytest.fixture
-def log() -> Iterator[kmsg.KernelLog]:
-    log = kmsg.KernelLog()
-    yield log
-    log.close()
-
-
 def _texts(log: kmsg.KernelLog) -> list[str]:
-    """What is said of namespaces and parameters, without the lines of packets."""
+    """Returns the module's log lines that are not about packets."""
     texts = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
     return [text for text in texts if " hook=" not in text and " seen " not in text]
 
 
 def _left_out() -> dict[int, int]:
-    """The namespaces that the counts name, with the error number."""
+    """Returns the namespaces that the counts report as left out, with the error number."""
     lines = re.findall(r"^netns (\d+) left out: error -(\d+)$", parameters.get("counts"), re.MULTILINE)
     return {int(inode): int(error) for inode, error in lines}
 
@@ -51,7 +40,7 @@ def _seen(point: str) -> int:
 
 
 class Others:
-    """Traffic in the host and in another namespace, which is to be traced whole whatever happens in a third one."""
+    """Traffic in the host and in another namespace, which must be traced whatever happens in a third one."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -99,16 +88,16 @@ def test_a_full_namespace_is_left_out_alone_and_taken_in_when_there_is_room(
             before = _seen("prerouting")
             full.ping(5)
             assert _seen("prerouting") == before
-            # It is as it was, and nothing is said again.
+            # Nothing changes, and nothing is logged again.
             for name, value in (("hooks", "all"), ("priority", "last"), ("family", "inet"), ("hooks", "output")):
                 parameters.put(name, value)
                 assert _left_out() == {full.inode: _FULL}
             parameters.put("hooks", "prerouting,output")
             others.check()
-            # But that `proto=icmp` finds nothing of IPv6.
+            # Only the note that `proto=icmp` matches no IPv6.
             (text,) = _texts(log)
             assert "icmpv6" in text
-            # What is not there is not left out.
+            # Where it is not to be hooked, nothing is left out.
             parameters.put("netns", "host")
             assert _left_out() == {}
             parameters.put("netns", "all")
@@ -144,7 +133,7 @@ def test_a_namespace_with_room_for_one_hook_keeps_it_through_changes(log: kmsg.K
         with parameters.loaded(_PARAMETERS):
             for priority in ("last", "raw", "first"):
                 parameters.put("priority", priority)
-                # There is no room for the new one beside the old one, but there is in its place.
+                # There is no room for the new hook beside the old one, but in its place.
                 assert _left_out() == {}
                 before = _seen("output")
                 full.ping(5)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the modules of tests/modules are made of."""
+"""The symbols of tests/modules."""
 
 import re
 
 import pytest
-from hookmod import MODULES
-from netns import run
+
+from support.hook_modules import MODULES
+from support.netns import run
 
 _NAMES = sorted(path.stem for path in (MODULES / "src").glob("*.rs"))
 

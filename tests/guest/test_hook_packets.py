@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What src/netfilter reads of a packet and writes to it, against what the kernel says of the same packet."""
+"""Reads of and writes to packets by src/netfilter, against the kernel's view of the same packets."""
 
 import contextlib
 import re
@@ -9,47 +9,29 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
 import pytest
-from conftest import Network
-from hookmod import loaded, ping, rules
-from netns import inside, run
-from pace import patience
-from test_hook_verdicts import arp_is_answered, hooked_device
 
-_TRACING = Path("/sys/kernel/tracing")
-# What the translator makes of the peer.
+from support import frames
+from support.fprobe import probe
+from support.hook_modules import loaded, ping, rules
+from support.hooked_device import arp_is_answered, hooked_device
+from support.netns import inside, run
+from support.network import Network, checksums_in_software
+from vm.pace import patience
+
+# The translator's address and ports of the peer.
 _SEEN, _SEEN_PORT, _REAL_PORT = "10.66.0.9", 80, 8080
 # From asm-generic/socket.h and linux/udp.h, and of ip_summed.
 _SO_NO_CHECK, _SO_TIMESTAMP, _UDP_SEGMENT = 11, 29, 103
 _COMPLETE = "2"
 
 
-@contextlib.contextmanager
-def probe(function: str, fields: str) -> Iterator[list[dict[str, str]]]:
-    """Collects what a function of the kernel is called with."""
-    enable = _TRACING / "events/fprobes/nf_tracer_test/enable"
-    (_TRACING / "trace").write_text("")
-    (_TRACING / "dynamic_events").write_text(f"f:nf_tracer_test {function} {fields}")
-    found: list[dict[str, str]] = []
-    try:
-        enable.write_text("1")
-        yield found
-        trace = (_TRACING / "trace").read_text()
-        for line in re.findall(r" nf_tracer_test: \((.*)", trace):
-            found.append(dict(re.findall(r"(\w+)=(\S+)", line)))
-    finally:
-        with contextlib.suppress(OSError):
-            enable.write_text("0")
-        (_TRACING / "dynamic_events").write_text("")
-
-
 def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None:
     names = ("mark", "priority", "hash", "time", "len")
     fields = "mark=skb->mark priority=skb->priority hash=skb->hash time=skb->tstamp len=skb->len rest=skb->data_len"
     fields += " summed=skb->ip_summed protocol=skb->protocol hook=state->hook netns=state->net->ns.inum"
-    with loaded("witness") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        # So that what comes in is stamped.
+    with loaded("dump_meta") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        # Has received packets time-stamped.
         sender.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 1)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 77)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 5)
@@ -85,8 +67,8 @@ def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None
     assert all(before - 1 < int(our["time"]) / 1e9 < time.time() for our in received)
 
 
-def test_a_packet_of_many_segments_says_how_many(network: Network) -> None:
-    with loaded("witness") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+def test_a_packet_has_its_number_of_segments(network: Network) -> None:
+    with loaded("dump_meta") as module, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 500)
         sender.sendto(b"x" * 1800, (network.peer_address, 9))
         (line,) = [line for line in module.lines() if "output" in line]
@@ -95,21 +77,17 @@ def test_a_packet_of_many_segments_says_how_many(network: Network) -> None:
 
 @contextlib.contextmanager
 def translated(network: Network) -> Iterator[None]:
-    """For this host the peer has another address and another port. Neither's device makes or checks sums."""
+    """Translates the peer's address and port for this host. Neither device computes or checks checksums."""
     run("ip", "neigh", "replace", _SEEN, "lladdr", frames.PEER_MAC, "dev", network.device)
-    run("ethtool", "-K", network.device, "tx", "off")
-    run("ethtool", "-K", network.peer_device, "tx", "off", netns=network.peer)
     try:
-        with loaded("translator"):
+        with checksums_in_software(network), loaded("translator"):
             yield
     finally:
-        run("ethtool", "-K", network.device, "tx", "on", "tso", "on")
-        run("ethtool", "-K", network.peer_device, "tx", "on", "tso", "on", netns=network.peer)
         run("ip", "neigh", "del", _SEEN, "dev", network.device)
 
 
 def _checksum_errors(netns: str | None) -> int:
-    """How many packets of TCP and UDP a namespace's kernel found the sum wrong of."""
+    """Returns the checksum errors of TCP and UDP that a namespace has counted."""
     lines = run("cat", "/proc/net/snmp", netns=netns).splitlines()
     return sum(
         int(dict(zip(names.split(), values.split(), strict=True))["InCsumErrors"])
@@ -119,13 +97,13 @@ def _checksum_errors(netns: str | None) -> int:
 
 
 def _sum(data: bytes) -> int:
-    """The sum of all words, of 16 bits in the machine's byte order, folded; 0 for both kinds of zero."""
+    """Returns the ones' complement sum of 16-bit words in native byte order, with 0 for both zeros."""
     data += b"\0" * (len(data) % 2)
     return sum(struct.unpack(f"={len(data) // 2}H", data)) % 0xFFFF
 
 
 def _echo(network: Network, kind: int, text: bytes) -> bytes:
-    """What comes back from the peer, by an address and a port that it does not have."""
+    """Has the peer echo a text, by the translated address and port."""
     with inside(network.peer):
         server = socket.socket(socket.AF_INET, kind)
     with socket.socket(socket.AF_INET, kind) as client, server:
@@ -149,18 +127,18 @@ def _echo(network: Network, kind: int, text: bytes) -> bytes:
 
 
 def _all(connection: socket.socket, text: bytes) -> bytes:
-    """As many bytes as there are in `text`."""
+    """Receives as many bytes as there are in `text`."""
     received = b""
     while len(received) < len(text):
         received += connection.recv(10000)
     return received
 
 
-# A datagram of more than a frame has its sum made in software, whatever a device can do.
+# A datagram larger than a frame has its checksum computed in software, whatever the device can do.
 @pytest.mark.parametrize("size", [1, 1000, 4000])
 @pytest.mark.parametrize("tracked", [False, True])
 def test_what_is_written_behind_the_ip_header_keeps_all_sums(network: Network, size: int, tracked: bool) -> None:
-    # Connection tracking sums up the whole packet before it is changed, and puts that beside the packet.
+    # Connection tracking computes CHECKSUM_COMPLETE before the packet is changed.
     text = "table ip t {\nchain c {\ntype filter hook prerouting priority 0\nct state new counter\n}\n}"
     errors = [_checksum_errors(netns) for netns in (None, network.peer)]
     payload = bytes(range(250)) * (size // 250 + 1)
@@ -193,14 +171,14 @@ def test_what_is_written_behind_the_ip_header_keeps_all_sums(network: Network, s
         assert _sum(packet[:20]) == 0
         assert _sum(pseudo + packet[20:]) == 0
     if tracked:
-        # What is beside the packet is the sum of what is in it now.
+        # skb->csum is the sum of the changed packet.
         sums = {(int(call["len"]), int(call["csum"], 0) % 0xFFFF) for call in calls if call["summed"] == _COMPLETE}
         assert {(len(packet), _sum(packet)) for packet in answers} <= sums
 
 
 @pytest.mark.parametrize("port", [_SEEN_PORT, 81])
 def test_a_datagrams_sum_is_never_changed_to_none_nor_none_to_a_sum(network: Network, port: int) -> None:
-    # One that is translated by address and port, and one by address only, that have a sum of 0 then.
+    # Datagrams translated by address and port, or by address only, whose checksum becomes 0.
     real_port, client_port = {_SEEN_PORT: _REAL_PORT}.get(port, port), 5000
     ends = socket.inet_aton(network.address) + socket.inet_aton(network.peer_address)
     header = struct.pack("!BBHHHHHH", 0, socket.IPPROTO_UDP, 10, client_port, real_port, 10, 0, 0)
@@ -241,7 +219,7 @@ def test_the_hash_of_a_flow_is_forgotten_when_that_is_asked_for(network: Network
 
 
 def _may_be_written(*kept: range, length: int) -> str:
-    """What the scribbler says of a packet of this many bytes of which some are kept."""
+    """Returns the scribbler's line for a packet of this length of which some ranges are protected."""
     return "".join("0" if any(offset in some for some in kept) else "1" for offset in range(length))
 
 
@@ -255,7 +233,7 @@ def test_what_the_stack_has_checked_is_not_changed() -> None:
     run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=0")
     with hooked_device(), loaded("scribbler") as module:
         assert arp_is_answered()
-        # With the way recorded, in options of 40 bytes.
+        # With the record-route option, of 40 bytes.
         run("ping", "-R", "-c", "1", "10.78.0.1", netns="other")
         with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
             pass

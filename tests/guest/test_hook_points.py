@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every family, point and kind of registration of src/netfilter, against nft's counters at the same points."""
+"""Each family, hook point and kind of registration of src/netfilter, against nft's counters."""
 
 import contextlib
 import os
@@ -15,13 +15,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Network
-from hookmod import counted, full_hook_point, loaded, ping, rules
-from netns import inside, ip, run
-from pace import Limit, patience
-from recording import wait_until
 
-HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
+from support.hook_modules import counted, full_hook_point, loaded, ping, rules
+from support.kernel import HOOKS
+from support.netns import inside, ip, run
+from support.network import Network
+from support.nft import counting_chain
+from support.paths import TOP
+from support.waiting import wait_until
+from vm.pace import Limit, patience
+
 # nft has no chain at NF_ARP_FORWARD.
 POINTS = {"ip": HOOKS, "ip6": HOOKS, "bridge": HOOKS, "arp": ("input", "output"), "netdev": ("ingress", "egress")}
 FAMILIES = {"ip": "ipv4", "ip6": "ipv6"}
@@ -29,10 +32,10 @@ FAMILIES = {"ip": "ipv4", "ip6": "ipv6"}
 
 @pytest.fixture
 def bridge() -> Iterator[None]:
-    """This host's bridge, with an address, two namespaces on it, and a device `hooked0` to a third."""
+    """Makes a bridge with an address and two namespaces on it, and a device `hooked0` to a third."""
     for name in ("left", "right", "third"):
         run("ip", "netns", "add", name)
-        # IPv6 would find its neighbours at any moment.
+        # IPv6 would send neighbour discovery at any moment.
         run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns=name)
     ip(
         """link add br0 type bridge
@@ -66,22 +69,19 @@ def bridge() -> Iterator[None]:
 
 
 def counters_everywhere() -> str:
-    """An nft rule set with a counter at every point of every family."""
+    """Returns an nft rule set with a counter at every point of every family."""
     tables = []
     for family, hooks in POINTS.items():
-        text = ""
-        for hook in hooks:
-            device = "device hooked0" if family == "netdev" else ""
-            text += f"counter {hook} {{}}\n"
-            text += f"chain c_{hook} {{ type filter hook {hook} {device} priority -500; counter name {hook}; }}\n"
+        device = "device hooked0" if family == "netdev" else ""
+        text = "".join(counting_chain(hook, -500, device=device) for hook in hooks)
         tables.append(f"table {family} t {{ {text} }}")
     return "\n".join(tables)
 
 
 def _add_ipv6() -> None:
-    """Static addresses and neighbours, without the kernel's own search for either."""
+    """Adds static addresses and neighbours, so that the kernel looks for neither."""
     for name, net, device in (("left", "77", "br0"), ("third", "78", "hooked0")):
-        # Nothing but what is given: no link-local address, no question who is there.
+        # No link-local address, and no neighbour discovery.
         run("sysctl", "-qw", f"net.ipv6.conf.{device}.addr_gen_mode=1", f"net.ipv6.conf.{device}.disable_ipv6=0")
         run(
             *("sysctl", "-qw", "net.ipv6.conf.eth0.addr_gen_mode=1", "net.ipv6.conf.eth0.disable_ipv6=0"),
@@ -100,9 +100,9 @@ def _add_ipv6() -> None:
 
 
 def _counted_by_both() -> tuple[dict[str, int], dict[str, int]] | None:
-    """What the module and nft count of the same traffic, but for points that have seen none.
+    """Returns the module's and nft's counts of the same traffic, without the points that saw none.
 
-    None where it was not quiet while only one of them counted, as there is always somebody who looks for a neighbour.
+    Returns None if there were other packets while only one of them counted, such as neighbour discovery.
     """
     run("nft", "reset", "counters")
     with loaded("points_counter") as module:
@@ -134,7 +134,7 @@ def test_every_point_of_every_family_sees_what_nft_sees_there() -> None:
     run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=1", "net.ipv6.conf.all.forwarding=0")
     ours, theirs = both
     assert ours == theirs
-    # It was not quiet at any point that there was traffic for.
+    # Each point with traffic has counted.
     everywhere = {f"{FAMILIES.get(family, family)} {hook}" for family, hooks in POINTS.items() for hook in hooks}
     assert everywhere == set(ours)
 
@@ -150,7 +150,7 @@ def test_a_device_that_goes_takes_its_hooks_along(how: str) -> None:
         assert "points_counter" in hooks()
         limit = Limit(5)
         ip(how)
-        # A device that is still held is waited for: ten seconds, and then the kernel complains.
+        # The kernel waits for references to a device, and warns after ten seconds.
         assert not limit.is_over()
         assert "points_counter" not in hooks()
         module.unload()
@@ -207,7 +207,7 @@ def test_every_namespace_is_counted_those_to_come_and_those_that_go() -> None:
 @pytest.mark.usefixtures("network")
 def test_namespaces_that_come_and_go_by_the_hundred_leave_nothing() -> None:
     with loaded("netns_counter"):
-        # Each goes with the only thread in it, as that thread goes on to the next.
+        # Each goes when its only thread enters the next.
         thread = threading.Thread(target=lambda: [os.unshare(os.CLONE_NEWNET) for _ in range(100)])
         thread.start()
         thread.join()
@@ -219,7 +219,7 @@ SO_COOKIE = 57
 
 def test_metadata_is_what_the_sender_and_the_kernel_say(network: Network) -> None:
     with (
-        loaded("witness") as module,
+        loaded("dump_meta") as module,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
         sender.bind((network.address, 0))
@@ -239,12 +239,12 @@ def test_metadata_is_what_the_sender_and_the_kernel_say(network: Network) -> Non
     assert int(fields["priority"]) == 5
     assert fields["protocol"] == "0x0800"
     assert (fields["segments"], fields["gso"]) == ("1", "false")
-    # The device sums up.
+    # The device computes the checksum.
     assert fields["checksum"] == "partial"
 
 
 def test_the_owner_is_the_user_who_sends(network: Network) -> None:
-    with loaded("witness") as module:
+    with loaded("dump_meta") as module:
         os.seteuid(1234)
         try:
             sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -257,7 +257,7 @@ def test_the_owner_is_the_user_who_sends(network: Network) -> None:
 
 
 def test_handlers_run_in_the_order_of_their_priorities_and_see_each_other(network: Network) -> None:
-    with loaded("mark_setter", mark=42), loaded("witness") as module:
+    with loaded("mark_setter", mark=42), loaded("dump_meta") as module:
         with inside(network.peer), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"x", (network.address, 9))
         time.sleep(0.2)
@@ -267,7 +267,7 @@ def test_handlers_run_in_the_order_of_their_priorities_and_see_each_other(networ
 
 
 def test_what_is_written_to_a_packet_keeps_its_checksum(network: Network) -> None:
-    # The kernel has checked the sum before the hook, and does not look again: a raw socket shows it.
+    # The kernel checks the sum before the hook only; a raw socket shows it.
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
         raw.settimeout(patience(5))
         with loaded("mark_setter", mark=42):
@@ -280,9 +280,9 @@ def test_what_is_written_to_a_packet_keeps_its_checksum(network: Network) -> Non
 
 
 def priorities(folder: Path, header: str, prefix: str) -> list[tuple[str, int]]:
-    """The names and numbers of an enum of C's, in its order: that of this kernel's header, as the compiler reads it."""
-    # Where the module's own C found the header; what programs are given of these does not include compiler.h.
-    command = (Path(__file__).resolve().parents[2] / "bindings/.helpers.o.cmd").read_text()
+    """Returns the names and values of an enum in this kernel's header, as the compiler reads it."""
+    # The header that the module's C found; the uapi headers lack compiler.h.
+    command = (TOP / "bindings/.helpers.o.cmd").read_text()
     compiler = ["gcc", "-w", f"-I{folder}", *re.findall(r"-I\S*/uapi\b", command)]
     (folder / "linux").mkdir(exist_ok=True)
     (folder / "linux/compiler.h").touch()
@@ -337,14 +337,14 @@ def test_a_namespace_is_held_while_hooks_are_registered_in_it(network: Network) 
         sleeper.wait()
         run("ip", "netns", "del", "other")
         time.sleep(0.5)
-        # What is in it is still there.
+        # Its device still exists.
         assert "cable" in run("ip", "link", netns=network.peer)
     wait_until(lambda: "cable" not in run("ip", "link", netns=network.peer), "the namespace is gone")
 
 
 @contextlib.contextmanager
 def full_device() -> Iterator[None]:
-    """All the hooks that the kernel takes are at the device's egress already."""
+    """Fills the device's egress with all the hooks that the kernel takes."""
     chains = "\n".join(f"chain c{n} {{ type filter hook egress device hooked0 priority {n}; }}" for n in range(1024))
     with rules(f"table netdev full {{\n{chains}\n}}"):
         yield
@@ -352,13 +352,13 @@ def full_device() -> Iterator[None]:
 
 @pytest.mark.usefixtures("network", "bridge")
 @pytest.mark.parametrize("full", [partial(full_hook_point, "postrouting"), full_device], ids=["inet", "netdev"])
-def test_of_a_set_that_cannot_go_in_whole_nothing_stays(full: Callable[[], AbstractContextManager[None]]) -> None:
+def test_a_set_of_hooks_registers_whole_or_not_at_all(full: Callable[[], AbstractContextManager[None]]) -> None:
     with full():
         with pytest.raises(AssertionError, match="Argument list too long"), loaded("points_counter"):
             pass
         assert "points_counter" not in run("nft", "list", "hooks")
         assert "points_counter" not in run("nft", "list", "hooks", "netdev", "device", "hooked0")
-        # Traffic passes the points that it was at for a moment.
+        # Traffic passes the points at which it was registered for a moment.
         assert ping("10.78.0.1", netns="third")[0] == 3
     with loaded("points_counter"):
         assert "points_counter" in run("nft", "list", "hooks")

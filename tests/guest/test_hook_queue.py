@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that outlive the call of the handler: what they hold, and what they must not hold up."""
+"""Packets that outlive the handler's call: what they pin, and what they must not hold up."""
 
 import contextlib
 import re
@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Network
-from hookmod import drop_reasons, loaded, ping, rules
-from netns import inside, ip, run
-from pace import patience
-from recording import wait_until
+
+from support.hook_modules import drop_reasons, loaded, ping, rules
+from support.kernel import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING
+from support.netns import inside, ip, run
+from support.network import Network
+from support.waiting import wait_until
+from vm.pace import patience
 
 _ICMP, _UDP = socket.IPPROTO_ICMP, socket.IPPROTO_UDP
-# Of delayer: Linux's numbers of hook points.
-_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = range(5)
-# So long that nothing that is held comes out by itself.
+# So long that no held packet is released by time.
 _LONG = 600_000
-# An echo reply that nobody has asked for, so that nobody answers.
+# An unsolicited echo reply, which nobody answers.
 _REPLY = bytes([0, 0, 0xFF, 0xFF, 0, 0, 0, 0])
 
 
 def udp_pair(network: Network) -> tuple[socket.socket, socket.socket]:
-    """A sender in the peer, and a receiver here that is connected to it, so that the kernel finds it early."""
+    """Returns a sender in the peer, and a receiver connected to it, which early demux finds."""
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with inside(network.peer):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -47,18 +47,18 @@ def test_a_stolen_packet_goes_on_later_from_another_context() -> None:
     assert min(times) < 100
     with loaded("delayer", delay=100):
         count, times = ping("127.0.0.1")
-    # There and back again.
+    # The request and the reply are held.
     assert count == 3
     assert min(times) >= 200
 
 
-@pytest.mark.parametrize("hook", [_PREROUTING, _INPUT, _OUTPUT, _POSTROUTING])
+@pytest.mark.parametrize("hook", [PREROUTING, INPUT, OUTPUT, POSTROUTING])
 def test_a_packet_may_be_held_at_any_point(network: Network, hook: int) -> None:
     with loaded("delayer", hook=hook, delay=50, everywhere=1):
         count, times = ping(network.peer_address)
     assert count == 3
-    # At each end, there and back again; but ping's time ends when the answer comes in by the device.
-    assert min(times) >= (50 if hook in (_PREROUTING, _INPUT) else 100)
+    # Both ends hold request and reply, but ping's time ends when the reply arrives at the device.
+    assert min(times) >= (50 if hook in (PREROUTING, INPUT) else 100)
 
 
 @pytest.mark.parametrize("protocol", [_ICMP, _UDP])
@@ -68,7 +68,7 @@ def test_packets_that_are_held_when_the_module_goes_are_not_lost_and_stay_in_ord
     sender, receiver = udp_pair(network)
     with sender, receiver, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
         receiving = receiver if protocol == _UDP else raw
-        with loaded("delayer", delay=_LONG, protocol=protocol, hook=_INPUT) as module:
+        with loaded("delayer", delay=_LONG, protocol=protocol, hook=INPUT) as module:
             for number in range(50):
                 if protocol == _UDP:
                     sender.send(bytes([number]))
@@ -86,8 +86,8 @@ def test_packets_that_are_held_when_the_module_goes_are_not_lost_and_stay_in_ord
 def test_what_finds_no_room_passes_as_it_was(network: Network) -> None:
     sender, receiver = udp_pair(network)
     with sender, receiver:
-        # The packets of a socket that the kernel has found early, with a route that nobody holds.
-        with loaded("delayer", delay=_LONG, protocol=_UDP, hook=_INPUT) as module:
+        # Early demux has found the packets' socket, and their route has no reference.
+        with loaded("delayer", delay=_LONG, protocol=_UDP, hook=INPUT) as module:
             for number in range(300):
                 sender.send(number.to_bytes(2))
             passed = [int.from_bytes(receiver.recv(2)) for _ in range(300 - 256)]
@@ -107,7 +107,7 @@ def test_a_held_packet_is_freed_with_the_owners_reason(lose: int, reason: str) -
 
 @contextlib.contextmanager
 def veth(peer: str | None = None) -> Iterator[None]:
-    """The pair held0 and held1, up, of which the second is in the namespace `peer`, or has no address."""
+    """Makes the pair held0 and held1; the latter is in the namespace `peer`, or has no address."""
     in_peer = f"netns {peer}" if peer else ""
     ip(
         f"""link add held0 type veth peer name held1 {in_peer}
@@ -151,10 +151,10 @@ def test_packets_that_are_held_go_with_their_device_which_does_not_wait(command:
 @pytest.mark.usefixtures("network")
 def test_packets_that_are_held_go_with_their_namespace_which_does_not_wait() -> None:
     run("ip", "netns", "add", "doomed")
-    with veth("doomed"), loaded("delayer", delay=_LONG, hook=_PREROUTING, everywhere=1), drop_reasons() as reasons:
+    with veth("doomed"), loaded("delayer", delay=_LONG, hook=PREROUTING, everywhere=1), drop_reasons() as reasons:
         assert ping("10.79.0.2", wait=0.3)[0] == 0
         run("ip", "netns", "del", "doomed")
-        # The namespace's end of the pair goes with it.
+        # The namespace's end of the pair goes, and with it this one.
         wait_until(lambda: not Path("/sys/class/net/held0").exists(), "the namespace is gone", 5)
     assert reasons.count("DEV_READY") == 3
 
@@ -163,7 +163,7 @@ def test_a_forwarded_packet_keeps_its_route(network: Network) -> None:
     run("ip", "netns", "add", "behind")
     run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     try:
-        with veth("behind"), loaded("delayer", delay=200, hook=_FORWARD):
+        with veth("behind"), loaded("delayer", delay=200, hook=FORWARD):
             ip("route add default via 10.79.0.1", netns="behind")
             ip(f"route add 10.79.0.0/24 via {network.address}", netns=network.peer)
             count, times = ping("10.79.0.2", netns=network.peer)
@@ -176,7 +176,7 @@ def test_a_forwarded_packet_keeps_its_route(network: Network) -> None:
 
 
 def test_a_packet_that_goes_on_has_no_other_one_go_on(network: Network) -> None:
-    # Else the stack would be full after some tens of them.
+    # Recursion would overflow the stack after some tens of packets.
     with inside(network.peer):
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, loaded("nester") as module:
@@ -193,13 +193,13 @@ def test_a_packet_that_goes_on_has_no_other_one_go_on(network: Network) -> None:
         assert [int.from_bytes(receiver.recv(2)) for _ in range(500)] == list(range(500))
         module.unload()
         lines = module.lines()
-    # That is with interrupts off.
+    # With interrupts off, nothing is logged.
     assert lines == ["logged 0"]
 
 
 @pytest.mark.usefixtures("network")
 def test_a_packet_goes_on_from_a_handler_whose_caller_has_its_socket_locked() -> None:
-    # The kernel answers a segment with the socket locked; what is held at that moment belongs to the same socket.
+    # The kernel answers a segment with the socket locked; the packets held then belong to the same socket.
     amount = 300_000
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
@@ -219,7 +219,7 @@ def test_a_packet_goes_on_from_a_handler_whose_caller_has_its_socket_locked() ->
 
 
 def _users(module: str) -> int:
-    """How many hold a module. nft frees rules in the background, so this is waited for."""
+    """Returns a module's reference count once it is stable: nft frees rules in the background."""
     count = Path(f"/sys/module/{module}/refcnt")
     before = None
     while (now := int(count.read_text())) != before:
@@ -243,7 +243,7 @@ def test_what_a_connection_needs_is_not_unloaded_while_its_packet_is_held(
         with loaded("delayer", delay=_LONG, protocol=_UDP) as delayer:
             sender.sendto(b"x", (network.peer_address, 9))
             if not is_new:
-                # Now it is in no table but nf_nat's own.
+                # Now only nf_nat's own table has it.
                 run("conntrack", "-D", "-p", "udp", "-d", network.peer_address)
             assert _users(module) == before + 1
             delayer.unload()

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The end of what a module has registered, whatever its safe code did with it."""
+"""Registrations end with their module, whatever safe code did with them."""
 
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Network
-from hookmod import MODULES, loaded, ping
-from netns import ip, run
-from recording import wait_until
-from test_loading import steady_traffic
+
+from support.hook_modules import MODULES, loaded, ping
+from support.netns import ip, run
+from support.network import Network
+from support.traffic import steady_traffic
+from support.waiting import wait_until
 
 
 def _hooks() -> str:
-    """All that is hooked in here, at loopback too."""
+    """Returns nft's list of hooks, with those of loopback."""
     return run("nft", "list", "hooks")
 
 
@@ -27,7 +28,7 @@ def test_what_safe_code_leaks_ends_with_the_module(network: Network) -> None:
                 ping("127.0.0.1")
                 breaker.unload()
                 assert "breaker" not in _hooks()
-                # Had one stayed, its text would be gone.
+                # A hook that is left would call code that is gone.
                 assert ping("127.0.0.1")[0] == 3
                 (seen,) = (int(line.split()[1]) for line in breaker.lines() if line.startswith("seen "))
                 assert seen >= 36
@@ -59,7 +60,7 @@ def test_what_was_registered_ends_if_init_fails_afterwards(network: Network) -> 
 
 def test_a_handler_is_refused_what_would_wait_for_itself(network: Network) -> None:
     with loaded("breaker") as breaker:
-        # Requests go out in process context, and come in in that of softirqs.
+        # Requests are sent in process context, and received in softirq context.
         assert ping(network.peer_address)[0] == 3
         ping("127.0.0.1")
         lines = [line for line in breaker.lines() if line.startswith("in a handler ")]

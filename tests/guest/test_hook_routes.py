@@ -8,8 +8,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from hookmod import loaded
-from netns import counter, ip, run
+
+from support.hook_modules import loaded
+from support.netns import counter, ip, run
 
 _FAMILIES = {socket.AF_INET: "10.82.0.2", socket.AF_INET6: "fd82::2"}
 _MARK, _NOWHERE = 42, 43
@@ -17,7 +18,7 @@ _MARK, _NOWHERE = 42, 43
 
 @contextlib.contextmanager
 def two_ways() -> Iterator[None]:
-    """Packets to either address leave by plain0; those with the mark by marked0."""
+    """Routes packets to either address by plain0, and marked ones by marked0."""
     run("sysctl", "-qw", *(f"net.ipv6.conf.{name}.disable_ipv6=0" for name in ("all", "default")))
     ip(
         f"""link add plain0 type dummy
@@ -48,7 +49,7 @@ def two_ways() -> Iterator[None]:
 
 
 def leaves_by(family: int) -> str:
-    """The device that a datagram leaves by."""
+    """Returns the device that a datagram leaves by."""
     before = {name: counter(name, "tx_bytes") for name in ("plain0", "marked0")}
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"x" * 1000, (_FAMILIES[family], 9))

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every verdict of src/netfilter, by the small modules of tests/modules and the kernel's own counters."""
+"""Every verdict of src/netfilter, by tests/modules and the kernel's own counters."""
 
 import contextlib
 import errno
 import os
 import re
 import socket
-import struct
 from collections.abc import Iterator
 
-import frames
-import nfqueue
 import pytest
-from conftest import Network
-from hookmod import counted, drop_reasons, loaded, ping, rules
-from netns import inside, ip, run
-from pace import patience
+
+from support.hook_modules import counted, drop_reasons, loaded, ping, rules
+from support.hooked_device import arp_is_answered, hooked_device
+from support.netns import ip, run
+from support.network import Network
+from support.nfqueue import Queue, Verdict, counters
+from vm.pace import patience
 
 PORT = 8081
 
 
 @contextlib.contextmanager
 def listener(address: str, family: int = socket.AF_INET) -> Iterator[None]:
-    """A TCP socket that listens on PORT."""
+    """Listens on PORT."""
     with socket.socket(family) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((address, PORT))
@@ -31,7 +31,7 @@ def listener(address: str, family: int = socket.AF_INET) -> Iterator[None]:
 
 
 def connect(address: str, family: int = socket.AF_INET) -> int:
-    """Connects to PORT; gives the error number, 0 for none."""
+    """Connects to PORT; returns the error number, or 0."""
     with socket.socket(family) as client:
         client.settimeout(patience(5))
         return client.connect_ex((address, PORT))
@@ -75,7 +75,7 @@ def test_what_comes_from_outside_is_dropped_at_the_port_only(network: Network) -
         command = f"curl -s --connect-timeout 1.5 http://{network.address}:{PORT}/ || true"
         run("sh", "-c", command, netns=network.peer)
         assert ping(network.address, netns=network.peer)[0] == 3
-    # The first segment, and what TCP sends again a second later.
+    # The first segment, and TCP's retransmission a second later.
     assert reasons.count("SOCKET_FILTER") == 2
 
 
@@ -116,7 +116,7 @@ def test_what_is_repeated_too_often_is_eloop_for_a_local_sender() -> None:
 
 
 @pytest.mark.usefixtures("network")
-def test_stop_passes_the_hooks_that_are_left() -> None:
+def test_stop_skips_the_remaining_hooks() -> None:
     text = """table ip t {
         counter seen {}
         chain c { type filter hook input priority 0;
@@ -134,7 +134,7 @@ def test_stop_passes_the_hooks_that_are_left() -> None:
 
 
 def udp_pair() -> tuple[socket.socket, socket.socket]:
-    """A sender, and a receiver that it is connected to."""
+    """Returns a sender, and the receiver that it is connected to."""
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
     receiver.settimeout(patience(1))
@@ -147,16 +147,16 @@ def udp_pair() -> tuple[socket.socket, socket.socket]:
 def test_queued_packets_reach_user_space_which_decides() -> None:
     run("modprobe", "nfnetlink_queue")
     sender, receiver = udp_pair()
-    queue = nfqueue.Queue(7)
+    queue = Queue(7)
     with sender, receiver, contextlib.closing(queue), loaded("queue_diverter", queue=7):
-        for text, verdict in ((b"pass", nfqueue.ACCEPT), (b"stay", nfqueue.DROP), (b"last", nfqueue.ACCEPT)):
+        for text, verdict in ((b"pass", Verdict.ACCEPT), (b"stay", Verdict.DROP), (b"last", Verdict.ACCEPT)):
             sender.send(text)
             packet, payload = queue.take()
             assert payload.endswith(text)
             queue.answer(packet, verdict)
         assert [receiver.recv(10), receiver.recv(10)] == [b"pass", b"last"]
         # port id, waiting, copy mode, copy range, dropped, dropped by user, last id, 1
-        table = nfqueue.counters(7)
+        table = counters(7)
     assert table
     assert (table[1], table[4], table[5], table[6]) == (0, 0, 0, 3)
 
@@ -175,56 +175,14 @@ def test_a_queue_that_nobody_listens_to_drops_or_is_bypassed(bypass: int) -> Non
                 receiver.recv(10)
 
 
-@contextlib.contextmanager
-def hooked_device() -> Iterator[None]:
-    """hooked0, whose peer eth0 is in the namespace `other`; both know each other's hardware address."""
-    run("ip", "netns", "add", "other")
-    run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns="other")
-    ip(
-        f"""link add hooked0 type veth peer name eth0 netns other
-        link set hooked0 address {frames.HOST_MAC} up
-        addr add 10.78.0.1/24 dev hooked0
-        neigh add 10.78.0.2 lladdr {frames.PEER_MAC} dev hooked0"""
-    )
-    ip(
-        f"""link set eth0 address {frames.PEER_MAC} up
-        addr add 10.78.0.2/24 dev eth0
-        neigh add 10.78.0.1 lladdr {frames.HOST_MAC} dev eth0""",
-        netns="other",
-    )
-    try:
-        yield
-    finally:
-        run("ip", "netns", "del", "other")
-
-
-def arp_is_answered() -> bool:
-    """Whether a request that `other` sends to hooked0 is."""
-    packet, request, reply = 0x0806, struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1), b"\0\2"
-    mac = bytes.fromhex(frames.PEER_MAC.replace(":", ""))
-    with inside("other"):
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(packet))
-    with sock:
-        sock.bind(("eth0", packet))
-        sock.settimeout(patience(1))
-        asked = mac + bytes([10, 78, 0, 2]) + bytes(6) + bytes([10, 78, 0, 1])
-        sock.send(b"\xff" * 6 + mac + struct.pack("!H", packet) + request + asked)
-        with contextlib.suppress(TimeoutError):
-            while True:
-                frame = sock.recv(100)
-                if frame[20:22] == reply:
-                    return True
-    return False
-
-
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize("answer", ["accept", "hold", "queue", "stop"])
 def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer: str) -> None:
     run("modprobe", "nfnetlink_queue")
     number = ["accept", "hold", "queue", "stop"].index(answer)
-    # What is held at ARP's hooks goes on with the next packet.
+    # A packet held at ARP's hooks is released by the next one.
     asked = 2 if answer == "hold" else 1
-    queue = nfqueue.Queue(7)
+    queue = Queue(7)
     with hooked_device(), contextlib.closing(queue), loaded("device_user", answer=number) as module:
         assert ping("10.78.0.1", netns="other", size=57)[0] == 3
         assert [arp_is_answered() for _ in range(asked)][-1]
@@ -235,7 +193,7 @@ def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer:
     assert set(counts) == {"ingress", "egress", "arp"}
     for point, (answered, given_back, taken) in counts.items():
         assert taken == 0
-        # ARP's hooks have something behind them, but nobody brings packets back there from user space.
+        # The stack continues behind ARP's hooks, but nf_queue does not reinject there.
         if point == "arp" and answer in ("hold", "stop"):
             assert (answered >= 2, given_back) == (True, 0)
         else:
@@ -245,7 +203,7 @@ def test_where_nothing_goes_on_behind_the_hooks_the_packet_is_given_back(answer:
 @pytest.mark.usefixtures("network")
 def test_a_program_at_a_device_sees_the_packet_from_the_network_header_on() -> None:
     with hooked_device(), loaded("device_user") as module:
-        # In, of another length and of the length that the program drops, and then out.
+        # Received with another length and with the one that the program drops, and then sent.
         assert ping("10.78.0.1", netns="other", size=57)[0] == 3
         assert ping("10.78.0.1", netns="other", wait=0.3)[0] == 0
         assert ping("10.78.0.2", wait=0.3)[0] == 0
@@ -258,13 +216,13 @@ def test_a_program_at_a_device_sees_the_packet_from_the_network_header_on() -> N
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_what_becomes_of_a_packet_after_stop_is_what_its_sender_is_told(network: Network, stopped: bool) -> None:
+def test_a_sender_is_told_what_becomes_of_its_packet_after_stop(network: Network, stopped: bool) -> None:
     text = """table ip t {
         chain c { type filter hook postrouting priority 0; udp dport 7 drop; udp dport 8 counter accept; }
         }"""
     # So that the sender is told of all errors.
     ip_recverr = 11
-    # All that comes is dropped by a device that has no room, which is no error in itself, but tells TCP.
+    # The device has no room and drops everything, which it reports as congestion.
     ip("link add full0 type dummy\nlink set full0 up\naddr add 10.81.0.1/24 dev full0")
     run("tc", "qdisc", "add", "dev", "full0", "root", "pfifo", "limit", "0")
     stop = loaded("stopper", output=1) if stopped else contextlib.nullcontext()

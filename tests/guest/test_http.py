@@ -3,9 +3,9 @@
 
 from collections.abc import Callable
 
-from conftest import Network
-from recording import Recording
-from traffic import fetch, web_server
+from support.network import Network
+from support.recording import Recording
+from support.traffic import fetch, web_server
 
 
 def test_a_connection_over_veth_is_traced_in_both_directions(

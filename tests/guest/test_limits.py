@@ -4,59 +4,50 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import time
 from pathlib import Path
 
-import kmsg
-import module
-import parameters
 import pytest
-from conftest import Network
-from hookmod import counted, ping, rules
-from netns import bring_up_loopback, inside, inside_new
-from pace import patience
+
+from support import kmsg, module, parameters
+from support.hook_modules import counted, ping, rules
+from support.netns import bring_up_loopback, inside, inside_new
+from support.network import Network
+from support.nft import counting_chain
+from support.traffic import send_datagrams
+from vm.pace import patience
 
 _NAMESPACES = 300
 
 
-def _send(number: int, address: str = "127.0.0.1") -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for _ in range(number):
-            sock.sendto(b"x", (address, 9))
-
-
 @pytest.mark.parametrize(("form", "mark"), [("classic", " | udp | "), ("nf_log", " PROTO=UDP ")])
-def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str) -> None:
-    log = kmsg.KernelLog()
+def test_no_more_lines_are_printed_than_the_bucket_holds(form: str, mark: str, log: kmsg.KernelLog) -> None:
     with parameters.loaded(f"proto=udp hooks=output rate=10 burst=50 format={form}"):
         start = time.monotonic()
         while time.monotonic() < start + patience(3):
-            _send(100)
+            send_datagrams(100)
         took = time.monotonic() - start
         counts = parameters.counts()["output ipv4"]
     records = log.read()
-    log.close()
     lines = [text for _, text in records if mark in text]
     told = kmsg.suppressed(records)
     assert 50 + 10 * (took - 1) <= len(lines) <= 50 + 10 * (took + 1)
     assert counts.emitted == len(lines)
-    # The others are the ICMP errors that the datagrams lead to.
+    # The other lines are of ICMP errors.
     assert counts.suppressed > 1000
     assert 2 <= len(told) <= took + 2
     assert sum(told) == counts.suppressed
 
 
-def test_after_a_burst_all_suppressed_lines_are_told_of_though_nothing_follows() -> None:
-    log = kmsg.KernelLog()
+def test_after_a_burst_all_suppressed_lines_are_reported_though_nothing_follows(log: kmsg.KernelLog) -> None:
     with parameters.loaded("proto=udp hooks=output rate=1 burst=1"):
         for number in (2000, 1):
-            # Long enough that there is a token again, for the first packet.
+            # Long enough for a new token, for the first packet.
             time.sleep(2)
             log.read()
             before = parameters.counts().get("output ipv4", kmsg.Summary()).suppressed
-            _send(number + 1)
+            send_datagrams(number + 1)
             suppressed = parameters.counts()["output ipv4"].suppressed - before
             told: list[int] = []
             end = time.monotonic() + 30
@@ -65,29 +56,28 @@ def test_after_a_burst_all_suppressed_lines_are_told_of_though_nothing_follows()
                 told += kmsg.suppressed(log.read())
             assert sum(told) == suppressed
             assert number > 1 or told == [1]
-    log.close()
 
 
 def test_a_rate_that_is_raised_holds_at_once() -> None:
     with parameters.loaded("proto=udp hooks=output rate=1 burst=200"):
-        _send(300)
+        send_datagrams(300)
         parameters.put("rate", "1000")
         before = parameters.counts()["output ipv4"]
         assert before.suppressed > 0
         for _ in range(3):
             time.sleep(1)
-            _send(10)
+            send_datagrams(10)
         assert parameters.counts()["output ipv4"].suppressed == before.suppressed
 
 
 def test_a_rate_that_is_lowered_in_a_flood_lets_no_burst_through() -> None:
     with parameters.loaded("proto=udp hooks=output rate=100 burst=1000"):
         while parameters.total().suppressed < 100:
-            _send(500)
+            send_datagrams(500)
         parameters.put("rate", "1")
         before = parameters.counts()["output ipv4"].emitted
-        _send(500)
-        # By the time alone 990 would be there again.
+        send_datagrams(500)
+        # By the time alone there would be 990 new tokens.
         assert parameters.counts()["output ipv4"].emitted - before < 250
 
 
@@ -95,7 +85,7 @@ def test_the_burst_follows_the_rate_unless_it_is_given() -> None:
     with parameters.loaded("proto=udp hooks=output rate=10"):
         assert parameters.get("burst") == "20"
         start = time.monotonic()
-        _send(1000)
+        send_datagrams(1000)
         took = time.monotonic() - start
         assert 20 <= parameters.counts()["output ipv4"].emitted <= 20 + 10 * (took + 1)
         for name, value, burst in (
@@ -109,31 +99,26 @@ def test_the_burst_follows_the_rate_unless_it_is_given() -> None:
             assert parameters.get("burst") == burst, (name, value)
 
 
-def test_a_flood_in_a_namespace_suppresses_no_line_of_the_hosts(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_a_flood_in_a_namespace_suppresses_no_line_of_the_hosts(network: Network, log: kmsg.KernelLog) -> None:
     host = Path("/proc/thread-self/ns/net").stat().st_ino
     with parameters.loaded("proto=udp dst=127.0.0.1 hooks=output rate=1 burst=10 netns=all format=full"):
         with inside(network.peer):
             bring_up_loopback()
-            _send(1000)
-        _send(5)
+            send_datagrams(1000)
+        send_datagrams(5)
         suppressed = parameters.counts()["output ipv4"].suppressed
     lines = [text for _, text in log.read() if "hook=output" in text]
-    log.close()
     assert suppressed > 500
     assert len([text for text in lines if f" netns={host} " in text]) == 5
-    # In containers there is a limit, too.
+    # Containers have a limit, too.
     assert 10 <= len(lines) - 5 < 100
 
 
 def test_the_counts_are_those_of_nft_whatever_becomes_of_the_packets() -> None:
     hooks = ("prerouting", "input", "output", "postrouting")
-    chains = "".join(
-        f"counter {hook} {{\n}}\nchain {hook} {{\ntype filter hook {hook} priority filter\ncounter name {hook}\n}}\n"
-        for hook in hooks
-    )
+    chains = "".join(map(counting_chain, hooks))
     with rules(f"table ip t {{\n{chains}}}"), parameters.loaded("proto=udp,icmp port=9 hooks=all rate=20 burst=5"):
-        _send(500)
+        send_datagrams(500)
         ping("127.0.0.1")
         time.sleep(0.2)
         counts = parameters.counts()
@@ -143,28 +128,26 @@ def test_the_counts_are_those_of_nft_whatever_becomes_of_the_packets() -> None:
     assert all(counts[f"{hook} ipv4"].not_matched > 0 for hook in hooks)
 
 
-def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network, log: kmsg.KernelLog) -> None:
     inodes = set()
     with parameters.loaded("proto=udp hooks=output rate=0 netns=all format=full"):
         for number in range(_NAMESPACES):
             with inside_new():
                 inodes.add(Path("/proc/thread-self/ns/net").stat().st_ino)
                 bring_up_loopback()
-                _send(number % 5 + 1)
+                send_datagrams(number % 5 + 1)
         with inside(network.peer):
             inodes.add(Path("/proc/thread-self/ns/net").stat().st_ino)
             bring_up_loopback()
-            _send(7)
+            send_datagrams(7)
         emitted = parameters.counts()["output ipv4"].emitted
     found: dict[int, int] = {}
     for _, text in log.read():
         if match := re.search(r"hook=output .*netns=(\d+) .*dst=127.0.0.1 ", text):
             found[int(match[1])] = found.get(int(match[1]), 0) + 1
-    log.close()
     sent = sum(number % 5 + 1 for number in range(_NAMESPACES)) + 7
     assert emitted == sum(found.values()) == sent
-    # A number may be used again by a later namespace.
+    # An inode number may be reused by a later namespace.
     assert set(found) == inodes
     assert not module.is_loaded()
 
@@ -172,14 +155,14 @@ def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network)
 def test_without_netns_all_other_namespaces_are_left_alone(network: Network) -> None:
     with parameters.loaded("proto=udp hooks=output rate=0"):
         with inside(network.peer):
-            _send(5)
+            send_datagrams(5)
         assert parameters.counts() == {}
         parameters.put("netns", "all")
         with inside(network.peer):
-            _send(5)
+            send_datagrams(5)
         parameters.put("netns", "host")
         with inside(network.peer):
-            _send(5)
+            send_datagrams(5)
         assert parameters.counts()["output ipv4"].emitted == 5
 
 
@@ -203,12 +186,12 @@ def test_loading_warns_of_a_serial_console_that_would_take_the_lines() -> None:
 
 @contextlib.contextmanager
 def _remote_syslog(network: Network, folder: Path) -> object:
-    """rsyslog on the host, which ships the kernel's log over UDP to the peer."""
+    """Runs rsyslog on the host, which sends the kernel's log over UDP to the peer."""
     config = folder / "rsyslog.conf"
     config.write_text(
         f'module(load="imklog")\n*.* action(type="omfwd" target="{network.peer_address}" port="514" protocol="udp")\n'
     )
-    # It is to ship what is said from now on, not what all tests before have left.
+    # It must send only new lines, not those of earlier tests.
     left = os.open("/proc/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
         while os.read(left, 1 << 16):
@@ -226,9 +209,9 @@ def _remote_syslog(network: Network, folder: Path) -> object:
 def test_its_own_echo_by_remote_syslog_stays_bounded(network: Network, tmp_path: Path) -> None:
     with _remote_syslog(network, tmp_path), parameters.loaded("proto=udp hooks=output rate=100 burst=100"):
         start = time.monotonic()
-        _send(1, network.peer_address)
+        send_datagrams(1, network.peer_address)
         time.sleep(5)
         counts = parameters.counts()["output ipv4"]
-    # Each line that is shipped makes a packet, which makes a line: without a limit for ever.
+    # Each line sent makes a packet, which makes a line: without a limit, for ever.
     assert 100 < counts.emitted <= 100 + 100 * (time.monotonic() - start + 1)
     assert counts.seen < 5000

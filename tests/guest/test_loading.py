@@ -1,50 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """Loading and unloading."""
 
-import contextlib
 import errno
 import os
-import subprocess
 import time
-from collections.abc import Iterator
 
-import kmsg
-import module
 import pytest
-from conftest import Network
-from hookmod import full_hook_point
-from netns import counter, run
-from recording import wait_until
-from traffic import fetch, iperf_server, web_server
+
+from support import kmsg, module
+from support.hook_modules import full_hook_point
+from support.netns import run
+from support.network import Network
+from support.traffic import fetch, steady_traffic, wait_for_packets, web_server
+from support.waiting import wait_until
 
 _ROUNDS = 50
 _POINTS = ("prerouting", "output")
 _FIRST = 1 - 2**31
-
-
-def _wait_for_packets(network: Network) -> None:
-    """Until some have gone either way."""
-    kinds = ("rx_packets", "tx_packets")
-    before = [counter(network.device, kind) for kind in kinds]
-    wait_until(
-        lambda: all(counter(network.device, kind) > n + 3 for kind, n in zip(kinds, before, strict=True)),
-        "traffic flows",
-    )
-
-
-@contextlib.contextmanager
-def steady_traffic(network: Network) -> Iterator[None]:
-    """Some hundred packets a second, in both directions, for as long as it is wanted."""
-    options = ["--bidir", "-t", "3600", "-b", "1M", "-l", "1000", "-c", network.peer_address]
-    with iperf_server(network.peer_address, network.peer):
-        client = subprocess.Popen(["iperf3", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            _wait_for_packets(network)
-            yield
-            assert client.poll() is None, "the traffic ended early"
-        finally:
-            client.kill()
-            client.wait()
 
 
 def _mark(text: str) -> None:
@@ -52,14 +24,13 @@ def _mark(text: str) -> None:
         file.write(f"<6>test: {text}\n")
 
 
-def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network) -> None:
-    log = kmsg.KernelLog()
+def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network, log: kmsg.KernelLog) -> None:
     with steady_traffic(network):
         for _ in range(_ROUNDS):
             log.read()
             _mark("loading")
             module.load()
-            _wait_for_packets(network)
+            wait_for_packets(network)
             module.unload()
             _mark("unloaded")
             time.sleep(0.02)
@@ -73,7 +44,6 @@ def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network) -
             late, _ = kmsg.split_records(records[last:])
             assert not late, "lines after the module was unloaded"
     assert not kmsg.complaints(log.read())
-    log.close()
 
 
 def test_its_hooks_are_the_first_at_both_points_while_it_is_loaded() -> None:

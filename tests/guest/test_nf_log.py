@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Lines of the format nf_log, field for field those of nft's `log flags all`, for both families and at all points."""
+"""Lines of the format nf_log against nft's `log flags all`, for both families and at all points."""
 
-import contextlib
 import re
 import subprocess
 import time
@@ -9,15 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import frames
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping, rules
-from listeners import capturing, nflog_records
-from netns import ip, run
-from recording import wait_until
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
@@ -31,12 +22,18 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrRouting,
     PadN,
 )
-from scapy.layers.l2 import Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Raw
-from test_filters import Wire
 
-# By its link-local address, or before it has one.
+from support import frames, kmsg, parameters
+from support.hook_modules import ping, rules
+from support.listeners import capturing, nflog_records
+from support.netns import ip, ipv6_enabled, run
+from support.network import Network
+from support.waiting import wait_until
+from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
+
+# Neighbour discovery, by a link-local address or none.
 _OWN = re.compile(" SRC=(fe80|0000(:0000){7} )")
 _USER, _GROUP = 1234, 4321
 _FAR, _FAR6 = "10.69.0.2", "fd69::2"
@@ -44,7 +41,7 @@ _HOST6, _PEER6 = "fd66::1", "fd66::2"
 
 
 def lines_of(traffic: Callable[[], None], hook: str, condition: str) -> list[str]:
-    """The lines that the kernel and the module print of some traffic, which has to be the same; each once."""
+    """Checks that kernel and module print the same lines of some traffic; returns each line once."""
     chain = f'type filter hook {hook} priority filter\n{condition} log prefix "nf_tracer: " flags all'
     log = kmsg.KernelLog()
     with (
@@ -56,28 +53,15 @@ def lines_of(traffic: Callable[[], None], hook: str, condition: str) -> list[str
         counts = parameters.total()
     texts = [text for _, text in log.read() if text.startswith("nf_tracer: IN=")]
     log.close()
-    # What the kernel says to its neighbours may come between the one's beginning and the other's.
+    # Neighbour discovery may happen between the start of the one and of the other.
     times = Counter(text for text in texts if not _OWN.search(text))
     assert {text: count for text, count in times.items() if count % 2} == {}
     assert counts.lost == 0
     return [text.removeprefix("nf_tracer: ") for text in times]
 
 
-@contextlib.contextmanager
-def ipv6_at(*devices: str) -> Iterator[None]:
-    """The tests' devices have no IPv6, so that they are quiet; these have it for a while."""
-    settings = [Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6") for device in devices]
-    for setting in settings:
-        setting.write_text("0")
-    try:
-        yield
-    finally:
-        for setting in settings:
-            setting.write_text("1")
-
-
 def _packets() -> list[IPv6]:
-    base = IPv6(src="2001:db8::1", dst="ff02::1", hlim=7, tc=0xB8, fl=0x12345)
+    base = IPv6(src="2001:db8::1", dst=ALL_NODES, hlim=7, tc=0xB8, fl=0x12345)
     segment = TCP(sport=1, dport=2, seq=3, ack=4, window=5, urgptr=6, flags="SAUPEC", options=[("MSS", 1460)])
     option = PadN(optdata=b"\0\0")
     return [
@@ -94,24 +78,23 @@ def _packets() -> list[IPv6]:
         base / IPv6ExtHdrRouting(addresses=["2001:db8::4"], segleft=0) / UDP(sport=3, dport=4),
         base / IPv6ExtHdrFragment(offset=0, m=1, id=99) / UDP(sport=7, dport=8) / Raw(b"12345678"),
         base / IPv6ExtHdrFragment(offset=185, m=0, id=99) / Raw(b"f" * 16),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=51) / Raw(b"\x3b\x04" + bytes(22)),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=50) / Raw(b"\0\0\1\2" + bytes(20)),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=59),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=6) / Raw(b"short"),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=17) / Raw(b"short"),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=44) / Raw(b"short"),
-        IPv6(src="2001:db8::1", dst="ff02::1", nh=136) / UDP(sport=1, dport=2),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=51) / Raw(b"\x3b\x04" + bytes(22)),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=50) / Raw(b"\0\0\1\2" + bytes(20)),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=59),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=6) / Raw(b"short"),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=17) / Raw(b"short"),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=44) / Raw(b"short"),
+        IPv6(src="2001:db8::1", dst=ALL_NODES, nh=136) / UDP(sport=1, dport=2),
     ]
 
 
-def test_of_ipv6_with_all_that_can_stand_in_a_packet(network: Network, tmp_path: Path) -> None:
+def test_lines_of_ipv6_are_those_of_nft_whatever_is_in_the_packet(network: Network, tmp_path: Path) -> None:
     packets = _packets()
-    ether = Ether(src=frames.PEER_MAC, dst="33:33:00:00:00:01")
-    wire = Wire([ether / packet for packet in packets], tmp_path, network)
-    with ipv6_at(network.device):
+    wire = Wire(to_host(packets, ALL_NODES_MAC), tmp_path, network)
+    with ipv6_enabled(network.device):
         lines = lines_of(wire.send, "prerouting", f"iif {network.device}")
     wire.close()
-    start = f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} MACDST=33:33:00:00:00:01 MACPROTO=86dd SRC=2001:"
+    start = f"IN={network.device} OUT= MACSRC={frames.PEER_MAC} MACDST={ALL_NODES_MAC} MACPROTO=86dd SRC=2001:"
     assert sum(line.startswith(start) for line in lines) == len(packets)
     for words in (
         "ACK PSH SYN URGP=6 OPT (020405B4)",
@@ -123,7 +106,7 @@ def test_of_ipv6_with_all_that_can_stand_in_a_packet(network: Network, tmp_path:
 
 
 @pytest.mark.parametrize("hook", ["output", "postrouting"])
-def test_of_packets_that_a_user_sends_with_user_and_group(network: Network, hook: str) -> None:
+def test_lines_of_sent_packets_have_user_and_group(network: Network, hook: str) -> None:
     def send() -> None:
         for target in (network.peer_address, "::1"):
             for options in ("-u -q0", "-w1"):
@@ -132,7 +115,7 @@ def test_of_packets_that_a_user_sends_with_user_and_group(network: Network, hook
                     [*command, "sh", "-c", f"echo hello | nc {options} {target} 9"], check=False, capture_output=True
                 )
 
-    with ipv6_at("lo"):
+    with ipv6_enabled("lo"):
         lines = lines_of(send, hook, "")
     owner = f" UID={_USER} GID={_GROUP} "
     for start in (f"IN= OUT={network.device} SRC={network.address}", "IN= OUT=lo SRC=0000"):
@@ -143,9 +126,9 @@ def test_of_packets_that_a_user_sends_with_user_and_group(network: Network, hook
 
 @pytest.fixture
 def far(network: Network) -> Iterator[None]:
-    """A namespace behind the host, which forwards to it what the peer sends."""
+    """Makes a namespace behind the host, which forwards the peer's packets to it."""
     forwarding = [Path(f"/proc/sys/net/{name}") for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
-    with ipv6_at(network.device):
+    with ipv6_enabled(network.device):
         ip(
             """netns add far
             link add tofar type veth peer name eth0 netns far
@@ -171,7 +154,7 @@ def far(network: Network) -> Iterator[None]:
         )
         for setting in forwarding:
             setting.write_text("1")
-        # A device is up some time after it was set so.
+        # A device is ready some time after it is set up.
         for address in (_FAR, _FAR6):
             wait_until(
                 lambda address=address: ping(address, count=1, netns=network.peer)[0] == 1, f"{address} is reached"
@@ -186,7 +169,7 @@ def far(network: Network) -> Iterator[None]:
 
 @pytest.mark.usefixtures("far")
 @pytest.mark.parametrize("hook", ["forward", "postrouting"])
-def test_of_forwarded_packets_with_both_devices(network: Network, hook: str) -> None:
+def test_lines_of_forwarded_packets_have_both_devices(network: Network, hook: str) -> None:
     def send() -> None:
         for address in (_FAR, _FAR6):
             assert ping(address, netns=network.peer)[0] == 3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The NFLOG sink, by the programs that listen to it, byte for byte against what was sent."""
+"""The NFLOG sink, by its usual consumers, byte by byte against what was sent."""
 
 import json
 import signal
@@ -8,36 +8,34 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import kmsg
-import listeners
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping
-from listeners import capturing, nflog_record, nflog_records
-from netns import inside
-from recording import wait_until
-from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader, RawPcapReader
-from test_filters import Wire
-from test_formats import _PACKETS
-from test_limits import _send
+
+from support import kmsg, listeners, parameters
+from support.hook_modules import ping
+from support.listeners import capturing, nflog_records
+from support.netns import inside
+from support.network import Network
+from support.nflog import parse_record
+from support.packets import PACKETS
+from support.traffic import send_datagrams
+from support.tshark import read_fields
+from support.waiting import wait_until
+from support.wire import Wire, to_host
 
 _PREROUTING = "nf_tracer: prerouting"
 
 
 @pytest.fixture(scope="module")
 def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    ether = Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC)
-    made = Wire([ether / packet for packet in _PACKETS], tmp_path_factory.mktemp("wire"), network)
+    made = Wire(to_host(PACKETS), tmp_path_factory.mktemp("wire"), network)
     yield made
     made.close()
 
 
 @pytest.fixture
 def sent() -> list[bytes]:
-    return [bytes(packet) for packet in _PACKETS]
+    return [bytes(packet) for packet in PACKETS]
 
 
 @pytest.fixture
@@ -64,10 +62,9 @@ def test_dumpcap_and_tshark_read_them(wire: Wire, sent: list[bytes], tmp_path: P
     with capturing(["dumpcap", "-q", "-i", "nflog:5", "-w", str(file)], 5, tmp_path / "says"):
         wire.put()
         time.sleep(2.5)
-    assert [nflog_record(record)[1] for record, _ in RawPcapNgReader(str(file))] == sent
-    command = ["tshark", "-r", str(file), "-T", "fields", "-E", "occurrence=f", "-e", "nflog.prefix", "-e", "ip.src"]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    assert rows == [f"{_PREROUTING}\t{packet.src}" for packet in _PACKETS]
+    assert [parse_record(record)[1] for record, _ in RawPcapNgReader(str(file))] == sent
+    rows = read_fields(file, ["nflog.prefix", "ip.src"])
+    assert rows == [{"nflog.prefix": _PREROUTING, "ip.src": packet.src} for packet in PACKETS]
 
 
 @pytest.mark.usefixtures("to_nflog")
@@ -93,7 +90,7 @@ sync=1
     packets = [packet for packet, _ in RawPcapReader(str(tmp_path / "ulogd.pcap"))]
     assert packets == sent
     objects = [json.loads(line) for line in (tmp_path / "ulogd.json").read_text().splitlines()]
-    assert [each["src_ip"] for each in objects] == [packet.src for packet in _PACKETS]
+    assert [each["src_ip"] for each in objects] == [packet.src for packet in PACKETS]
     assert {each["oob.prefix"] for each in objects} == {_PREROUTING}
 
 
@@ -105,9 +102,9 @@ def test_a_listener_gets_the_packets_of_its_own_namespace(network: Network, tmp_
             command = [*prefix, "tcpdump", "-U", "-i", "nflog:6", "-w", str(file)]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             wait_until(lambda file=file: file.exists() and file.stat().st_size >= 24, "tcpdump listens")
-            _send(3, network.peer_address)
+            send_datagrams(3, network.peer_address)
             with inside(network.peer):
-                _send(5, network.address)
+                send_datagrams(5, network.address)
             wait_until(lambda file=file, size=size: len(nflog_records(file)) == size, "tcpdump has them")
             assert {prefix for prefix, _ in nflog_records(file)} == {"nf_tracer: output"}
             process.send_signal(signal.SIGINT)
@@ -122,37 +119,35 @@ def test_the_prefix_names_every_hook(tmp_path: Path) -> None:
         parameters.loaded("sink=nflog:6 proto=udp hooks=all"),
         capturing(["tcpdump", "-U", "-i", "nflog:6", "-w", str(file)], 6, tmp_path / "says"),
     ):
-        _send(2)
+        send_datagrams(2)
         wait_until(lambda: len(nflog_records(file)) == 2 * len(hooks), "tcpdump has them")
     assert [prefix for prefix, _ in nflog_records(file)] == [f"nf_tracer: {hook}" for hook in hooks] * 2
 
 
-def test_without_the_logger_the_sink_is_refused_and_what_was_in_force_stays() -> None:
+def test_without_the_logger_the_sink_is_refused_and_the_old_value_is_kept(log: kmsg.KernelLog) -> None:
     modprobe = Path("/proc/sys/kernel/modprobe")
     helper = modprobe.read_text()
     subprocess.run(["rmmod", "nfnetlink_log"], check=False, stderr=subprocess.DEVNULL)
-    log = kmsg.KernelLog()
     modprobe.write_text("/bin/false")
     try:
         with parameters.loaded("proto=udp hooks=output"):
             with pytest.raises(OSError, match="No such file or directory"):
                 parameters.put("sink", "log,nflog:5")
             assert parameters.get("sink") == "log"
-            _send(3)
+            send_datagrams(3)
             assert parameters.total("log").emitted == 3
     finally:
         modprobe.write_text(helper)
     said = [text for _, text in log.read() if " sink: " in text]
-    log.close()
     assert said[0] == "nf_tracer: sink: nflog: this kernel has no nfnetlink_log", said
 
 
-# Nothing else is said where a packet went to NFLOG.
+# Nothing else is logged of packets that went to NFLOG.
 _AT_UNLOADING = ["nf_tracer: output ipv4 nflog", "nf_tracer: log", "nf_tracer: nflog"]
 
 
 def _said(log: kmsg.KernelLog) -> list[str]:
-    """What is in the log since, other than what the kernel says of any such module, counts without their numbers."""
+    """Returns the log since, without the loader's lines and without the numbers of counts."""
     said = [text for _, text in log.read() if "out-of-tree" not in text and "verification failed" not in text]
     log.close()
     return [text.split(" seen ")[0] for text in said]
@@ -161,8 +156,8 @@ def _said(log: kmsg.KernelLog) -> list[str]:
 def test_without_a_listener_nothing_happens() -> None:
     log = kmsg.KernelLog()
     with parameters.loaded("sink=nflog:7 proto=udp hooks=output"):
-        _send(500)
-        # What NFLOG does with them, it does not say.
+        send_datagrams(500)
+        # NFLOG does not report what becomes of them.
         assert parameters.total("nflog").emitted == 500
     assert _said(log) == _AT_UNLOADING
 
@@ -175,11 +170,11 @@ def test_a_listener_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
         capturing(command, 8, tmp_path / "says") as process,
     ):
         process.send_signal(signal.SIGSTOP)
-        _send(20_000)
+        send_datagrams(20_000)
         answers, _ = ping("127.0.0.1")
         assert answers == 3
         assert parameters.total("nflog").emitted == 20_000
-        # Where the README says to look.
+        # As the README says.
         port = listeners.groups()[8]
         rows = [row.split() for row in Path("/proc/net/netlink").read_text().splitlines()]
         drops = {int(row[2]): int(row[8]) for row in rows[1:] if row[1] == "12"}

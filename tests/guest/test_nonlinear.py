@@ -1,47 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Packets whose TCP header is not in the linear part of the socket buffer."""
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import frames
-from conftest import Network
-from frames import ethernet, ipv4, tcp
-from recording import Recording
-from traffic import TransmitRing
-
-_TRACING = Path("/sys/kernel/tracing")
-
-
-class HookCalls:
-    """What nf_hook_slow() is called with: the lengths of the packet, and of what is not linear."""
-
-    def __init__(self) -> None:
-        self.lengths: list[tuple[int, int]] = []
-
-    def read(self) -> None:
-        trace = (_TRACING / "trace").read_text()
-        found = re.findall(r"nf_hook_slow\S* len=(\d+) rest=(\d+) hook=0\n", trace)
-        self.lengths = [(int(length), int(rest)) for length, rest in found]
-
-
-@contextlib.contextmanager
-def hook_calls() -> Iterator[HookCalls]:
-    """Watches the calls with a probe of the kernel's."""
-    probe = "f:nf_tracer_test nf_hook_slow len=skb->len rest=skb->data_len hook=state->hook"
-    enable = _TRACING / "events/fprobes/nf_tracer_test/enable"
-    (_TRACING / "trace").write_text("")
-    (_TRACING / "dynamic_events").write_text(probe)
-    enable.write_text("1")
-    calls = HookCalls()
-    try:
-        yield calls
-        calls.read()
-    finally:
-        enable.write_text("0")
-        (_TRACING / "dynamic_events").write_text("")
+from support import frames
+from support.fprobe import probe
+from support.frames import ethernet, ipv4, tcp
+from support.kernel import PREROUTING
+from support.network import Network
+from support.recording import Recording
+from support.traffic import TransmitRing
 
 
 def test_a_tcp_header_outside_the_linear_part_is_read_all_the_same(
@@ -52,7 +20,8 @@ def test_a_tcp_header_outside_the_linear_part_is_read_all_the_same(
     ]
     packets += [ipv4(tcp()[:n], "10.67.0.1", frames.HOST) for n in range(20)]
     ring = TransmitRing(network.peer, network.peer_device)
-    with record() as recording, hook_calls() as calls:
+    fields = "len=skb->len rest=skb->data_len hook=state->hook"
+    with record() as recording, probe("nf_hook_slow", fields) as calls:
         ring.send([ethernet(packet) for packet in packets])
     ring.close()
     recording.check()
@@ -60,5 +29,6 @@ def test_a_tcp_header_outside_the_linear_part_is_read_all_the_same(
     assert recording.summaries["prerouting"].truncated == 20
     # The kernel has pulled in the IP header, and nothing more.
     headers = [(packet[0] & 0xF) * 4 for packet in packets]
-    assert [length for length, _ in calls.lengths] == [len(packet) for packet in packets]
-    assert [length - rest for length, rest in calls.lengths] == headers
+    lengths = [(int(call["len"]), int(call["rest"])) for call in calls if call["hook"] == str(PREROUTING)]
+    assert [length for length, _ in lengths] == [len(packet) for packet in packets]
+    assert [length - rest for length, rest in lengths] == headers

@@ -5,10 +5,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import Network
-from netns import counter, ip, run
-from recording import Recording
-from traffic import iperf_server, transfer
+
+from support.netns import counter, ip, run
+from support.network import Network
+from support.recording import Recording
+from support.traffic import iperf_server, transfer
 
 _ETHERNET_FRAME = 1514
 _AMOUNT = ("-n", "6M", "-l", "512K")
@@ -16,7 +17,7 @@ _AMOUNT = ("-n", "6M", "-l", "512K")
 
 @contextlib.contextmanager
 def devices(network: Network, settings: str, undo: str) -> Iterator[None]:
-    """Sets both ends of the link for a while, as `ip link set` does."""
+    """Changes both ends of the link by `ip link set`, and undoes that."""
     ip(f"link set {network.device} {settings}")
     ip(f"link set {network.peer_device} {settings}", netns=network.peer)
     yield
@@ -26,7 +27,7 @@ def devices(network: Network, settings: str, undo: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def merging(network: Network) -> Iterator[None]:
-    """For a while, the peer sends segments one by one, and the host's device merges them."""
+    """Has the peer send segments one by one, and the host's device merge them."""
     run("ethtool", "-K", network.device, "gro", "on")
     run("ethtool", "-K", network.peer_device, "gso", "off", "tso", "off", netns=network.peer)
     yield

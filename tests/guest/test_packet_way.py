@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""packet-way: what it says of packets whose ways are known, by the rules that they met and by nft's counters."""
+"""packet-way, on packets whose ways are known, by rules and nft's counters."""
 
 import contextlib
 import json
@@ -13,22 +13,23 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import parameters
 import pytest
-from hookmod import counted, ping, rules
-from netns import inside, ip, run
-from pace import patience
-from recording import wait_until
 from scapy.layers.inet import IP, TCP
-from traffic import Injector, fetch, web_server
 
-_PROGRAM = Path(__file__).resolve().parents[2] / "scripts/packet-way"
+from support import frames, parameters
+from support.hook_modules import counted, ping, rules
+from support.netns import inside, ip, run
+from support.paths import TOP
+from support.traffic import Injector, fetch, web_server
+from support.waiting import wait_until
+from vm.pace import patience
+
+_PROGRAM = TOP / "scripts/packet-way"
 _CLIENT, _SERVER = "10.77.1.2", "10.77.2.2"
 _TO_CLIENT, _TO_SERVER = "10.77.1.1", "10.77.2.1"
 _INSTANCES = Path("/sys/kernel/tracing/instances")
 _NOWHERE = "203.0.113.1"
-# What all namespaces see of the scene, and nothing that the kernel sends of its own accord.
+# Traces all namespaces, but nothing that the kernel sends of its own accord.
 _EVERYWHERE = "sink=trace hooks=all netns=all family=inet proto=tcp,udp"
 
 pytestmark = pytest.mark.usefixtures("router")
@@ -38,7 +39,7 @@ type Json = dict[str, object]
 
 @pytest.fixture(scope="module")
 def router() -> Iterator[None]:
-    """The host forwards between two namespaces: client and server."""
+    """Has the host forward between the namespaces client and server."""
     for name, subnet in (("client", 1), ("server", 2)):
         ip(
             f"""netns add {name}
@@ -68,7 +69,7 @@ def router() -> Iterator[None]:
 
 
 def start(*options: str) -> subprocess.Popen[str]:
-    """Starts to record; comes back when it does."""
+    """Starts packet-way; returns once it records."""
     process = subprocess.Popen(
         [_PROGRAM, "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -79,7 +80,7 @@ def start(*options: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[list[Json], str]:
-    """Ends it as if by Ctrl-C; gives the ways, and what was said beside them."""
+    """Interrupts packet-way; returns the ways and its messages."""
     process.send_signal(signal.SIGINT)
     out, said = process.communicate()
     assert process.returncode == 0, said
@@ -88,7 +89,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[list[Json], str]:
 
 @contextlib.contextmanager
 def watched() -> Iterator[list[Json]]:
-    """Records what goes on within; gives the ways."""
+    """Records within the context; yields the ways, which are there afterwards."""
     found: list[Json] = []
     process = start()
     try:
@@ -102,7 +103,7 @@ def watched() -> Iterator[list[Json]]:
 
 @contextlib.contextmanager
 def receiver(address: str, port: int, netns: str | None = None) -> Iterator[socket.socket]:
-    """A socket that takes datagrams."""
+    """Opens a socket that receives datagrams."""
     with inside(netns) if netns else contextlib.nullcontext():
         taker = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     with taker:
@@ -120,7 +121,7 @@ def flows(way: Json) -> list[str]:
 
 
 def ending(way: Json) -> tuple[str, str, str]:
-    """How, after which hook, and why."""
+    """Returns how a way ended, after which hook, and why."""
     end = way["end"]
     return end["kind"], end["after"], end["reason"]
 
@@ -178,7 +179,7 @@ def test_each_packet_of_a_connection_is_followed_through_dnat_and_snat() -> None
         unchanged, snat_undone, both = f"{server} > {snat}", f"{server} > {client}", f"{vip} > {client}"
         assert flows(way) == [*[unchanged] * 3, *[snat_undone] * 2, *[both] * 2]
     for way in ways:
-        # What becomes of a segment then is TCP's to say: it may be there twice, or unread when its socket is closed.
+        # TCP may still drop a segment, as a duplicate or unread at close.
         kind, after, _ = ending(way)
         dropped_by_tcp = kind == "dropped" and way["end"]["location"].startswith(("tcp_", "sk_stream_"))
         assert after == "input"
@@ -209,7 +210,7 @@ table ip way {
 """
 
 
-def test_a_drop_is_told_with_the_last_hook_and_the_kernels_reason() -> None:
+def test_a_drop_has_the_last_hook_and_the_kernels_reason() -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(rules(_DROPS))
         listener = stack.enter_context(socket.create_server((_TO_CLIENT, 7007)))
@@ -261,7 +262,7 @@ def test_over_loopback_a_packet_passes_four_hooks() -> None:
 
 def test_an_ipv6_packet_is_followed_too() -> None:
     with receiver("fd77:2::2", 7009, "server") as taker, parameters.loaded(_EVERYWHERE), watched() as ways:
-        # All alike: IPv6 has no identification that would tell them apart.
+        # All are equal: IPv6 has no identification that would distinguish them.
         send("fd77:2::2", 7009, netns="client", count=10)
         for _ in range(10):
             taker.recv(100)
@@ -273,7 +274,7 @@ def test_an_ipv6_packet_is_followed_too() -> None:
         assert ending(way) == ("delivered", "input", "")
 
 
-def test_lost_events_are_told() -> None:
+def test_lost_events_are_reported() -> None:
     with receiver("127.0.0.1", 7010), parameters.loaded("sink=trace hooks=all proto=udp host=127.0.0.1"):
         process = start("--buffer", "64")
         (instance,) = _INSTANCES.iterdir()
@@ -283,9 +284,9 @@ def test_lost_events_are_told() -> None:
         send("127.0.0.1", 7010, count=1000)
         os.killpg(trace_cmd, signal.SIGCONT)
         ways, said = finish(process)
-    # The kernel has some more, for each page's own.
+    # The kernel adds the pages' headers.
     assert 64 <= int(size) < 128
-    # The one that all CPUs have in common, and that the log's is close to.
+    # Common to all CPUs, and close to the log's clock.
     assert "[mono]" in clock
     assert len(ways) < 1000
     lost = sum(int(number) for number in re.findall(r"CPU \d+ lost (\d+) events", said))
@@ -300,7 +301,7 @@ def test_nothing_is_left_enabled_when_it_is_killed() -> None:
         process.kill()
         process.communicate()
         wait_until(lambda: not list(_INSTANCES.iterdir()), "the instance goes")
-        # That the module can be unloaded is the end of this test.
+        # The module unloads at the end, so that nothing pins it.
 
 
 def test_with_drops_only_no_other_end_is_recorded() -> None:
@@ -311,7 +312,7 @@ def test_with_drops_only_no_other_end_is_recorded() -> None:
         ways, _ = finish(process)
     (request,) = [way for way in ways if (way["hops"][0]["protocol"], way["hops"][0]["type"]) == ("icmp", 8)]
     (datagram,) = [way for way in ways if way["hops"][0]["protocol"] == "udp"]
-    # That icmp_rcv() frees it is not seen.
+    # The free in icmp_rcv() is not recorded.
     assert (*ending(request), request["end"]["time"], request["end"]["location"]) == (
         "delivered",
         "input",
@@ -345,7 +346,7 @@ def test_a_command_is_recorded_and_its_status_is_given(tmp_path: Path) -> None:
     ]
 
 
-def test_a_module_without_the_tracepoint_in_force_is_told_about_in_a_line() -> None:
+def test_a_module_whose_trace_sink_is_not_active_is_reported_in_one_line() -> None:
     with parameters.loaded("sink=log"):
         done = subprocess.run([_PROGRAM, "--duration", "1"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")

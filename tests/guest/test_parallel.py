@@ -5,17 +5,17 @@ import os
 import threading
 from collections.abc import Callable
 
-import frames
-from conftest import Network
-from frames import ethernet, ipv4, tcp
-from recording import Recording
-from traffic import Injector, iperf_server, transfer
+from support import frames
+from support.frames import ethernet, ipv4, tcp
+from support.network import Network
+from support.recording import Recording
+from support.traffic import Injector, iperf_server, transfer
 
 _COUNT = 1500
 
 
 def _flood(network: Network, cpu: int) -> None:
-    """Runs in a thread of its own, which it ties to a CPU."""
+    """Sends packets from one CPU, to which it ties its thread."""
     os.sched_setaffinity(0, {cpu})
     injector = Injector(network.peer, network.peer_device)
     source = f"10.67.0.{cpu}"

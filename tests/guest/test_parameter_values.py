@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whatever any parameter is given, however: it is taken, or refused in one line, and nothing breaks.
+"""Every kind of value for each parameter: it is taken, or refused in one line, and nothing breaks.
 
-The list of parameters is the module's own, so that one that is new is tried, too.
+The list of parameters is the module's own, so that new ones are tried, too.
 """
 
 import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import kmsg
-import module
-import parameters
 import pytest
-from actors import attempt, user
-from netns import run
+
+from support import kmsg, module, parameters
+from support.actors import attempt, user
+from support.netns import run
 
 # No parameter takes this.
 _WRONG = "\x01\x7f"
-# Behind the name, for insmod. Longer than what is written at run time, and than a line of the log.
+# Appended to the name, for insmod. Some are longer than a page, and than a line of the log.
 _AT_LOAD = {
     "no value": "",
     "an empty one": "=",
@@ -29,7 +27,7 @@ _AT_LOAD = {
     "more than a page": f"={'x' * 5000}",
     "more than 100 pages": f"={'x,' * 250_000}",
 }
-# How the kernel's own lines start, on any module like it, and on what it was given in vain.
+# The start of the kernel's own lines, about out-of-tree modules and about bad parameters.
 _OF_THE_KERNEL = tuple(f"nf_tracer: {words}" for words in ("loading out-of-tree module", "module verification", "`"))
 _AT_RUN_TIME = {
     "no byte": b"",
@@ -53,15 +51,8 @@ def _all() -> dict[str, str]:
     return {file.name: file.read_text() for file in parameters.FOLDER.iterdir()}
 
 
-@pytest.fixture
-def log() -> Iterator[kmsg.KernelLog]:
-    opened = kmsg.KernelLog()
-    yield opened
-    opened.close()
-
-
 def _check_line(log: kmsg.KernelLog, name: str, told: object) -> None:
-    """A refusal is a line of the module's own. The kernel has lines of its own for a load, and for one that fails."""
+    """Checks that a refusal logs one line, besides those that the kernel's loader has."""
     lines = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
     lines = [text for text in lines if not text.startswith(_OF_THE_KERNEL)]
     assert len(lines) == 1, (told, lines)
@@ -94,7 +85,7 @@ def test_at_load_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog) -> No
 
 
 def test_by_modprobe_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog, tmp_path: Path) -> None:
-    # modprobe finds modules in a tree of their own, and reads no configuration but this.
+    # modprobe uses a tree and a configuration of its own.
     release = os.uname().release
     tree = tmp_path / "lib/modules" / release
     tree.mkdir(parents=True)

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every parameter: what it takes, what it refuses, and that changing it loses nothing."""
+"""Each parameter: what it takes and refuses, and that changing it loses no packet."""
 
 import multiprocessing
 import os
 import subprocess
 import time
 
-import kmsg
-import module
-import parameters
 import pytest
-from conftest import Network
-from hookmod import ping, rules
-from netns import run
-from pace import patience
-from test_loading import steady_traffic
+
+from support import kmsg, module, parameters
+from support.hook_modules import ping, rules
+from support.kernel import HOOKS
+from support.netns import run
+from support.network import Network
+from support.traffic import steady_traffic
+from vm.pace import patience
 
 # How long parameters are written to under traffic, in seconds.
 _WRITING = float(os.environ.get("NF_TRACER_WRITING", "8"))
@@ -83,12 +83,12 @@ _BAD = [
     ("rate", "-1"),
     ("burst", "4294967296"),
     ("priority", "last+1"),
-    # Not as many as it says; a jump beyond the end, and no return, which the kernel finds.
+    # Fewer instructions than announced; a jump beyond the end, and no return, which the kernel rejects.
     ("bpf", "2,6 0 0 1"),
     ("bpf", "2,21 9 9 1,6 0 0 1"),
     ("bpf", "1,48 0 0 0"),
 ]
-# What is easily written for something else, and the words that help.
+# Likely mistakes, and the words of the answer that help.
 _SLIPS = [
     ("bpf", "tcp port 80", 'is an expression: bpf="$(tcpdump -y RAW -ddd EXPRESSION | tr '),
     ("bpf", "{ 0x28, 0, 0, 0x0000000c },", "as -ddd does"),
@@ -129,7 +129,7 @@ def test_each_is_described_and_starts_with_its_default() -> None:
 
 
 @pytest.mark.parametrize("when", ["at load", "at run time"])
-def test_each_takes_what_is_good_and_gives_the_canonical_form(when: str) -> None:
+def test_each_takes_good_values_and_returns_the_canonical_form(when: str) -> None:
     for name, value, canonical in _GOOD:
         with parameters.loaded(f'{name}="{value.strip()}"' if when == "at load" else ""):
             if when == "at run time":
@@ -155,10 +155,10 @@ def test_it_is_hooked_in_where_its_parameters_say(network: Network, when: str) -
             assert module.hooks(network.peer) == (module.hooks() if name != "netns" else []), name
 
 
-def test_what_is_bad_is_refused_whole_in_one_line_that_says_why() -> None:
-    in_force = {name: canonical for name, _, canonical in _GOOD}
+def test_a_bad_value_is_refused_whole_in_one_line_that_says_why() -> None:
+    active = {name: canonical for name, _, canonical in _GOOD}
     with parameters.loaded(""):
-        for name, value in in_force.items():
+        for name, value in active.items():
             parameters.put(name, value)
         log = kmsg.KernelLog()
         for name, value in _BAD:
@@ -170,12 +170,11 @@ def test_what_is_bad_is_refused_whole_in_one_line_that_says_why() -> None:
             assert len(said[0]) < 400
             assert said[0].isascii()
             assert said[0].isprintable()
-        assert {name: parameters.get(name) for name in in_force} == in_force
+        assert {name: parameters.get(name) for name in active} == active
         log.close()
 
 
-def test_a_likely_slip_is_answered_with_what_was_meant() -> None:
-    log = kmsg.KernelLog()
+def test_a_likely_slip_is_answered_with_what_was_meant(log: kmsg.KernelLog) -> None:
     with parameters.loaded(""):
         for name, value, words in _SLIPS:
             log.read()
@@ -183,11 +182,9 @@ def test_a_likely_slip_is_answered_with_what_was_meant() -> None:
                 parameters.put(name, value)
             (said,) = (text for _, text in log.read() if text.startswith(f"nf_tracer: {name}: '"))
             assert words in said, (name, value, said)
-    log.close()
 
 
-def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last() -> None:
-    log = kmsg.KernelLog()
+def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last(log: kmsg.KernelLog) -> None:
 
     def noted() -> list[str]:
         return [text.removeprefix("nf_tracer: ")[:12] for level, text in log.read() if level == 5]
@@ -209,15 +206,12 @@ def test_icmp_of_another_family_is_noted_once_whichever_parameter_comes_last() -
             assert noted() == notes, (name, value)
     with parameters.loaded("proto=icmp"):
         assert noted() == []
-    log.close()
 
 
-def test_what_is_no_parameter_is_ignored_by_the_kernel_with_a_line() -> None:
-    log = kmsg.KernelLog()
+def test_an_unknown_parameter_is_ignored_by_the_kernel_with_a_line(log: kmsg.KernelLog) -> None:
     with parameters.loaded("hook=forward"):
         assert parameters.get("hooks") == _DEFAULTS["hooks"]
     assert "nf_tracer: unknown parameter 'hook' ignored" in [text for _, text in log.read()]
-    log.close()
 
 
 def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:
@@ -228,7 +222,7 @@ def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:
 
 
 def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Queue) -> None:
-    """Writes what is good, and before each of these, far more that is refused: that waits for no grace period."""
+    """Writes good values, and before each of them many bad ones, which wait for no grace period."""
     number = refused = 0
     while time.monotonic() < end:
         name, value = values[number % len(values)]
@@ -242,13 +236,12 @@ def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Q
 
 
 def _hooks_everywhere() -> str:
-    """nft chains that do nothing, at every point.
+    """Returns nft chains that do nothing, at every point.
 
     The first hook of a point, and the end of the last one, patch the kernel's code. That takes
     milliseconds under emulation, and thousands of times are more than QEMU's threads bear.
     """
-    hooks = ("prerouting", "input", "forward", "output", "postrouting")
-    chains = (f"chain {hook} {{\ntype filter hook {hook} priority filter\n}}\n" for hook in hooks)
+    chains = (f"chain {hook} {{\ntype filter hook {hook} priority filter\n}}\n" for hook in HOOKS)
     return f"table inet everywhere {{\n{''.join(chains)}}}\n"
 
 
@@ -267,14 +260,14 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
             writer.start()
         seen = []
         while time.monotonic() < end:
-            # Adding up is checked with each reading.
+            # Each reading checks that the counts add up.
             seen.append(parameters.total().seen)
         for writer in writers:
             writer.join()
         assert [writer.exitcode for writer in writers] == [0] * len(writers)
         writes = [written.get() for _ in writers]
         print("writes, and refused ones:", *writes)
-        # Each value of each.
+        # Each process has written each of its values.
         assert min(writes)[0] >= 4
         assert seen == sorted(seen)
         assert seen[-1] > seen[0]
@@ -298,7 +291,7 @@ def test_a_packet_that_stays_selected_is_neither_lost_nor_doubled_by_changes(net
             ):
                 parameters.put(name, value)
         point = parameters.counts()["prerouting ipv4"]
-    # The namespace of the peer sees the requests, while it is among those traced.
+    # The peer's namespace sees the requests while it is traced, too.
     assert point.not_matched == 0
     assert point.emitted >= 1000
 

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the README says of the parameters, tried."""
+"""The README's examples of parameters."""
 
 import re
-from pathlib import Path
 
-import module
-import parameters
-from netns import run
+from support import module, parameters
+from support.netns import run
+from support.paths import TOP
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = TOP / "README.md"
 
 
 def _examples() -> dict[str, str]:
-    """The example in each row of the table of parameters, by the names that the row is about."""
+    """Returns the example in each row of the table of parameters, by the row's names."""
     text = README.read_text()
     rows = re.findall(r"^\| (`[^|]*) \|.*\| `((?:[^`|]|\\\|)*)`[^|`]*(?:`[^`]*`[^|`]*)* \|$", text, re.MULTILINE)
     return {names: example.replace("\\|", "|") for names, example in rows if "=" in example}
@@ -31,5 +30,5 @@ def test_each_parameter_has_an_example_that_works() -> None:
         run("rmmod", module.NAME)
         assert set(given) & set(re.findall(r"`(\w+)`", row)), example
         assert hooked_in == expected, example
-        # Each is in force: none of them is what it would be without a word.
+        # Each is active: none has its default.
         assert all(defaults[name] != value for name, value in given.items()), (example, given)

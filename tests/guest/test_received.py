@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that come in by a device, made to be odd in one way each.
+"""Received packets, each kind odd in one way.
 
-All are sent and captured once; each test looks at its own, which it knows by the source address.
+All are sent and captured once; each test looks at its own, by the source address.
 """
 
 import os
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import frames
-import oracle
 import pytest
-from conftest import Network
-from frames import HOST, MORE_FRAGMENTS, PROTO_TCP, ethernet, ipv4, tcp
-from recording import Recording
-from traffic import Injector
+
+from support import frames, oracle
+from support.frames import HOST, MORE_FRAGMENTS, PROTO_TCP, ethernet, ipv4, tcp
+from support.network import Network
+from support.recording import Recording
+from support.traffic import Injector
 
 _FUZZ_SEED = 2021
 _FUZZ_COUNT = 3000
@@ -24,8 +24,8 @@ _WRONG_CHECKSUM = "a wrong header checksum makes no line"
 _EDGES_32 = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _EDGES_16 = (0, 1, 0x7FFF, 0x8000, 0xFFFF)
 
-# What each shows: how many lines there should be, and the packets to the host, which `to_host`
-# makes: ipv4() with the addresses filled in.
+# The behaviour: the expected number of lines, and a function that makes the packets by `to_host`,
+# which is ipv4() with the addresses filled in.
 _CASES: dict[str, tuple[int, Callable[[Callable[..., bytes]], list[bytes]]]] = {
     "IP options of any length are stepped over": (
         11,
@@ -158,7 +158,7 @@ def _all_frames() -> dict[str, list[bytes]]:
 
 
 class Received:
-    """The one recording of all of them."""
+    """The one recording of all packets."""
 
     def __init__(self, recording: Recording, sent: dict[str, list[bytes]], checksum_errors: dict[str, int]) -> None:
         self.recording = recording
@@ -171,7 +171,7 @@ class Received:
         for name, made in sent.items():
             self._frames[name] = range(first, first + len(made))
             first += len(made)
-        # The last one is IPv4: if it has the last number, all have the number that they should.
+        # The last one is IPv4: if it has the last number, no frame is missing.
         assert recording.packets[-1].frame == first - 1, "frames are lost, or not ours"
 
     def expected_of(self, name: str) -> list[oracle.Line]:
@@ -183,7 +183,7 @@ class Received:
 
 
 def _checksum_errors() -> int:
-    """The kernel's own count of packets that it dropped for a wrong header checksum."""
+    """Returns the kernel's count of packets dropped for a wrong header checksum."""
     names, counts = (
         line.split() for line in Path("/proc/net/netstat").read_text().splitlines() if line.startswith("IpExt:")
     )
@@ -195,7 +195,7 @@ def received(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Rece
     sent = _all_frames()
     injector = Injector(network.peer, network.peer_device)
     errors = {}
-    # On one CPU there is one order, of what is sent and so of what is printed.
+    # On one CPU packets and lines keep their order.
     os.sched_setaffinity(0, {0})
     with Recording(tmp_path_factory.mktemp("received"), (network.device,)) as recording:
         for name, made in sent.items():
@@ -208,7 +208,7 @@ def received(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Rece
 
 
 @pytest.mark.parametrize("name", [*_CASES, *_OTHER_FRAMES])
-def test_received(received: Received, name: str) -> None:
+def test_a_received_packet_makes_the_lines_that_it_should(received: Received, name: str) -> None:
     count = (_CASES | _OTHER_FRAMES)[name][0]
     expected = received.expected_of(name)
     assert len(expected) == count
@@ -219,7 +219,7 @@ def test_received(received: Received, name: str) -> None:
 
 def test_thousands_of_random_packets_are_told_apart(received: Received) -> None:
     expected = received.expected_of("random")
-    # The seed has been chosen for no reason; the packets have to be of all kinds.
+    # Whatever the seed, the packets must be of all kinds.
     assert 500 < len(expected) < _FUZZ_COUNT - 500, f"seed {_FUZZ_SEED}"
     counts = oracle.summarize(received.recording.received())
     assert min(counts.not_matched, counts.truncated, counts.emitted) > 20

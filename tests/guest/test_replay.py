@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Real traffic between two other hosts, captured, and replayed into this one."""
+"""Traffic between two other hosts, captured and replayed into this one."""
 
 import signal
 import subprocess
@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import frames
 import pytest
-from conftest import Network
-from netns import ip, run
-from recording import Recording, wait_until
-from traffic import fetch, iperf_server, transfer, web_server
+
+from support import frames
+from support.netns import ip, run
+from support.network import Network
+from support.recording import Recording
+from support.traffic import fetch, iperf_server, transfer, web_server
+from support.waiting import wait_until
 
 _LEFT, _RIGHT = "198.51.100.1", "198.51.100.2"
 
 
 @pytest.fixture(scope="module")
 def strangers() -> Iterator[tuple[str, str]]:
-    """Two namespaces joined to each other, and not to this one."""
+    """Makes two namespaces that are joined to each other, and not to this one."""
     ip(
         """netns add stranger1
         netns add stranger2

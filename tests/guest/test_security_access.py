@@ -1,43 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who may read what the module tells, and who may tell it what to do: root, and nobody whom root has not let."""
+"""Access to the module's output and parameters: root's, and nobody else's unless root grants it."""
 
-import contextlib
 import ctypes
 import os
-import socket
-import struct
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import listeners
-import module
-import parameters
 import pytest
-from actors import attempt, module_loader, netns_root, powerless_root, user, userns_root
-from conftest import Network
-from netns import bring_up_loopback, inside
-from test_limits import _send
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
-import nflog_listener as nflog  # noqa: E402
+from support import module, parameters, perf
+from support.actors import attempt, module_loader, netns_root, powerless_root, user, userns_root
+from support.kernel import EVENT, TRACING
+from support.netns import bring_up_loopback, inside
+from support.network import Network
+from support.nflog import Listener
+from support.traffic import send_datagrams
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_TRACING = Path("/sys/kernel/tracing")
 _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 _OTHERS = (user, userns_root, netns_root)
-# From asm/unistd_64.h and linux/perf_event.h.
-_SYS_SYSLOG, _SYS_PERF_EVENT_OPEN = 103, 298
-_PERF_TYPE_TRACEPOINT, PERF_SAMPLE_RAW = 2, 1 << 10
-_PERF_DISABLED, _PERF_EXCLUDE_KERNEL = 1, 1 << 5
 _SYSLOG_ACTION_READ_ALL = 3
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
 
 
 def _open(file: Path, flags: int) -> Callable[[], str]:
@@ -50,51 +33,18 @@ def _open(file: Path, flags: int) -> Callable[[], str]:
 
 def _dmesg() -> str:
     buffer = ctypes.create_string_buffer(1 << 12)
-    _checked(_libc.syscall(_SYS_SYSLOG, _SYSLOG_ACTION_READ_ALL, buffer, len(buffer)))
+    if _libc.klogctl(_SYSLOG_ACTION_READ_ALL, buffer, len(buffer)) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return "ok"
 
 
-def perf_open(sample: int, pid: int) -> Callable[[], str]:
-    """Opens the tracepoint, of one task or (-1) of all on a CPU, as perf does."""
-    flags = _PERF_DISABLED | _PERF_EXCLUDE_KERNEL
-    number = int((listeners.EVENT / "id").read_text())
-    attributes = struct.pack("=IIQQQQQ", _PERF_TYPE_TRACEPOINT, 112, number, 1, sample, 0, flags).ljust(112, b"\0")
-    cpu = 0 if pid == -1 else -1
-
-    def what() -> str:
-        before = listeners.holders()
-        fd = _checked(_libc.syscall(_SYS_PERF_EVENT_OPEN, attributes, pid, cpu, -1, 0))
-        after = listeners.holders()
-        os.close(fd)
-        return "held" if after > before else "ok"
-
-    return what
-
-
-@contextlib.contextmanager
-def bound(group: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, nflog.NETLINK_NETFILTER) as sock:
-        sock.setblocking(False)
-        nflog.configure(sock, group, nflog.NFULA_CFG_CMD, struct.pack("=B", nflog.NFULNL_CFG_CMD_BIND))
-        yield sock
-
-
 def _bind() -> str:
-    with bound(6):
+    with Listener(6):
         return "ok"
 
 
-def come(sock: socket.socket) -> int:
-    """How many packets have come to a listener."""
-    number = 0
-    with contextlib.suppress(BlockingIOError):
-        while sock.recv(1 << 16):
-            number += 1
-    return number
-
-
 def test_a_group_of_nflog_has_one_listener() -> None:
-    with bound(6), bound(7), pytest.raises(PermissionError), bound(6):
+    with Listener(6), Listener(7), pytest.raises(PermissionError), Listener(6):
         pass
 
 
@@ -115,7 +65,7 @@ def test_root_alone_writes_parameters_and_reads_counts() -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_an_open_file_writes_only_for_whom_nft_would_obey() -> None:
+def test_an_open_file_is_written_only_with_the_capabilities_that_nft_needs() -> None:
     with (parameters.FOLDER / "rate").open("wb", buffering=0) as file:
         assert attempt(None, lambda: file.write(b"7\n")) == 2
         assert parameters.get("rate") == "7"
@@ -125,7 +75,7 @@ def test_an_open_file_writes_only_for_whom_nft_would_obey() -> None:
     assert parameters.get("rate") == "7"
 
 
-def test_who_may_load_modules_and_nothing_else_gives_it_parameters() -> None:
+def test_cap_sys_module_alone_is_enough_to_load_with_parameters() -> None:
     assert attempt(module_loader, lambda: module.load("rate=7")) is None
     assert parameters.get("rate") == "7"
     assert attempt(module_loader, module.unload) is None
@@ -133,7 +83,7 @@ def test_who_may_load_modules_and_nothing_else_gives_it_parameters() -> None:
 
 def test_root_alone_loads_and_unloads_it() -> None:
     for who in (powerless_root, *_OTHERS):
-        # The checkout may be closed to others, and then they do not even get to the file.
+        # Others may have no access to the checkout, and then cannot open the file.
         assert attempt(who, module.load) in ("EPERM", "EACCES"), who
     with parameters.loaded(""):
         for who in (powerless_root, *_OTHERS):
@@ -148,7 +98,7 @@ def test_the_log_is_for_root_alone_as_long_as_dmesg_restrict_is_on() -> None:
     assert attempt(None, _dmesg) == attempt(None, kmsg) == "ok"
     for who in _OTHERS:
         assert attempt(who, _dmesg) == attempt(who, kmsg) == "EPERM", who
-        # Nobody else writes lines that look like the module's, either.
+        # Others cannot forge the module's lines, either.
         assert attempt(who, _open(Path("/dev/kmsg"), os.O_WRONLY)) == "EACCES", who
     restrict.write_text("0")
     try:
@@ -159,13 +109,13 @@ def test_the_log_is_for_root_alone_as_long_as_dmesg_restrict_is_on() -> None:
 
 @pytest.mark.usefixtures("loaded")
 def test_the_tracepoint_is_for_root_alone() -> None:
-    raw, count = perf_open(PERF_SAMPLE_RAW, -1), perf_open(0, 0)
-    assert attempt(None, _open(_TRACING / "trace_pipe", os.O_RDONLY)) == "ok"
+    raw, count = perf.opener(perf.PERF_SAMPLE_RAW, -1), perf.opener(0, 0)
+    assert attempt(None, _open(TRACING / "trace_pipe", os.O_RDONLY)) == "ok"
     assert attempt(None, raw) == attempt(None, count) == "held"
     for who in _OTHERS:
-        assert attempt(who, lambda: [file.name for file in _TRACING.iterdir()]) == "EACCES", who
-        assert attempt(who, _open(_TRACING / "trace_pipe", os.O_RDONLY)) == "EACCES", who
-        assert attempt(who, _open(listeners.EVENT / "enable", os.O_WRONLY)) == "EACCES", who
+        assert attempt(who, lambda: [file.name for file in TRACING.iterdir()]) == "EACCES", who
+        assert attempt(who, _open(TRACING / "trace_pipe", os.O_RDONLY)) == "EACCES", who
+        assert attempt(who, _open(EVENT / "enable", os.O_WRONLY)) == "EACCES", who
         assert attempt(who, raw) == attempt(who, count) == "EACCES", who
 
 
@@ -175,10 +125,14 @@ def test_with_a_laxer_perf_event_paranoid_users_count_and_hold_it_but_see_no_pac
     assert before == "3\n"
     _PARANOID.write_text("2")
     try:
-        assert attempt(user, perf_open(0, 0)) == "held"
-        assert attempt(user, perf_open(PERF_SAMPLE_RAW, 0)) == attempt(user, perf_open(PERF_SAMPLE_RAW, -1)) == "EPERM"
+        assert attempt(user, perf.opener(0, 0)) == "held"
+        assert (
+            attempt(user, perf.opener(perf.PERF_SAMPLE_RAW, 0))
+            == attempt(user, perf.opener(perf.PERF_SAMPLE_RAW, -1))
+            == "EPERM"
+        )
         _PARANOID.write_text("-1")
-        assert attempt(user, perf_open(PERF_SAMPLE_RAW, -1)) == "held"
+        assert attempt(user, perf.opener(perf.PERF_SAMPLE_RAW, -1)) == "held"
     finally:
         _PARANOID.write_text(before)
 
@@ -192,20 +146,23 @@ def test_nflog_groups_are_for_the_owner_of_the_network_namespace() -> None:
 
 def _listen_and_send() -> int:
     bring_up_loopback()
-    with bound(5) as sock:
-        _send(4)
+    with Listener(5) as sock:
+        sock.setblocking(False)
+        send_datagrams(4)
         time.sleep(0.1)
-        return come(sock)
+        return sock.discard()
 
 
 def test_nflog_gives_each_namespace_its_own_packets_and_none_of_the_others(network: Network) -> None:
     for netns, peers in (("host", 0), ("all", 3)):
-        with parameters.loaded(f"proto=udp hooks=output sink=nflog:5 netns={netns}"), bound(5) as host:
-            _send(2)
-            with inside(network.peer), bound(5) as peer:
+        with parameters.loaded(f"proto=udp hooks=output sink=nflog:5 netns={netns}"), Listener(5) as host:
+            host.setblocking(False)
+            send_datagrams(2)
+            with inside(network.peer), Listener(5) as peer:
+                peer.setblocking(False)
                 bring_up_loopback()
-                _send(3)
+                send_datagrams(3)
                 time.sleep(0.1)
-                # Its owner sees by any packet socket what it sees here.
+                # The namespace's owner could see these by a packet socket, too.
                 assert attempt(netns_root, _listen_and_send) == (4 if peers else 0)
-                assert (come(host), come(peer)) == (2, peers)
+                assert (host.discard(), peer.discard()) == (2, peers)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What others have a say in (packets, devices' names, values) forges no line, and no line tells kernel addresses."""
+"""Untrusted input (packets, device names, values) forges no line, and no line leaks a kernel address."""
 
 import ctypes
 import fcntl
@@ -11,15 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import listeners
-import module
-import parameters
 import pytest
-from conftest import Network
-from netns import inside, run
-from test_limits import _send
-from traffic import Injector
+
+from support import frames, listeners, module, parameters
+from support.kernel import TRACING
+from support.netns import inside, run
+from support.network import Network
+from support.traffic import Injector, send_datagrams
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SIOCSIFNAME = 0x8923
@@ -41,7 +39,7 @@ _NAMES = {
 
 
 def _raw_log() -> list[bytes]:
-    """The lines in the kernel's log, byte for byte, without their time."""
+    """Returns the lines of the kernel's log as bytes, without their time."""
     buffer = ctypes.create_string_buffer(_TAIL)
     length = _libc.klogctl(_ACTION_READ_ALL, buffer, _TAIL)
     lines = [re.sub(rb"^<\d+>\[ *[\d.]+\] ", b"", line) for line in buffer.raw[:length].split(b"\n")]
@@ -49,7 +47,7 @@ def _raw_log() -> list[bytes]:
 
 
 class Said:
-    """What comes into the log within it."""
+    """A context that collects the lines logged within it."""
 
     def __enter__(self) -> "Said":
         self._mark = f"mark {time.monotonic_ns()}".encode()
@@ -66,7 +64,7 @@ class Said:
 
 @pytest.fixture(scope="module")
 def devices() -> Iterator[list[bytes]]:
-    """Devices with names that nobody wants to see on a terminal, each with a network behind."""
+    """Makes devices whose names have control characters, each with a network behind."""
     names = list(_NAMES)
     for number, name in enumerate(names):
         for command in (
@@ -89,12 +87,12 @@ def dummy() -> Iterator[None]:
 
 def _send_by_each(names: list[bytes]) -> None:
     for number in range(len(names)):
-        _send(1, f"10.77.{number}.2")
+        send_datagrams(1, f"10.77.{number}.2")
 
 
 @pytest.mark.usefixtures("dummy")
 def test_no_device_has_a_name_with_a_blank_or_a_lines_end() -> None:
-    # The kernel says so, not ip: the ioctl takes any bytes there.
+    # The kernel refuses, not ip: the ioctl takes any bytes.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for name in (b"a" + bytes([byte]) + b"b" for byte in b" \t\n\v\f\r\xa0/:%"):
             with pytest.raises(OSError, match="Invalid argument"):
@@ -111,11 +109,11 @@ def test_a_devices_name_is_one_plain_word_of_a_full_line(devices: list[bytes]) -
     assert all(line.isascii() and line.decode().isprintable() for line in said.by_us())
 
 
-def test_nf_log_lines_and_the_events_text_have_it_as_it_is_like_the_kernels_own(devices: list[bytes]) -> None:
+def test_nf_log_lines_and_the_events_text_have_the_name_as_the_kernels_own_do(devices: list[bytes]) -> None:
     with parameters.loaded("proto=udp hooks=output rate=0 format=nf_log sink=log,trace"), listeners.ftrace():
         with Said() as said:
             _send_by_each(devices)
-        text = (listeners.EVENT.parents[2] / "trace").read_bytes()
+        text = (TRACING / "trace").read_bytes()
     for name in devices:
         assert any(b" OUT=" + name + b" " in line for line in said.by_us()), name
         assert b" outdev=" + name + b" " in text, name
@@ -123,7 +121,7 @@ def test_nf_log_lines_and_the_events_text_have_it_as_it_is_like_the_kernels_own(
 
 def test_what_is_in_a_packet_makes_no_line_and_no_field(network: Network) -> None:
     injector = Injector(network.peer, network.peer_device)
-    # Two TCP options of no known kind, each with its kind and its length, and others that do nothing.
+    # Two TCP options of unknown kinds, and NOPs.
     options = b"x\x0d\nnf_tracer:" + b"y\x06" + _ESCAPE
     segment = frames.tcp(doff=15, rest=options.ljust(40, b"\x01") + _FORGED)
     for form in ("classic", "full", "nf_log"):
@@ -148,7 +146,7 @@ def test_a_value_that_is_refused_is_quoted_as_plain_text() -> None:
     ours = [line for line in at_load.by_us() if line.startswith(b"nf_tracer: rate: ")]
     assert len(ours) == len(_VALUES) - 1
     assert all(line.isascii() and line.decode().isprintable() for line in ours), ours
-    # The kernel's own line about it does not care. Nobody gets there but who loads modules.
+    # The kernel's own line does not escape it, but only who loads modules can cause one.
     assert any(line.startswith(b"nf_tracer: `" + _ESCAPE) for line in at_load.lines)
     with Said() as said, parameters.loaded(""):
         for value in _VALUES:
@@ -161,15 +159,15 @@ def test_a_value_that_is_refused_is_quoted_as_plain_text() -> None:
     assert all(line.isascii() and line.decode().isprintable() for line in said.lines), said.lines
 
 
-def test_no_line_tells_an_address_of_the_kernel(network: Network) -> None:
+def test_no_line_leaks_a_kernel_address(network: Network) -> None:
     assert _ADDRESS.search("skbaddr=ffff8880012ab400 ")
     assert _ADDRESS.search("ffffffffc0201000")
     with Said() as said:
         for form in ("classic", "full", "nf_log"):
             with parameters.loaded(f"proto=all hooks=all netns=all rate=0 format={form} sink=log,trace,nflog:5"):
                 with inside(network.peer):
-                    _send(3, network.address)
-                _send(3, network.peer_address)
+                    send_datagrams(3, network.address)
+                send_datagrams(3, network.peer_address)
                 with pytest.raises(OSError, match="Invalid"):
                     parameters.put("rate", "x")
     assert len(said.by_us()) > 40
@@ -177,13 +175,13 @@ def test_no_line_tells_an_address_of_the_kernel(network: Network) -> None:
 
 
 def test_the_events_text_has_the_address_of_the_packet_hashed() -> None:
-    options = listeners.EVENT.parents[2] / "options/hash-ptr"
+    options = TRACING / "options/hash-ptr"
     found = {}
     with parameters.loaded("proto=udp hooks=output sink=trace"), listeners.ftrace():
-        _send(1)
+        send_datagrams(1)
         for hashed in ("1", "0"):
             options.write_text(hashed)
-            text = (listeners.EVENT.parents[2] / "trace").read_text()
+            text = (TRACING / "trace").read_text()
             found[hashed] = listeners.events(text)[0]["skbaddr"]
     options.write_text("1")
     assert _ADDRESS.fullmatch(found["0"])
@@ -193,6 +191,6 @@ def test_the_events_text_has_the_address_of_the_packet_hashed() -> None:
 def test_it_taints_the_kernel_as_built_out_of_tree_and_not_signed() -> None:
     with parameters.loaded(""):
         assert Path("/sys/module/nf_tracer/taint").read_text() == "OE\n"
-        # A test of the trace has it loaded by force, which stays told of the kernel.
+        # Another test loads the module by force, a taint that stays.
         forced, out_of_tree, unsigned = 1 << 1, 1 << 12, 1 << 13
         assert int(Path("/proc/sys/kernel/tainted").read_text()) & ~forced == out_of_tree | unsigned

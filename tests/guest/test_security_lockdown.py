@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The module on a kernel that wants signatures, and on one that is locked down, in the order that has no way back."""
+"""The module on a kernel that requires signatures, and under lockdown, which cannot be undone."""
 
 import errno
 import os
 from pathlib import Path
 
-import kmsg
-import listeners
-import module
-import parameters
 import pytest
-from hookmod import ping
-from netns import run
-from test_security_access import PERF_SAMPLE_RAW, bound, come, perf_open
+
+from support import kmsg, listeners, module, parameters, perf
+from support.hook_modules import ping
+from support.kernel import EVENT, TRACING
+from support.netns import run
+from support.nflog import Listener
 
 pytestmark = pytest.mark.in_order
 
@@ -29,7 +28,7 @@ def security() -> None:
 
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The module, signed by a key that is in no keyring."""
+    """Signs the module by a key that is in no keyring."""
     folder = tmp_path_factory.mktemp("signed")
     key, certificate, file = (folder / name for name in ("key.pem", "cert.pem", "nf_tracer.ko"))
     subject = ["-subj", "/CN=somebody", "-days", "9"]
@@ -40,7 +39,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _refusal(file: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
-    """The error that loading a file meets, and what the kernel says about it."""
+    """Returns the error of loading a file, and the kernel's line about it."""
     monkeypatch.setattr(module, "FILE", file)
     log = kmsg.KernelLog()
     with pytest.raises(OSError, match="not permitted|Key was rejected") as raised:
@@ -64,34 +63,32 @@ def test_a_signature_by_an_unknown_key_is_as_good_as_none(monkeypatch: pytest.Mo
         assert Path("/sys/module/nf_tracer/taint").read_text() == "OE\n"
 
 
-def test_loaded_before_it_goes_on_but_confidentiality_closes_tracefs() -> None:
-    tracing = listeners.EVENT.parents[2]
-    log = kmsg.KernelLog()
-    with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), bound(5) as group:
+def test_a_module_loaded_before_goes_on_but_confidentiality_closes_tracefs(log: kmsg.KernelLog) -> None:
+    with parameters.loaded("proto=icmp hooks=output sink=log,trace,nflog:5 rate=0"), Listener(5) as group:
+        group.setblocking(False)
         _LOCKDOWN.write_text("integrity")
         with listeners.ftrace():
             ping("127.0.0.1", 1)
             assert len(listeners.events(listeners.trace_pipe())) == 2
-        perf = perf_open(PERF_SAMPLE_RAW, -1)
+        open_event = perf.opener(perf.PERF_SAMPLE_RAW, -1)
         _LOCKDOWN.write_text("confidentiality")
         for file, flags in (
-            (tracing / "trace_pipe", os.O_RDONLY),
-            (tracing / "trace", os.O_RDONLY),
-            (listeners.EVENT / "enable", os.O_WRONLY),
+            (TRACING / "trace_pipe", os.O_RDONLY),
+            (TRACING / "trace", os.O_RDONLY),
+            (EVENT / "enable", os.O_WRONLY),
         ):
             assert _opened(file, flags) == "EPERM", file
-        # These are open, and with them the event is, for perf.
-        assert _opened(listeners.EVENT / "format", os.O_RDONLY) == _opened(listeners.EVENT / "id", os.O_RDONLY) == "ok"
-        assert perf() == "held"
+        # These stay open, and so perf can open the event.
+        assert _opened(EVENT / "format", os.O_RDONLY) == _opened(EVENT / "id", os.O_RDONLY) == "ok"
+        assert open_event() == "held"
         parameters.put("host", "127.0.0.0/8")
         ping("127.0.0.1", 1)
         assert parameters.total("log").emitted == 4
-        assert come(group) == 4
+        assert group.discard() == 4
     assert len([text for _, text in log.read() if text.startswith("nf_tracer: source : 127.0.0.1 ")]) == 4
-    log.close()
 
 
-def test_then_it_is_not_loaded_any_more(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
+def test_afterwards_the_module_does_not_load(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
     restricted = "Lockdown: python3: unsigned module loading is restricted; see man kernel_lockdown.7"
     unsigned = module.FILE
     assert _refusal(unsigned, monkeypatch) == (errno.EPERM, restricted)
@@ -100,6 +97,6 @@ def test_then_it_is_not_loaded_any_more(monkeypatch: pytest.MonkeyPatch, signed:
     assert _refusal(unsigned, monkeypatch) == (errno.EKEYREJECTED, "Loading of unsigned module is rejected")
     rejected = "Loading of module with unavailable key is rejected"
     assert _refusal(signed, monkeypatch) == (errno.EKEYREJECTED, rejected)
-    # Those that Debian has signed still are.
+    # Modules signed by Debian still load.
     run("modprobe", "pktgen")
     run("rmmod", "pktgen")

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How many segments a packet of a tap device stands for, which the kernel does not count before it leaves."""
+"""The number of segments of a tap device's packets, which the kernel counts only on output."""
 
 import struct
 
-import kmsg
-import parameters
 import pytest
-from frames import PROTO_TCP, PROTO_UDP, extension, ipv4, ipv6, tcp, udp
-from listeners import events, ftrace, trace_pipe
-from tap import DEVICE, LOCAL4, LOCAL6, SOURCES4, SOURCES6, tapped
+
+from support import kmsg, parameters
+from support.frames import PROTO_TCP, PROTO_UDP, extension, ipv4, ipv6, tcp, udp
+from support.listeners import events, ftrace, trace_pipe
+from support.tap import DEVICE, LOCAL4, LOCAL6, SOURCES4, SOURCES6, tapped
 
 # From linux/virtio_net.h.
 _NEEDS_CSUM = 1
@@ -22,8 +22,8 @@ def _vnet_header(kind: int, size: int, network: int, transport: int, checksum_at
     return struct.pack("=BBHHHH", _NEEDS_CSUM, kind, start + transport, size, start, checksum_at)
 
 
-# Offload, the transport header and the extension headers, bytes of data, and how many segments these are: of fragments
-# UDP's header is one of the bytes.
+# Offload, transport header, number of extension headers, bytes of data, and expected segments; for fragments,
+# UDP's header counts as data.
 _CASES = {
     "TCP": (_GSO_TCPV4, tcp(), 0, 14480, 10),
     "TCP, the last one short": (_GSO_TCPV4, tcp(), 0, 14481, 11),
@@ -60,7 +60,7 @@ def test_segments_of_a_packet_of_a_tap_are_counted(case: str) -> None:
             tap.send(packet, v6=v6, vnet_header=vnet)
             found = [event for event in events(trace_pipe()) if event["hook"] == "prerouting"]
         lines = [text for _, text in log.read() if "hook=prerouting" in text]
-        # One that is not to be segmented says nothing of segments in its line.
+        # A packet without segmentation has no segments in its line.
         tap.send(packet, v6=v6)
         plain = [text for _, text in log.read() if "hook=prerouting" in text]
     log.close()

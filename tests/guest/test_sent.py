@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that the host sends with a header of the sender's making, by a raw socket."""
+"""Packets that the host sends by a raw socket, with hand-made headers."""
 
 import errno
 import random
@@ -7,16 +7,16 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
-import frames
-from conftest import Network
-from recording import Recording
+from support import frames
+from support.network import Network
+from support.recording import Recording
 
 _FUZZ_SEED = 1981
 _FUZZ_COUNT = 2500
 
 
 def _send(packets: list[bytes], dest: str) -> Counter[str]:
-    """Sends them; gives how many the kernel refused, by error."""
+    """Sends packets; returns how many the kernel refused, by error."""
     refused: Counter[str] = Counter()
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -29,7 +29,7 @@ def _send(packets: list[bytes], dest: str) -> Counter[str]:
 
 
 def _hand_made(dest: str) -> tuple[int, list[bytes]]:
-    """How many lines there should be, and the packets."""
+    """Returns the expected number of lines, and the packets."""
     from scapy.layers.inet import IP, TCP, UDP, IPOption_NOP, IPOption_RR
     from scapy.packet import Raw, fuzz
 
@@ -59,21 +59,19 @@ def _hand_made(dest: str) -> tuple[int, list[bytes]]:
     return len(with_line), [bytes(packet) for packet in with_line + without]
 
 
-def test_headers_of_all_kinds_made_by_scapy(record: Callable[..., Recording], network: Network) -> None:
+def test_headers_of_all_kinds_make_their_lines(record: Callable[..., Recording], network: Network) -> None:
     count, packets = _hand_made(network.peer_address)
     with record() as recording:
         assert not _send(packets, network.peer_address)
     recording.check()
     output = recording.summaries["output"]
-    # Those whose data offset is below 5 have their lines, but count as invalid, as do other versions of IP.
+    # Those with a data offset below 5 have lines, but count as invalid, as do other IP versions.
     assert output.emitted == count - 5
     assert output.seen == len(packets)
     assert output.invalid == 5 + 15
 
 
-def test_a_header_of_a_length_that_cannot_be_is_refused_by_the_kernel(
-    record: Callable[..., Recording], network: Network
-) -> None:
+def test_the_kernel_refuses_a_header_of_impossible_length(record: Callable[..., Recording], network: Network) -> None:
     packets = [frames.ipv4(b"", frames.HOST, frames.PEER, ihl=n) for n in range(6, 16)]
     packets += [frames.ipv4(frames.tcp(), frames.HOST, frames.PEER, ihl=n) for n in range(5)]
     packets += [packets[0][:n] for n in range(20)]

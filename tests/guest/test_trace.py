@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tracepoint, by the tools that people use, against tshark's fields of the same packets."""
+"""The tracepoint, by the usual tools, against tshark's fields of the same packets."""
 
 import re
 import shlex
@@ -8,31 +8,31 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import frames
-import kmsg
-import listeners
-import module
-import parameters
 import pytest
-from conftest import Network
-from frames import ipv4, tcp
-from hookmod import ping, rules
-from listeners import EVENT, events, ftrace, trace_pipe, tracing
-from recording import wait_until
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
-from scapy.layers.l2 import Ether
-from scapy.packet import Raw
-from test_filters import Wire
-from test_formats import _PACKETS
+from scapy.packet import Packet, Raw
 
-_V6 = {"src": "fe80::1", "dst": "ff02::1"}
+from support import frames, kmsg, listeners, module, parameters
+from support.frames import ipv4, tcp
+from support.hook_modules import ping, rules
+from support.kernel import EVENT
+from support.listeners import events, ftrace, trace_pipe, tracing
+from support.netns import ipv6_enabled
+from support.network import Network
+from support.packets import PACKETS
+from support.paths import TOP
+from support.tshark import read_fields, without
+from support.waiting import wait_until
+from support.wire import ALL_NODES, ALL_NODES_MAC, Wire, to_host
+
+_V6 = {"src": "fe80::1", "dst": ALL_NODES}
 _V6_PACKETS = [
     IPv6(**_V6) / TCP(sport=1, dport=2, seq=3, ack=4, flags="SEC", window=5),
     IPv6(**_V6) / ICMPv6EchoRequest(id=7, seq=8),
     IPv6(**_V6) / IPv6ExtHdrFragment(offset=3, m=0, id=9, nh=17) / Raw(b"later"),
 ]
-# The event's fields, and what tshark calls them: the first of a packet, since an ICMP error quotes another.
+# The event's fields and tshark's, of which the first counts: an ICMP error quotes another packet.
 _FIELDS = {
     "family": ("ip.version", "ipv6.version"),
     "protocol": ("ip.proto", "ipv6.fraghdr.nxt", "ipv6.nxt"),
@@ -61,18 +61,15 @@ _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
 _ETHERNET_HEADER = 14
 _UDP_HEADER = 8
 _MARK = "0x1f2e3d4c"
-_README = Path(__file__).resolve().parents[2] / "README.md"
+_README = TOP / "README.md"
 
 
 @pytest.fixture(scope="module")
 def wire(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    packets = [Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC) / packet for packet in _PACKETS]
-    packets += [Ether(src=frames.PEER_MAC, dst="33:33:00:00:00:01") / packet for packet in _V6_PACKETS]
+    packets = to_host(PACKETS) + to_host(_V6_PACKETS, ALL_NODES_MAC)
     made = Wire(packets, tmp_path_factory.mktemp("wire"), network)
-    device = Path(f"/proc/sys/net/ipv6/conf/{network.device}/disable_ipv6")
-    device.write_text("0")
-    yield made
-    device.write_text("1")
+    with ipv6_enabled(network.device):
+        yield made
     made.close()
 
 
@@ -84,32 +81,32 @@ def traced(network: Network) -> Iterator[None]:
         yield
 
 
-def _send(wire: Wire) -> None:
-    """Sends them, and waits until the module has seen all, of which the kernel's own are not chosen."""
-    before = parameters.total("trace").emitted + parameters.total("trace").truncated
+def _send_and_wait(wire: Wire) -> None:
+    """Sends the packets, and waits until the module has emitted all of them."""
+
+    def chosen() -> int:
+        total = parameters.total("trace")
+        return total.emitted + total.truncated
+
+    before = chosen()
     wire.put()
-    there = lambda: parameters.total("trace").emitted + parameters.total("trace").truncated  # noqa: E731
-    wait_until(lambda: there() - before == len(_PACKETS) + len(_V6_PACKETS), "the packets arrive")
+    wait_until(lambda: chosen() - before == len(PACKETS) + len(_V6_PACKETS), "the packets arrive")
 
 
 def _by_tshark(file: Path) -> list[dict[str, str]]:
-    options = ["-o", "tcp.relative_sequence_numbers:FALSE", "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"]
+    preferences = without("tcp.relative_sequence_numbers", "ip.defragment", "ipv6.defragment")
     names = [name for alternatives in _FIELDS.values() for name in alternatives]
-    fields = [argument for name in names for argument in ("-e", name)]
-    command = ["tshark", "-r", str(file), *options, "-T", "fields", "-E", "occurrence=f", *fields]
-    rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     found = []
-    for row in rows:
-        values = dict(zip(names, row.split("\t"), strict=True))
+    for values in read_fields(file, names, *preferences):
         if values["icmp.type"] == "3":
-            # What the error quotes has ports, too.
-            values |= {name: "" for name in values if name.startswith(("tcp.", "udp."))}
+            # The quoted packet has ports, too.
+            values.update({name: "" for name in values if name.startswith(("tcp.", "udp."))})
         found.append({key: next(filter(None, map(values.get, names)), "") for key, names in _FIELDS.items()})
     return found
 
 
 def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
-    """The events say of each packet what tshark says of it."""
+    """Checks each event against tshark's fields of the packet."""
     expected = _by_tshark(file)
     assert len(found) == len(expected)
     for event, packet in zip(found, expected, strict=True):
@@ -117,7 +114,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
         for key, value in packet.items():
             ours = event[key]
             if key == "frag_off":
-                # tshark has the field as it is, in units of 8 bytes.
+                # tshark's is in units of 8 bytes.
                 assert int(ours) == 8 * int(value or "0"), (event, packet)
             elif key == "len":
                 assert int(ours) == int(value) - _ETHERNET_HEADER, (event, packet)
@@ -134,7 +131,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
             elif key == "protocol":
                 assert ours == (_PROTOCOLS.get(value) or hex(int(value))), (event, packet)
             elif key == "payload" and event["protocol"] == "udp" and value:
-                # tshark's has the header in it.
+                # tshark's includes the header.
                 assert int(ours) == int(value) - _UDP_HEADER, (event, packet)
             else:
                 assert int(ours, 0) == int(value or "0", 0), (key, event, packet)
@@ -148,7 +145,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
 @pytest.mark.usefixtures("traced")
 def test_trace_pipe_has_what_tshark_sees(wire: Wire, network: Network) -> None:
     with ftrace():
-        _send(wire)
+        _send_and_wait(wire)
         text = trace_pipe()
     _check(wire.file, events(text), network)
 
@@ -157,7 +154,7 @@ def test_trace_pipe_has_what_tshark_sees(wire: Wire, network: Network) -> None:
 def test_trace_cmd_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path) -> None:
     data = str(tmp_path / "trace.dat")
     with tracing(["trace-cmd", "record", "-q", "-o", data, "-e", "nf_tracer:packet"], tmp_path / "says"):
-        _send(wire)
+        _send_and_wait(wire)
     report = subprocess.run(["trace-cmd", "report", "-i", data], check=True, capture_output=True, text=True).stdout
     _check(wire.file, events(report), network)
 
@@ -168,7 +165,7 @@ def test_perf_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path)
     with tracing(
         ["perf", "record", "-q", "-a", "-o", data, "-e", "nf_tracer:packet", "sh", "MARKER"], tmp_path / "says"
     ):
-        _send(wire)
+        _send_and_wait(wire)
     script = subprocess.run(["perf", "script", "-i", data], check=True, capture_output=True, text=True).stdout
     _check(wire.file, events(script), network)
 
@@ -176,9 +173,9 @@ def test_perf_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path)
 @pytest.mark.usefixtures("traced")
 def test_filters_and_histograms_take_the_fields(wire: Wire) -> None:
     with ftrace():
-        # In the byte order of the packet, as for the kernel's own events of TCP.
+        # In network byte order, as in the kernel's own TCP events.
         (EVENT / "filter").write_text("(saddr == 0x0100010a || protocol == 58) && hook == 0")
-        _send(wire)
+        _send_and_wait(wire)
         text = trace_pipe()
         (EVENT / "filter").write_text("0")
     assert {event["saddrv6"] for event in events(text)} == {"::ffff:10.1.0.1", "fe80::1"}
@@ -186,7 +183,7 @@ def test_filters_and_histograms_take_the_fields(wire: Wire) -> None:
     trigger = "hist:keys=protocol,indev:vals=len"
     (EVENT / "trigger").write_text(trigger)
     try:
-        _send(wire)
+        _send_and_wait(wire)
         histogram = (EVENT / "hist").read_text()
     finally:
         (EVENT / "trigger").write_text(f"!{trigger}")
@@ -205,7 +202,7 @@ def test_one_skb_has_one_identity_from_hook_to_hook() -> None:
     assert all(way == ["output", "postrouting", "prerouting", "input"] for way in ways.values()), ways
 
 
-def test_what_makes_no_sense_is_marked(network: Network) -> None:
+def test_a_malformed_packet_is_marked(network: Network) -> None:
     segments = tcp(), tcp()[:16], tcp(doff=4)
     with (
         parameters.loaded("sink=trace hooks=output"),
@@ -216,13 +213,12 @@ def test_what_makes_no_sense_is_marked(network: Network) -> None:
             raw.sendto(ipv4(segment, network.address, network.peer_address), (network.peer_address, 0))
         found = events(trace_pipe())
     assert [event["malformed"] for event in found] == ["no", "truncated", "invalid"]
-    # All that could be read is there.
+    # All that could be read is in the event.
     assert [(event["protocol"], event["daddr"]) for event in found] == [("tcp", network.peer_address)] * 3
     assert len({event["sport"] for event in found}) == 1
 
 
-def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_rate() -> None:
-    log = kmsg.KernelLog()
+def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_rate(log: kmsg.KernelLog) -> None:
     with parameters.loaded("sink=log,trace proto=icmp hooks=output rate=1 burst=1"):
         ping("127.0.0.1", count=5)
         assert parameters.total("trace") == kmsg.Summary(seen=10, lost=10)
@@ -238,7 +234,6 @@ def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_r
         assert parameters.total("trace").seen == 22
         assert parameters.total("log").seen == 24
     printed = [text for _, text in log.read() if "| icmp |" in text]
-    log.close()
     assert lines.suppressed > 10
     assert len(printed) == lines.emitted == 20 - lines.suppressed
 
@@ -257,8 +252,8 @@ def test_sinks_change_under_traffic_and_one_that_stays_misses_nothing(network: N
     assert 0 < counts["nflog"].emitted == counts["nflog"].seen < 1000
 
 
-def test_the_module_stays_while_somebody_listens() -> None:
-    """The kernel warns otherwise, which ends a test, and forgets what was recorded."""
+def test_an_enabled_event_pins_the_module() -> None:
+    """Otherwise the kernel warns, which fails the test, and discards what was recorded."""
     module.load("sink=trace")
     for what, on, off in (("enable", "1", "0"), ("trigger", "stacktrace", "!stacktrace")):
         (EVENT / what).write_text(on)
@@ -270,30 +265,29 @@ def test_the_module_stays_while_somebody_listens() -> None:
 
 
 def _example(what: str) -> list[str]:
-    """The command that the README gives for something: what stands below that comment."""
+    """Returns the README's command below a comment."""
     _, found, rest = _README.read_text().partition(f"\n# {what}\n")
     assert found, what
     return shlex.split(re.split(r"\n\n|\n```", rest)[0])
 
 
 def _merged(programs: list[str]) -> str:
-    """One program of several for bpftrace, which takes one END only: that of the last."""
+    """Merges bpftrace programs, of which only the last may have an END."""
     *others, last = programs
     return " ".join([*(re.sub(r"END {.*}", "", each) for each in others), last])
 
 
-def _conversation() -> list[bytes]:
-    """A segment, the same again, one that follows, and two without a window."""
+def _conversation() -> list[Packet]:
+    """Returns a segment, a retransmission of it, its successor, and two with a zero window."""
     ip = IP(src="10.1.0.1", dst=frames.HOST)
     segments = [(100, 64, b"once"), (100, 64, b"once"), (104, 64, b"more"), (108, 0, b""), (108, 0, b"")]
     ends = {"sport": 5, "dport": 6, "ack": 1, "flags": "A"}
-    tcp = [TCP(seq=seq, window=window, **ends) / Raw(data) for seq, window, data in segments]
-    return [Ether(src=frames.PEER_MAC, dst=frames.HOST_MAC) / ip / segment for segment in tcp]
+    return to_host(ip / TCP(seq=seq, window=window, **ends) / Raw(data) for seq, window, data in segments)
 
 
 def test_the_examples_of_the_readme_say_what_they_promise(network: Network, tmp_path: Path) -> None:
     wire = Wire(_conversation(), tmp_path, network)
-    # One bpftrace for all, since that takes most of the time to start.
+    # One bpftrace for all, since it is slow to start.
     program, option, *text = _example("Top talkers, in bytes")
     text += _example("Retransmissions that come in")[2:]
     text += _example("Microseconds from a packet's first hook to the others: 1 input, 2 forward, 4 postrouting")[2:]
@@ -319,8 +313,9 @@ def test_the_examples_of_the_readme_say_what_they_promise(network: Network, tmp_
     assert {event["window"] for event in found} == {"0"}
 
 
-def test_a_module_that_is_loaded_by_force_refuses_the_sink_whose_event_the_kernel_has_not_made() -> None:
-    log = kmsg.KernelLog()
+def test_a_module_that_is_loaded_by_force_refuses_the_sink_whose_event_the_kernel_has_not_made(
+    log: kmsg.KernelLog,
+) -> None:
     refused = "nf_tracer: sink: trace: the kernel has not made the event, "
     with pytest.raises(OSError, match="Operation not supported"):
         module.load("sink=log,trace", module.BY_FORCE)
@@ -339,4 +334,3 @@ def test_a_module_that_is_loaded_by_force_refuses_the_sink_whose_event_the_kerne
         assert parameters.total().emitted > 0
     finally:
         module.unload()
-    log.close()

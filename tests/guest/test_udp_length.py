@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""UDP's own length: what the kernel does not take for a datagram is invalid, and nothing else is."""
+"""UDP's length field: a datagram is invalid if, and only if, the kernel does not deliver it."""
 
 import contextlib
 import socket
@@ -7,13 +7,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import kmsg
-import parameters
 import pytest
-from conftest import Network
-from frames import HOP_BY_HOP, PROTO_UDP, fragment, ipv4, ipv6, udp, with_checksum
-from netns import inside, ip
-from tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
+
+from support import kmsg, parameters
+from support.frames import HOP_BY_HOP, PROTO_UDP, fragment, ipv4, ipv6, udp, with_checksum
+from support.netns import inside, ip
+from support.network import Network
+from support.tap import DEVICE, LOCAL4, LOCAL6, NETNS, SOURCES4, SOURCES6, Tap, open_socket, tapped
 
 _PORT = 5353
 _DATA = b"twenty bytes of data"
@@ -28,7 +28,7 @@ class Scene:
     log: kmsg.KernelLog
 
     def send(self, packet: bytes, *, v6: bool) -> tuple[dict[str, str], int | None]:
-        """The fields of its line, and how many bytes a socket got."""
+        """Sends a packet; returns the fields of its line, and how many bytes a socket received."""
         self.tap.send(packet, v6=v6)
         (text,) = [text for _, text in self.log.read() if "hook=prerouting" in text]
         got = None
@@ -85,7 +85,7 @@ def test_the_length_of_a_jumbogram_is_0(scene: Scene) -> None:
     ip(f"link set {DEVICE} mtu 65521", netns=NETNS)
     data = bytes(70000)
     datagram = udp(data, (9, _PORT), length=0)
-    # The pseudo header has the real length.
+    # The pseudo header has the actual length.
     datagram = with_checksum(PROTO_UDP, datagram, SOURCES6[0], LOCAL6)
     ends = socket.inet_pton(socket.AF_INET6, SOURCES6[0]) + socket.inet_pton(socket.AF_INET6, LOCAL6)
     assert len(ends) == 32
@@ -97,7 +97,7 @@ def test_the_length_of_a_jumbogram_is_0(scene: Scene) -> None:
     assert got == len(data)
     assert "INVALID" not in fields, fields
     assert int(fields["payload"]) == len(data)
-    # Without the option, it is none.
+    # Without the option, 0 is invalid.
     other = ipv6(_datagram(0, v6=True), SOURCES6[0], LOCAL6, protocol=PROTO_UDP)
     fields, got = scene.send(other, v6=True)
     assert got is None
@@ -127,7 +127,7 @@ def test_nothing_that_the_stack_makes_of_datagrams_is_invalid(network: Network) 
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
         sender.connect((network.peer_address, _PORT))
-        # One by one, cut into fragments, and segmented by the device: all that a length can hold.
+        # Whole, fragmented, and segmented by the device.
         for size in (0, 1, 1472, 1473, 60000):
             sender.send(bytes(size))
         sender.setsockopt(socket.IPPROTO_UDP, udp_segment, 1000)

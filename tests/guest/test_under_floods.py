@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A flood, in short: tests/flood/run has the long ones, for every sink.
+"""A short flood; tests/flood/run has long ones, for every sink.
 
-Its name puts it last: rsyslog, in another test, reads all lines that it leaves in the log.
+The file's name puts it last: rsyslog, in another test, would read all lines that it leaves in the log.
 """
 
 from collections.abc import Iterator
 
-import flood
-import kmsg
-import parameters
 import pytest
+
+from support import flood, kmsg, parameters
 
 _SECONDS = 6
 # More than a million a minute. A machine that is busy with other things makes fewer.
@@ -26,12 +25,13 @@ def network() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def without() -> flood.Flood:
-    """The same flood without the module."""
+    """Floods the host without the module."""
     return flood.flood(_SECONDS, _PACKETS)
 
 
-def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(without: flood.Flood) -> None:
-    log = kmsg.KernelLog()
+def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(
+    without: flood.Flood, log: kmsg.KernelLog
+) -> None:
     with parameters.loaded("proto=udp hooks=prerouting"):
         before = flood.memory()
         done = flood.flood(_SECONDS, _PACKETS)
@@ -39,7 +39,6 @@ def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(
         total = flood.check_counts(done, "log")
     records = log.read()
     texts = [text for _, text in records]
-    log.close()
     print(without, done, total, before, after, sep="\n")
     assert done.sent > _LEAST
     assert total.emitted <= _BURST + _RATE * (done.took + 1)
@@ -48,7 +47,7 @@ def test_a_flood_is_limited_and_counted_to_the_packet_while_others_are_answered(
     assert len(told) <= done.took + 2
     assert sum(told) == total.suppressed
     assert done.latency.answered == done.latency.asked
-    # Emulation makes the times of each run jump.
+    # Times vary under emulation.
     assert done.latency.median < without.latency.median * 3 + 1
     assert after["slab"] - before["slab"] < 4096
     assert after["percpu"] - before["percpu"] < 128

@@ -23,10 +23,6 @@ _failures: dict[str, str] = {}
 _claimed: set[str] = set()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "in_order: this file's tests run in one guest, one after the other")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if _RUNNER % 2:
@@ -84,7 +80,7 @@ def _run(item: pytest.Item, following: pytest.Item | None) -> None:
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.testsfailed or session.config.option.collectonly:
         return None
-    # One is claimed ahead: pytest keeps the fixtures that the next test has in common with this one.
+    # One is claimed ahead: pytest keeps the fixtures that this test shares with the next one.
     ours = filter(_is_ours, session.items)
     item = next(ours, None)
     while item is not None:

@@ -8,11 +8,13 @@ import faulthandler
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from pace import Limit, slowness
 
-# So often a test is told to end; each time it may take as long again to clean up.
+from vm.pace import Limit, slowness
+
+# How often a test is interrupted; each time it may take as long again to clean up.
 _TIMES = 3
 
 
@@ -22,12 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "time_limit(seconds): a time limit of this test's own")
-
-
 def pytest_report_header() -> str:
     return f"time limits: {slowness():.1f} times as long as on two idle cores, and more where the machine gets slower"
+
+
+def limit_all(items: list[pytest.Item], folder: Path, seconds: float) -> None:
+    """Gives the tests below a folder this limit, unless they have one of their own."""
+    for item in items:
+        if item.path.is_relative_to(folder):
+            item.add_marker(pytest.mark.time_limit(seconds))
 
 
 class _Alarm:
@@ -39,7 +44,7 @@ class _Alarm:
         if self._limit.is_over():
             self._told += 1
             if self._told > _TIMES:
-                # It does not end by itself: then all of this run has to, and who started it says so.
+                # The test does not end, so the whole process must; its starter reports that.
                 faulthandler.dump_traceback()
                 os._exit(1)
             seconds = self._limit.seconds

@@ -7,23 +7,16 @@
 //! one whose init fails, no namespace is held any longer, and a handler is refused what would have it wait for
 //! itself.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
-use kernel::{
-    prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc,
-        SetOnce, //
-    }, //
+use kernel::sync::{
+    atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    Arc,
+    SetOnce, //
 };
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: Breaker,

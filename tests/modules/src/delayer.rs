@@ -5,14 +5,10 @@
 //! Shows: a queue of packets that outlive the call of the handler, and a timer that decides on them. What is
 //! held when the module goes is sent on.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
 use kernel::{
     impl_has_hr_timer,
-    prelude::*,
     sync::{
         Arc,
         ArcBorrow, //
@@ -32,7 +28,6 @@ use kernel::{
         Monotonic, //
     }, //
 };
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: Delayer,

@@ -5,14 +5,9 @@
 //! The type that owns it is private, but names in a macro are not. Shows: there is one owner for a module, and
 //! whoever asks for a second one gets `EBUSY`.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
 use core::marker::PhantomData;
-use kernel::prelude::*;
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: Impostor<HookedModule>,

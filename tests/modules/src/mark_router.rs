@@ -4,13 +4,7 @@
 //!
 //! Shows: changing what a packet was routed by, routing it again, and forgetting the hash of its flow.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: MarkRouter,

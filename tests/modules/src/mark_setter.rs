@@ -5,13 +5,7 @@
 //!
 //! Shows: priorities with an offset, setting the mark, and writing to the packet with its checksum.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: MarkSetter,

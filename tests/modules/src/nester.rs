@@ -5,14 +5,10 @@
 //!
 //! Shows: a queue that is worked on by handlers, and with interrupts off, where loggers do not log.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
 use kernel::{
     new_spinlock_irq,
-    prelude::*,
     sync::{
         atomic::{
             Atomic,
@@ -22,7 +18,6 @@ use kernel::{
         SpinLockIrq, //
     }, //
 };
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: Nester,

@@ -5,19 +5,12 @@
 //! Shows: one handler in every namespace, and which of them a packet is in. Says the counts when it
 //! is unloaded.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
 };
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: NetnsCounter,

@@ -5,13 +5,7 @@
 //! Shows: many handlers at one point. They are registered in an order of no meaning, the last ones
 //! first, and are called in that of their priorities.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: Orderer,

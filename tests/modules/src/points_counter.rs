@@ -6,19 +6,12 @@
 //! Shows: all families, a set of points that goes in together, and hooks of a device, which end when
 //! the device does. Says the counts when it is unloaded.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
 };
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: PointsCounter,

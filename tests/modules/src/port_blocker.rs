@@ -6,13 +6,7 @@
 //! `skb:kfree_skb` shows and with an error that a local sender gets, parameters, and a namespace that is
 //! not the initial one.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: PortBlocker,

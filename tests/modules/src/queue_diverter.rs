@@ -4,13 +4,7 @@
 //!
 //! Shows: the verdict queue, and what happens when nobody listens to it.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: QueueDiverter,

@@ -6,17 +6,13 @@
 //! any moment, and where it fails at the last point. Each registration is dropped while a packet is inside its
 //! handler, which reads its own memory for a while: in the debug kernel, one that is freed too early is told of.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
 use core::{
     hint::black_box,
     ops::Range, //
 };
 use kernel::{
-    prelude::*,
     sync::atomic::{
         Atomic,
         Relaxed, //
@@ -28,7 +24,6 @@ use kernel::{
         Monotonic, //
     }, //
 };
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: Registrar,

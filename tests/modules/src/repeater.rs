@@ -5,13 +5,7 @@
 //! Shows: the verdict repeat, on this side of a core that would warn and leak the packet, and its
 //! bound: with `times` above it, the packet is dropped. The mark counts the calls.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: Repeater,

@@ -6,20 +6,15 @@
 //!
 //! Shows: what the stack relies on is not changed behind its back.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
+include!("../prelude.rs");
 
 use kernel::{
-    prelude::*,
     str::BStr,
     sync::atomic::{
         Atomic,
         Full, //
     }, //
 };
-use netfilter::*;
 
 module_netfilter_hooks! {
     type: Scribbler,

@@ -6,13 +6,7 @@
 //! Shows: the verdict stop, on this side of a core that would warn and leak the packet. A later hook
 //! that drops everything drops no ICMP while this module is loaded.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: Stopper,

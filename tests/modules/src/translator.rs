@@ -7,13 +7,7 @@
 //! Shows: writing to the packet behind the IP header, and keeping every checksum right, whether the
 //! packet has the whole of it or a device is to complete it.
 
-#[path = "../../../bindings/bindings.rs"]
-mod bindings;
-#[path = "../../../src/netfilter/mod.rs"]
-pub mod netfilter;
-
-use kernel::prelude::*;
-use netfilter::*;
+include!("../prelude.rs");
 
 module_netfilter_hooks! {
     type: TranslatorModule,
