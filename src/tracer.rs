@@ -230,9 +230,11 @@ impl Tracer {
             self.limiter.has_room(is_host, &config.limit, coarse_ns())
         };
 
-        !sinks.contain(Sink::Nflog)
-            && !(sinks.contain(Sink::Log) && has_room())
-            && !(sinks.contain(Sink::Trace) && events::is_listened_to())
+        let is_active = sinks.contain(Sink::Nflog)
+            || (sinks.contain(Sink::Log) && has_room())
+            || (sinks.contain(Sink::Trace) && events::is_listened_to());
+
+        !is_active
     }
 
     /// Counts a packet that is wanted at each sink, none of which takes it now.

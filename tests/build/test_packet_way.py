@@ -351,6 +351,14 @@ def test_a_packets_identity_is_printed(changes: dict[str, object], words: str) -
     assert ending == "output vanished after output: not seen until the recording ended"
 
 
+def test_a_devices_name_cannot_write_to_the_terminal() -> None:
+    name = "x\x1b]0;pwn\x07\\"
+    (way,) = Joiner().join([seen("prerouting", indev=name), seen("postrouting", outdev=name)])
+    for printed in (text.brief(way), text.block(way, text.Names({}))):
+        assert printed.replace("\n", "").isprintable(), printed
+    assert text.block(way, text.Names({})).count("x\\x1b]0;pwn\\x07\\x5c") >= 2
+
+
 def test_what_becomes_of_the_addresses_and_the_namespace_is_printed() -> None:
     happened = [seen("postrouting"), seen("prerouting", netns=2), seen("input", netns=2, daddr="192.0.2.9")]
     (way,) = Joiner().join([*happened, freed("udp_recvmsg+0x1")])

@@ -131,7 +131,7 @@ def test_without_the_logger_the_sink_is_refused_and_the_old_value_is_kept(log: k
     modprobe.write_text("/bin/false")
     try:
         with parameters.loaded("proto=udp hooks=output"):
-            with pytest.raises(OSError, match="No such file or directory"):
+            with pytest.raises(OSError, match="Operation not supported"):
                 parameters.put("sink", "log,nflog:5")
             assert parameters.get("sink") == "log"
             send_datagrams(3)
@@ -139,7 +139,8 @@ def test_without_the_logger_the_sink_is_refused_and_the_old_value_is_kept(log: k
     finally:
         modprobe.write_text(helper)
     said = [text for _, text in log.read() if " sink: " in text]
-    assert said[0] == "nf_tracer: sink: nflog: this kernel has no nfnetlink_log", said
+    assert len(said) == 1, said
+    assert said[0].startswith("nf_tracer: sink: nflog: nfnetlink_log is not there: ")
 
 
 # Nothing else is logged of packets that went to NFLOG.

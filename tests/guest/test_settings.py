@@ -5,11 +5,11 @@ import socket
 import threading
 from collections.abc import Iterator
 
-import module
-import parameters
 import pytest
-from conftest import Network
-from netns import inside
+
+from support import module, parameters
+from support.netns import inside
+from support.network import Network
 
 _CHANGES = 150
 # Which of the two is active, none of these chooses a datagram to this port; a mixture of both does.

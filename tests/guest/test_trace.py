@@ -61,7 +61,7 @@ _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
 _ETHERNET_HEADER = 14
 _UDP_HEADER = 8
 _MARK = "0x1f2e3d4c"
-_README = TOP / "README.md"
+_README = TOP / "scripts/README.md"
 
 
 @pytest.fixture(scope="module")

@@ -60,8 +60,6 @@ def copy_crate(to: Path) -> None:
     if text.count(line) != 1:
         sys.exit(f"tests/mutants/cargo: {root} has no {line.strip()}")
     root.write_text(text.replace(line, ""))
-    with (to / "Cargo.toml").open("a") as manifest:
-        manifest.write(PROFILE)
 
 
 def mutate(crate: Path, files: list[str], *options: str, **environment: str) -> None:

@@ -12,6 +12,7 @@ from support.tshark import read_fields
 _FIELDS = [
     *("frame.number", "frame.interface_name", "frame.len", "eth.src", "eth.dst", "eth.type"),
     *("ip.version", "ip.hdr_len", "@ip.len", "ip.frag_offset", "ip.flags.mf", "ip.proto", "ip.checksum.status"),
+    "tcp.hdr_len",
     *("ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw"),
     *("tcp.window_size_value", "tcp.checksum", "tcp.urgent_pointer"),
 ]
@@ -42,6 +43,7 @@ class Packet(NamedTuple):
     frame_len: int
     version: int | None
     header_len: int
+    tcp_header_len: int
     total_len: int
     fragment_offset: int
     more_fragments: bool
@@ -54,16 +56,22 @@ class Packet(NamedTuple):
 
     def outcome(self) -> str:
         """Returns what should become of the packet, by its name in the summary."""
-        there = self.frame_len - _ETHERNET_HEADER
         if self.protocol != _PROTO_TCP:
             return "not_matched"
         if self._contradicts_itself():
             return "invalid"
         if self.fragment_offset:
             return "fragment"
+        return "emitted" if self._segment_len() >= _TCP_HEADER else "truncated"
+
+    def has_cut_options(self) -> bool:
+        """Whether it ends inside of its TCP header, behind the part that every TCP header has."""
+        return self.outcome() == "emitted" and self._segment_len() < self.tcp_header_len
+
+    def _segment_len(self) -> int:
+        there = self.frame_len - _ETHERNET_HEADER
         # 0 is what segmentation offload writes for a length that the field cannot hold.
-        length = min(self.total_len, there) if self.total_len else there
-        return "emitted" if length - self.header_len >= _TCP_HEADER else "truncated"
+        return (min(self.total_len, there) if self.total_len else there) - self.header_len
 
     def _contradicts_itself(self) -> bool:
         return self.version != 4 or self.header_len < 20 or 0 < self.total_len < self.header_len
@@ -110,7 +118,7 @@ def _with_bytes(packet: Packet, frame: bytes) -> Packet:
 
 def _packet(row: list[str]) -> Packet:
     frame, interface, frame_len, source_mac, dest_mac, _, version, *numbers = row[:_FIRST_LINE_FIELD]
-    header_len, total_len, offset, more, protocol, checksum = numbers
+    header_len, total_len, offset, more, protocol, checksum, tcp_header_len = numbers
     fields = row[_FIRST_LINE_FIELD:]
     line = None
     if all(fields):
@@ -127,6 +135,7 @@ def _packet(row: list[str]) -> Packet:
         frame_len=int(frame_len),
         version=int(version) if version else None,
         header_len=int(header_len or 0),
+        tcp_header_len=int(tcp_header_len or 0),
         total_len=int(total_len.replace(":", "") or "0", 16),
         fragment_offset=int(offset or 0),
         more_fragments=more in ("1", "True"),
@@ -177,6 +186,10 @@ def summarize(packets: list[Packet]) -> Summary:
     nonsense = sum(packet.outcome() == "emitted" and packet.line is None for packet in packets)
     counts["emitted"] -= nonsense
     counts["invalid"] += nonsense
+    # So have these.
+    cut = sum(packet.has_cut_options() for packet in packets)
+    counts["emitted"] -= cut
+    counts["truncated"] += cut
     kinds = [counts[name] for name in Summary._fields[1:]]
     return Summary(sum(kinds), *kinds)
 

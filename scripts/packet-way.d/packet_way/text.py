@@ -18,6 +18,11 @@ class Names:
         return self._names.get(inode, str(inode))
 
 
+def plain(name: str) -> str:
+    """Escapes what is no plain character: any user of a namespace of his own may name a device as he likes."""
+    return "".join(char if "!" <= char <= "~" and char != "\\" else f"\\x{ord(char):02x}" for char in name)
+
+
 def _took(before: int, after: int) -> str:
     return f"+{(after - before) / 1000:.1f} us"
 
@@ -65,12 +70,12 @@ def ending(way: Way) -> str:
         return f"consumed after {hook}{where}"
     if end.kind == VANISHED:
         return f"vanished after {hook}: not seen {end.why}"
-    how = "delivered" if end.kind == DELIVERED else f"left by {way.last.outdev}"
+    how = "delivered" if end.kind == DELIVERED else f"left by {plain(way.last.outdev)}"
     return f"{how}, freed{where}" if where else how
 
 
 def _devices(hop: Seen) -> str:
-    return " > ".join(filter(None, (hop.indev, hop.outdev)))
+    return " > ".join(plain(name) for name in (hop.indev, hop.outdev) if name)
 
 
 def brief(way: Way) -> str:

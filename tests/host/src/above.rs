@@ -4,12 +4,15 @@
 
 use crate::packet::{
     Bytes,
-    KnownPorts,
     Malformed,
     Network,
     PktInfo,
-    Ports,
     Transport, //
+};
+#[cfg(test)]
+use crate::packet::{
+    KnownPorts,
+    Ports, //
 };
 
 pub(crate) trait Above {
@@ -17,6 +20,7 @@ pub(crate) trait Above {
     fn info(&self, packet: &impl Bytes) -> PktInfo;
 
     /// Whether all headers are whole and make sense.
+    #[cfg(test)]
     fn check(&self, packet: &impl Bytes) -> Result<(), Malformed> {
         self.info(packet).malformed.map_or(Ok(()), Err)
     }
@@ -46,6 +50,7 @@ impl Above for Network {
 }
 
 /// As far as they are there.
+#[cfg(test)]
 pub(crate) fn ports(known: &KnownPorts) -> Ports {
     match *known {
         KnownPorts::Both(source, destination) => Ports {
