@@ -21,7 +21,7 @@ use crate::{
             Assignment,
             Changes,
             Parameter,
-            Refused,
+            ParseError,
             Settings,
             OTHERS,
             PARAMETERS, //
@@ -38,13 +38,13 @@ use kernel::{
 };
 
 /// What the parameters' lock guards.
-struct State {
+struct Parameters {
     settings: Settings,
     /// Where they are active, between the module's init and its exit.
     tracing: Option<Arc<Tracing>>,
 }
 
-static STATE: ParamLocked<State> = ParamLocked::new(State {
+static STATE: ParamLocked<Parameters> = ParamLocked::new(Parameters {
     settings: Settings::DEFAULT,
     tracing: None,
 });
@@ -108,12 +108,12 @@ pub(crate) fn free() {
 pub(crate) fn set(lock: &mut ParamLock, number: usize, value: Option<&[u8]>) -> Result {
     let state = STATE.get(lock);
     let text = match value {
-        None => Err(Refused::NO_VALUE),
+        None => Err(ParseError::NO_VALUE),
         // Written at once, what is behind this page would be a value of its own.
         Some(value) if value.len() >= PAGE_SIZE && state.tracing.is_some() => {
-            Err(Refused::TOO_LONG)
+            Err(ParseError::TOO_LONG)
         }
-        Some(value) => core::str::from_utf8(value).map_err(|_| Refused::NO_TEXT),
+        Some(value) => core::str::from_utf8(value).map_err(|_| ParseError::NO_TEXT),
     };
     let mut new = state.settings.clone();
 
@@ -123,7 +123,7 @@ pub(crate) fn set(lock: &mut ParamLock, number: usize, value: Option<&[u8]>) -> 
     }
     match OTHERS.get(number.wrapping_sub(PARAMETERS.len())) {
         Some(&"settings") => {
-            let text = text.map_err(|refused| refused.log("settings", settings::ALLOWED))?;
+            let text = text.map_err(|error| error.log("settings", settings::ALLOWED))?;
             assign(&mut new, text)?;
             state.apply("settings", new, |_| true)
         }
@@ -139,7 +139,7 @@ pub(crate) fn set(lock: &mut ParamLock, number: usize, value: Option<&[u8]>) -> 
 /// Changes settings by `defaults` and `name=value`, in their order; on error logs one line.
 fn assign(new: &mut Settings, text: &str) -> Result {
     for assignment in settings::assignments(text) {
-        match assignment.map_err(|refused| refused.log("settings", settings::ALLOWED))? {
+        match assignment.map_err(|error| error.log("settings", settings::ALLOWED))? {
             Assignment::Defaults => *new = Settings::DEFAULT,
             Assignment::Value(parameter, value) => (parameter.read)(new, Ok(value))?,
         }
@@ -147,7 +147,7 @@ fn assign(new: &mut Settings, text: &str) -> Result {
     Ok(())
 }
 
-impl State {
+impl Parameters {
     /// Makes `new` active, in which the parameters may be others that `changed` tells; on error logs one line and
     /// changes nothing.
     fn apply(&mut self, name: &str, new: Settings, changed: impl Fn(&Parameter) -> bool) -> Result {
@@ -182,7 +182,7 @@ impl State {
 /// Writes what is active, and a line's end, to `to`: where there is no room for all of it, whole items
 /// and how many more there are. Returns the length.
 pub(crate) fn get(lock: &mut ParamLock, number: usize, to: &mut [u8]) -> usize {
-    let State { settings, tracing } = STATE.get(lock);
+    let Parameters { settings, tracing } = STATE.get(lock);
     let mut text = Page::new(to);
 
     if let Some(parameter) = PARAMETERS.get(number) {

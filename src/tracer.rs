@@ -23,9 +23,9 @@ use self::{
         Counters,
         Outcome,
         Point,
-        Unwanted, //
+        Skip, //
     },
-    full::Surroundings,
+    full::Meta,
     limiter::Limiter,
     line::Line,
     report::Report,
@@ -47,16 +47,16 @@ use crate::{
     netfilter::{
         ChecksumState,
         DeviceRef,
-        EveryNet,
         Family,
         Handler,
         Hook,
+        HookState,
         Logger,
         ModuleHooks,
         Packet,
+        PernetRegistration,
+        RcuBox,
         RegistrationError,
-        Replaceable,
-        State,
         Verdict, //
     },
     packet::{
@@ -80,7 +80,7 @@ use kernel::{
 const LEFT_OUT: usize = 8;
 
 /// The tracer where it is hooked in. Ends with its last reference, or with the module.
-pub(crate) struct Tracing(Arc<EveryNet<Tracer>>);
+pub(crate) struct Tracing(Arc<PernetRegistration<Tracer>>);
 
 /// What of the settings may have changed.
 pub(crate) struct Changed {
@@ -156,7 +156,7 @@ impl Tracing {
 
 /// Gives each packet that is wanted to the sinks, and lets every packet pass.
 struct Tracer {
-    config: Replaceable<Config>,
+    config: RcuBox<Config>,
     limiter: Limiter,
     report: Report,
     counters: Counters,
@@ -166,7 +166,7 @@ impl Tracer {
     /// A tracer that has counted nothing yet. May sleep.
     fn new(settings: &Settings) -> Result<Self> {
         Ok(Self {
-            config: Replaceable::new(Config::new(settings)?),
+            config: RcuBox::new(Config::new(settings)?),
             limiter: Limiter::new(),
             report: Report::new(),
             counters: Counters::new()?,
@@ -177,18 +177,18 @@ impl Tracer {
     ///
     /// Out of line, as what it calls, so that packets that leave before pay for nothing of it.
     #[inline(never)]
-    fn process(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+    fn process(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         match self.decide(config, packet, state) {
             Decision::Emit => self.emit(config, packet, state),
             Decision::NoActiveSink => self.count_no_active_sink(config, state),
-            Decision::Skip(unwanted) => self.skip(config, state, unwanted),
+            Decision::Skip(skip) => self.skip(config, state, skip),
         }
     }
 
     /// As [`process`](Self::process), where there is no other condition: all that can be told beforehand is that no
     /// sink takes the packet.
     #[inline(never)]
-    fn process_unconditionally(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+    fn process_unconditionally(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         if self.no_active_sink(config, state) && malformed(packet, state).is_none() {
             self.count_no_active_sink(config, state);
         } else {
@@ -197,23 +197,23 @@ impl Tracer {
     }
 
     #[inline(always)]
-    fn decide(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Decision {
+    fn decide(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) -> Decision {
         let settings = &config.settings;
 
-        if !settings.want_addresses(packet, state.family()) || !settings.want_devices(state) {
-            return Decision::Skip(Unwanted::NotMatched);
+        if !settings.matches_addresses(packet, state.family()) || !settings.matches_devices(state) {
+            return Decision::Skip(Skip::NotMatched);
         }
         let Some(upper) = upper_layer(packet, state) else {
             // What could not be read meets no condition, and it is not known whether it was asked for.
-            return match !settings.ask_for_ports() && settings.bpf_takes(packet) {
+            return match !settings.has_conditions_on_ports() && settings.matches_bpf(packet) {
                 true => Decision::Emit,
-                false => Decision::Skip(Unwanted::Truncated),
+                false => Decision::Skip(Skip::Truncated),
             };
         };
-        match settings.want_ports(|| upper.ports(packet)) {
-            Some(true) if settings.bpf_takes(packet) => {}
-            Some(_) => return Decision::Skip(Unwanted::NotMatched),
-            None => return Decision::Skip(Unwanted::Truncated),
+        match settings.matches_ports(|| upper.ports(packet)) {
+            Some(true) if settings.matches_bpf(packet) => {}
+            Some(_) => return Decision::Skip(Skip::NotMatched),
+            None => return Decision::Skip(Skip::Truncated),
         }
         match self.no_active_sink(config, state) && upper.check(packet).is_ok() {
             true => Decision::NoActiveSink,
@@ -223,7 +223,7 @@ impl Tracer {
 
     /// Whether it can be told beforehand that no sink takes a packet now.
     #[inline(always)]
-    fn no_active_sink(&self, config: &Config, state: &State<'_>) -> bool {
+    fn no_active_sink(&self, config: &Config, state: &HookState<'_>) -> bool {
         let sinks = config.settings.sink;
         let has_room = || {
             let is_host = state.is_initial_net();
@@ -239,7 +239,7 @@ impl Tracer {
 
     /// Counts a packet that is wanted at each sink, none of which takes it now.
     #[inline]
-    fn count_no_active_sink(&self, config: &Config, state: &State<'_>) {
+    fn count_no_active_sink(&self, config: &Config, state: &HookState<'_>) {
         let (point, sinks) = (point(state), config.settings.sink);
 
         if sinks.contain(Sink::Log) {
@@ -253,14 +253,14 @@ impl Tracer {
 
     /// Counts a packet that none of the sinks gets.
     #[inline]
-    fn skip(&self, config: &Config, state: &State<'_>, unwanted: Unwanted) {
+    fn skip(&self, config: &Config, state: &HookState<'_>, skip: Skip) {
         self.counters
-            .count_unwanted(point(state), config.settings.sink, unwanted);
+            .count_skip(point(state), config.settings.sink, skip);
     }
 
     /// Emits a packet to all sinks, and counts what became of it at each.
     #[inline]
-    fn emit(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+    fn emit(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         match config.reads_headers {
             true => self.emit_info(config, packet, state),
             false => self.emit_unread(config, packet, state),
@@ -269,21 +269,21 @@ impl Tracer {
 
     /// The kernel's own loggers read a packet themselves.
     #[inline(never)]
-    fn emit_unread(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+    fn emit_unread(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         self.emit_to_loggers(config, packet, state, malformed(packet, state));
     }
 
     /// Reads a packet as a whole, for the sinks that show what is read.
     #[inline(never)]
-    fn emit_info(&self, config: &Config, packet: &Packet<'_>, state: &State<'_>) {
+    fn emit_info(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         let settings = &config.settings;
         let info = &classify(packet, state);
 
         // Whoever sends it may have changed it since it was decided on: what is shown is what was asked for.
-        match settings.want_ports(|| info.ports()) {
+        match settings.matches_ports(|| info.ports()) {
             Some(true) => {}
-            Some(false) => return self.skip(config, state, Unwanted::NotMatched),
-            None => return self.skip(config, state, Unwanted::Truncated),
+            Some(false) => return self.skip(config, state, Skip::NotMatched),
+            None => return self.skip(config, state, Skip::Truncated),
         }
         if settings.sink.contain(Sink::Log) {
             match settings.format {
@@ -312,7 +312,7 @@ impl Tracer {
         &self,
         config: &Config,
         packet: &Packet<'_>,
-        state: &State<'_>,
+        state: &HookState<'_>,
         malformed: Option<Malformed>,
     ) {
         if config.syslog.is_some() {
@@ -329,7 +329,7 @@ impl Tracer {
     fn log(
         &self,
         config: &Config,
-        state: &State<'_>,
+        state: &HookState<'_>,
         malformed: Option<Malformed>,
         line: impl FnOnce() -> Outcome,
     ) {
@@ -349,14 +349,20 @@ impl Tracer {
 
     /// Counts a packet at one sink: what is malformed as that, but for a line that was suppressed.
     #[inline]
-    fn count(&self, state: &State<'_>, sink: Sink, malformed: Option<Malformed>, outcome: Outcome) {
+    fn count(
+        &self,
+        state: &HookState<'_>,
+        sink: Sink,
+        malformed: Option<Malformed>,
+        outcome: Outcome,
+    ) {
         match (malformed, outcome) {
             (None, _) | (_, Outcome::Suppressed) => {
                 self.counters.count(point(state), sink, outcome);
             }
             (Some(malformed), _) => {
                 self.counters
-                    .count_unwanted(point(state), Sinks::only(sink), malformed.into())
+                    .count_skip(point(state), Sinks::only(sink), malformed.into())
             }
         }
     }
@@ -383,14 +389,14 @@ enum Decision {
     /// It was asked for and makes sense, but no sink takes it now.
     NoActiveSink,
     /// It is of no interest to any sink.
-    Skip(Unwanted),
+    Skip(Skip),
 }
 
 impl Handler for Tracer {
     /// A packet of a protocol that is not wanted leaves here: nothing else of it is read.
     #[inline]
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
-        let config = self.config.read(state);
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
+        let config = self.config.dereference(state);
         let proto = &config.settings.proto;
         // Only what tells the protocol is read here, so the other ways read it again.
         let wanted = match state.family() {
@@ -405,8 +411,8 @@ impl Handler for Tracer {
         };
 
         if !wanted {
-            self.skip(config, state, Unwanted::NotMatched);
-        } else if config.is_plain {
+            self.skip(config, state, Skip::NotMatched);
+        } else if config.protocol_only {
             self.process_unconditionally(config, &packet, state);
         } else {
             self.process(config, &packet, state);
@@ -426,7 +432,7 @@ fn may_be_behind(packet: &Packet<'_>, protocols: &Protocols) -> bool {
 
 /// Says what is wrong with a packet.
 #[inline(always)]
-fn malformed(packet: &Packet<'_>, state: &State<'_>) -> Option<Malformed> {
+fn malformed(packet: &Packet<'_>, state: &HookState<'_>) -> Option<Malformed> {
     match upper_layer(packet, state) {
         Some(upper) => upper.check(packet).err(),
         None => Some(Malformed::Truncated),
@@ -435,7 +441,7 @@ fn malformed(packet: &Packet<'_>, state: &State<'_>) -> Option<Malformed> {
 
 /// Reads a packet as a whole.
 #[inline(always)]
-fn classify(packet: &Packet<'_>, state: &State<'_>) -> PktInfo {
+fn classify(packet: &Packet<'_>, state: &HookState<'_>) -> PktInfo {
     match state.family() {
         Family::Ipv4 => PktInfo::classify(Network::parse_ipv4(packet), packet),
         _ => classify_ipv6(packet),
@@ -450,7 +456,7 @@ fn classify_ipv6(packet: &Packet<'_>) -> PktInfo {
 
 /// Reads what most packets are looked at for. `None` if the packet ends inside of the network header.
 #[inline(always)]
-fn upper_layer(packet: &Packet<'_>, state: &State<'_>) -> Option<UpperLayer> {
+fn upper_layer(packet: &Packet<'_>, state: &HookState<'_>) -> Option<UpperLayer> {
     match state.family() {
         Family::Ipv4 => Network::parse_ipv4(packet).map(|network| network.upper_layer()),
         _ => upper_layer_of_ipv6(packet),
@@ -465,7 +471,7 @@ fn upper_layer_of_ipv6(packet: &Packet<'_>) -> Option<UpperLayer> {
 
 /// Where a packet is counted.
 #[inline]
-fn point(state: &State<'_>) -> Point {
+fn point(state: &HookState<'_>) -> Point {
     Point::new(state.family(), state.hook())
 }
 
@@ -479,7 +485,7 @@ impl Drop for Tracer {
     }
 }
 
-impl From<Malformed> for Unwanted {
+impl From<Malformed> for Skip {
     fn from(malformed: Malformed) -> Self {
         match malformed {
             Malformed::Truncated => Self::Truncated,
@@ -511,7 +517,7 @@ fn segments(packet: &Packet<'_>, info: &PktInfo) -> Option<u16> {
 }
 
 #[inline(never)]
-fn log_full(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> Outcome {
+fn log_full(packet: &Packet<'_>, state: &HookState<'_>, info: &PktInfo) -> Outcome {
     let mut line = Line::new();
     let options = match &info.headers {
         Some((network, Transport::Tcp(tcp))) if tcp.data_offset > 5 => {
@@ -521,7 +527,7 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> Outcome {
     };
     let name = |device: DeviceRef<'_>| device.name();
     let (input, output) = (state.input().map(name), state.output().map(name));
-    let around = Surroundings {
+    let meta = Meta {
         hook: state.hook().name(),
         family: state.family().name(),
         input: input.as_ref().map(|name| name.as_bytes()),
@@ -539,7 +545,7 @@ fn log_full(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> Outcome {
         },
     };
 
-    full::write(&mut line, &around, info, options.as_ref());
+    full::write(&mut line, &meta, info, options.as_ref());
     pr_info!("{}\n", line.as_str());
     Outcome::Emitted
 }
@@ -551,7 +557,7 @@ fn log_nf_log(config: &Config, packet: &Packet<'_>) -> Outcome {
 
 /// The prefix names the hook, which a capture does not have elsewhere.
 #[inline(never)]
-fn send_to_nflog(config: &Config, packet: &Packet<'_>, state: &State<'_>) -> Outcome {
+fn send_to_nflog(config: &Config, packet: &Packet<'_>, state: &HookState<'_>) -> Outcome {
     let prefix = match state.hook() {
         Hook::PreRouting => c"nf_tracer: prerouting",
         Hook::LocalIn => c"nf_tracer: input",

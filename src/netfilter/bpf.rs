@@ -5,7 +5,7 @@
 //! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
 
 use super::{
-    replaceable::check_context,
+    rcu_box::check_context,
     Packet, //
 };
 use crate::bindings;

@@ -5,9 +5,9 @@
 //! C source: [`net/netfilter/core.c`](srctree/net/netfilter/core.c)
 
 use super::{
-    verdict::Answer,
+    verdict::Action,
+    HookState,
     Packet,
-    State,
     Verdict, //
 };
 use crate::bindings;
@@ -33,7 +33,7 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// Runs inside `rcu_read_lock()`, on any CPU, often in softirq context: see the
     /// [context](super#context) that all handlers share.
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a>;
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a>;
 }
 
 /// Each of `points` once: C would call a handler twice at a point that is named twice.
@@ -104,7 +104,7 @@ unsafe extern "C" fn hook_fn<T: Handler>(
     // SAFETY: The core passes a valid state, which nobody writes to during the call.
     let raw_state = unsafe { &*raw_state };
     // SAFETY: What the core's state refers to is valid during the call.
-    let Some(state) = (unsafe { State::new(raw_state) }) else {
+    let Some(state) = (unsafe { HookState::new(raw_state) }) else {
         return bindings::NF_ACCEPT;
     };
 
@@ -114,15 +114,15 @@ unsafe extern "C" fn hook_fn<T: Handler>(
         // packet.
         let packet = unsafe { Packet::from_raw(skb, raw_state) };
 
-        match handler.handle(packet, &state).into_answer() {
-            Answer::Return(value) => return value,
-            Answer::Stop => {
+        match handler.handle(packet, &state).into_action() {
+            Action::Return(value) => return value,
+            Action::Stop => {
                 // SAFETY: There is a continuation, or `stop()` would not have answered this. It
                 // takes the packet, as it would if all hooks had accepted.
                 let result = unsafe { bindings::nf_hook_continue(raw_state, skb) };
                 return super::verdict::continued(result);
             }
-            Answer::Repeat => {}
+            Action::Repeat => {}
         }
     }
     super::verdict::errno(ELOOP) | bindings::NF_DROP

@@ -5,7 +5,7 @@
 //! C source: [`net/netfilter/nf_log.c`](srctree/net/netfilter/nf_log.c)
 
 use super::{
-    replaceable::check_context,
+    rcu_box::check_context,
     Packet, //
 };
 use crate::bindings;

@@ -4,7 +4,7 @@
 //!
 //! A hook is a function that the network stack calls for each packet that passes a point on its
 //! way, and whose answer decides whether the packet goes on. Implement [`Handler`], name the
-//! [`Point`]s, declare the module by [`module_netfilter_hooks!`], and register with its [`ModuleHooks`]: in
+//! [`HookPoint`]s, declare the module by [`module_netfilter_hooks!`], and register with its [`ModuleHooks`]: in
 //! one network namespace, in all of them, or at a device.
 //!
 //! What this module does not do: it has no opinion on what a handler is for, knows no protocol
@@ -27,7 +27,7 @@
 //!   answered already: [`PacketQueue`].
 //! - A handler is shared by all CPUs and called until it is unregistered: it is `Send`, `Sync` and
 //!   `'static`.
-//! - A point that does not exist cannot be named: see [`Point`].
+//! - A point that does not exist cannot be named: see [`HookPoint`].
 //! - Neither the handler nor what C looks at is freed before a grace period has passed since it was
 //!   unregistered.
 //! - What is registered ends with the module: see [`ModuleHooks`].
@@ -40,7 +40,7 @@
 //! struct NoRunts;
 //!
 //! impl Handler for NoRunts {
-//!     fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+//!     fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
 //!         if packet.len() < 40 {
 //!             packet.drop()
 //!         } else {
@@ -53,7 +53,7 @@
 //!
 //! impl HookModule for NoRuntsModule {
 //!     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-//!         const POINTS: [Point; 1] = [Point::inet(InetHook::LocalIn, Priority::FILTER)];
+//!         const POINTS: [HookPoint; 1] = [HookPoint::inet(InetHook::LocalIn, Priority::FILTER)];
 //!
 //!         hooks.register(Net::init(), &POINTS, Ok(NoRunts))?;
 //!         Ok(Self)
@@ -74,17 +74,17 @@
 mod bpf;
 mod device;
 mod edit;
-mod every_net;
 mod handler;
 mod log;
 mod module;
 mod net;
 mod packet;
 mod pernet;
+mod pernet_registration;
 mod point;
 mod queue;
+mod rcu_box;
 mod registration;
-mod replaceable;
 mod state;
 mod verdict;
 
@@ -96,11 +96,6 @@ pub use self::{
     },
     device::DeviceRegistration,
     edit::Checksum,
-    every_net::{
-        EveryNet,
-        Nets,
-        RegistrationError, //
-    },
     handler::{
         Handler,
         MAX_REPEATS, //
@@ -116,14 +111,19 @@ pub use self::{
         ChecksumState,
         Packet, //
     },
+    pernet_registration::{
+        NetScope,
+        PernetRegistration,
+        RegistrationError, //
+    },
     point::{
         ArpHook,
         DeviceHook,
         DevicePoint,
         Family,
         Hook,
+        HookPoint,
         InetHook,
-        Point,
         Priority, //
     },
     queue::{
@@ -131,17 +131,17 @@ pub use self::{
         PacketQueue,
         Tag, //
     },
+    rcu_box::RcuBox,
     registration::Registration,
-    replaceable::Replaceable,
     state::{
         DeviceName,
         DeviceRef,
+        HookState, //
         SocketRef,
-        State, //
     },
     verdict::{
         DropReason,
-        Unheard,
+        NoListener,
         Verdict, //
     },
 };

@@ -9,15 +9,15 @@
 
 use super::{
     pernet::Namespaces,
-    replaceable::check_context,
+    rcu_box::check_context,
     DevicePoint,
     DeviceRegistration,
-    EveryNet,
     Handler,
+    HookPoint,
     Net,
-    Nets,
+    NetScope,
     PacketQueue,
-    Point,
+    PernetRegistration,
     Registration,
     RegistrationError,
     Tag, //
@@ -117,7 +117,7 @@ impl ModuleHooks {
     pub fn register<T: Handler>(
         &self,
         net: Net,
-        points: &[Point],
+        points: &[HookPoint],
         handler: impl PinInit<T, Error>,
     ) -> Result<Arc<Registration<T>>> {
         // SAFETY: It is owned below.
@@ -129,11 +129,12 @@ impl ModuleHooks {
     /// For the errors see [`Registration::new`]; those of namespaces that may be left out are none.
     pub fn register_in_nets<T: Handler>(
         &self,
-        nets: Nets,
-        points: &[Point],
+        nets: NetScope,
+        points: &[HookPoint],
         handler: impl PinInit<T, Error>,
-    ) -> Result<Arc<EveryNet<T>>, RegistrationError> {
-        let registration = self.own(EveryNet::new(self.clone(), nets, points, handler))?;
+    ) -> Result<Arc<PernetRegistration<T>>, RegistrationError> {
+        let registration =
+            self.own(PernetRegistration::new(self.clone(), nets, points, handler))?;
 
         if let Err(error) = self.0.namespaces.join(registration.clone()) {
             self.unregister(registration)?;

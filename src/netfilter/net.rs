@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
-use super::replaceable::check_context;
+use super::rcu_box::check_context;
 use crate::bindings;
 use kernel::{
     error::from_err_ptr,

@@ -83,7 +83,7 @@ impl Hook {
 
 /// What C calls `pf` and `hook` in `struct nf_hook_state`.
 ///
-/// `None` for what no [`Point`] is made of, which the netfilter core does not call our hooks with.
+/// `None` for what no [`HookPoint`] is made of, which the netfilter core does not call our hooks with.
 #[inline]
 pub(super) fn from_raw(pf: u8, hook: u8) -> Option<(Family, Hook)> {
     let hook = u32::from(hook);
@@ -272,13 +272,13 @@ impl Priority {
 ///
 /// The constructors name the pairings of family and hook point that exist; there are no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
+pub struct HookPoint {
     pf: u32,
     hooknum: u32,
     priority: Priority,
 }
 
-impl Point {
+impl HookPoint {
     const fn new(pf: u32, hooknum: u32, priority: Priority) -> Self {
         Self {
             pf,
@@ -297,7 +297,7 @@ impl Point {
         Self::new(bindings::NFPROTO_IPV6, hook.as_raw(), priority)
     }
 
-    /// A hook point of both IPv4 and IPv6. [`State::family`](super::State::family) says which.
+    /// A hook point of both IPv4 and IPv6. [`HookState::family`](super::HookState::family) says which.
     pub const fn inet(hook: InetHook, priority: Priority) -> Self {
         Self::new(bindings::NFPROTO_INET, hook.as_raw(), priority)
     }
@@ -331,7 +331,7 @@ impl Point {
 }
 
 /// As `nft` names it, without the priority: `ipv4 prerouting`.
-impl fmt::Display for Point {
+impl fmt::Display for HookPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (family, pf) = match self.pf {
             bindings::NFPROTO_INET => (Some("inet"), bindings::NFPROTO_IPV4),
@@ -357,7 +357,7 @@ pub struct DevicePoint {
 }
 
 impl DevicePoint {
-    /// As [`Point::to_ops`].
+    /// As [`HookPoint::to_ops`].
     pub(super) fn to_ops(self) -> Result<bindings::nf_hook_ops> {
         let hooknum = match self.hook {
             DeviceHook::Ingress if cfg!(CONFIG_NETFILTER_INGRESS) => {

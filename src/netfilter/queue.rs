@@ -15,8 +15,8 @@ use super::{
         Ending,
         Revoke, //
     },
-    replaceable::synchronize_rcu_expedited,
-    verdict::Answer,
+    rcu_box::synchronize_rcu_expedited,
+    verdict::Action,
     DropReason,
     Packet,
     Verdict, //
@@ -212,7 +212,7 @@ impl<'a> Packet<'a> {
         // answers, and then it is the queue's.
         if unsafe { queue.put(&self, tag) } {
             // SAFETY: The packet is the queue's now, which is what this answer says.
-            Ok(unsafe { Verdict::new(Answer::Return(bindings::NF_STOLEN)) })
+            Ok(unsafe { Verdict::new(Action::Return(bindings::NF_STOLEN)) })
         } else {
             Err(self)
         }

@@ -15,8 +15,8 @@ use super::{
     },
     pernet::NetPtr,
     Handler,
+    HookPoint, //
     Net,
-    Point, //
 };
 use crate::bindings;
 use core::marker::PhantomPinned;
@@ -72,7 +72,7 @@ impl<T: Handler> Registration<T> {
     /// - and those of `handler`'s own initialiser.
     pub unsafe fn new<'a>(
         net: Net,
-        points: &'a [Point],
+        points: &'a [HookPoint],
         handler: impl PinInit<T, Error> + 'a,
     ) -> impl PinInit<Self, Error> + 'a {
         let raw_net = NetPtr::of(&net);

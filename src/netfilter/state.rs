@@ -24,13 +24,13 @@ use kernel::{
 ///
 /// It may be looked at after the packet was answered: the call is inside `rcu_read_lock()`, for which devices
 /// and the namespace stay. A socket may stay only with its packet: [`Packet::socket`](super::Packet::socket).
-pub struct State<'a> {
+pub struct HookState<'a> {
     raw: &'a bindings::nf_hook_state,
     family: Family,
     hook: Hook,
 }
 
-impl<'a> State<'a> {
+impl<'a> HookState<'a> {
     /// Wraps the state that a hook was called with.
     ///
     /// `None` if it names a point that nothing here can be registered at.

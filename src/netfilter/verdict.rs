@@ -49,7 +49,7 @@ impl DropReason {
 
 /// What to do when nobody listens to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unheard {
+pub enum NoListener {
     /// Drop the packet.
     Drop,
     /// Let it pass: `NF_VERDICT_FLAG_QUEUE_BYPASS`.
@@ -57,7 +57,7 @@ pub enum Unheard {
 }
 
 /// What the thunk has to do after the handler.
-pub(super) enum Answer {
+pub(super) enum Action {
     /// Return this value to the core.
     Return(c_uint),
     /// Call the handler again.
@@ -69,10 +69,10 @@ pub(super) enum Answer {
 /// A handler's answer on one packet, made by consuming the packet.
 ///
 /// So each packet has exactly one answer, and what was answered can no longer be touched. An owned
-/// packet has had its answer, and can have no other.
+/// packet has had its action, and can have no other.
 #[must_use = "a packet without an answer would be lost"]
 pub struct Verdict<'a> {
-    answer: Answer,
+    action: Action,
     /// Invariant in `'a`, so that no answer on one packet passes for one on another.
     _call: PhantomData<fn(&'a ()) -> &'a ()>,
 }
@@ -80,24 +80,24 @@ pub struct Verdict<'a> {
 impl<'a> Verdict<'a> {
     /// # Safety
     ///
-    /// `answer` must fit what was done with the packet of this call, which must not be used again.
+    /// `action` must fit what was done with the packet of this call, which must not be used again.
     #[inline]
-    pub(super) unsafe fn new(answer: Answer) -> Self {
+    pub(super) unsafe fn new(action: Action) -> Self {
         Self {
-            answer,
+            action,
             _call: PhantomData,
         }
     }
 
     #[inline]
-    pub(super) fn into_answer(self) -> Answer {
-        self.answer
+    pub(super) fn into_action(self) -> Action {
+        self.action
     }
 
     #[inline]
     fn value(value: c_uint) -> Self {
         Self {
-            answer: Answer::Return(value),
+            action: Action::Return(value),
             _call: PhantomData,
         }
     }
@@ -135,14 +135,14 @@ impl<'a> Packet<'a> {
     /// Gives the packet back where it is not of IPv4, IPv6 or the bridge: the core takes no others back
     /// from user space.
     #[inline]
-    pub fn queue(self, number: u16, unheard: Unheard) -> Result<Verdict<'a>, Self> {
+    pub fn queue(self, number: u16, no_listener: NoListener) -> Result<Verdict<'a>, Self> {
         match self.state().pf.into() {
             bindings::NFPROTO_IPV4 | bindings::NFPROTO_IPV6 | bindings::NFPROTO_BRIDGE => {}
             _ => return Err(self),
         }
-        let flag = match unheard {
-            Unheard::Drop => 0,
-            Unheard::Bypass => bindings::NF_VERDICT_FLAG_QUEUE_BYPASS,
+        let flag = match no_listener {
+            NoListener::Drop => 0,
+            NoListener::Bypass => bindings::NF_VERDICT_FLAG_QUEUE_BYPASS,
         };
         Ok(Verdict::value(
             u32::from(number) << 16 | flag | bindings::NF_QUEUE,
@@ -156,7 +156,7 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn repeat(self) -> Verdict<'a> {
         Verdict {
-            answer: Answer::Repeat,
+            action: Action::Repeat,
             _call: PhantomData,
         }
     }
@@ -174,7 +174,7 @@ impl<'a> Packet<'a> {
             return Err(self);
         }
         Ok(Verdict {
-            answer: Answer::Stop,
+            action: Action::Stop,
             _call: PhantomData,
         })
     }

@@ -28,7 +28,7 @@ pub(crate) struct Ipv6Header {
 
 /// What stands behind the extension headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Upper {
+pub(super) struct ExtensionWalk {
     /// The protocol above, or the extension header at which the walk has ended.
     pub(super) protocol: u8,
     /// Where it starts, in bytes from the IPv6 header.
@@ -205,8 +205,8 @@ impl Ipv6Header {
     /// Ends at the first header that is none, and at a fragment other than the first, which has none
     /// of the headers that follow. Goes as far as `ipv6_skip_exthdr()` and `ipv6_find_hdr()` do, at least.
     #[inline(always)]
-    pub(super) fn upper(&self, packet: &impl Bytes, end: usize) -> Upper {
-        let upper = Upper {
+    pub(super) fn upper(&self, packet: &impl Bytes, end: usize) -> ExtensionWalk {
+        let upper = ExtensionWalk {
             protocol: self.next_header,
             offset: Self::LEN,
             fragment: None,
@@ -221,7 +221,7 @@ impl Ipv6Header {
     }
 }
 
-impl Upper {
+impl ExtensionWalk {
     /// Goes on to what is behind the extension headers, if it is not there yet.
     fn walk(mut self, packet: &impl Bytes, end: usize) -> Self {
         for _ in 0..MAX_EXTENSIONS {

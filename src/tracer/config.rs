@@ -20,13 +20,13 @@ use crate::{
     ffi::events,
     netfilter::{
         Family,
+        HookPoint,
+        HookState, //
         InetHook,
         Logger,
-        Nets,
+        NetScope,
         Packet,
-        Point,
         Priority,
-        State, //
     },
     packet::{
         self,
@@ -50,7 +50,7 @@ const HOOKS: [InetHook; 5] = [
 
 impl Settings {
     /// Where packets are traced.
-    pub(super) fn points(&self) -> Result<KVec<Point>> {
+    pub(super) fn points(&self) -> Result<KVec<HookPoint>> {
         let priority = Priority::new(self.priority.0);
         let mut points = KVec::new();
 
@@ -59,10 +59,10 @@ impl Settings {
                 continue;
             }
             if self.family != Families::Ipv6 {
-                points.push(Point::ipv4(hook, priority), GFP_KERNEL)?;
+                points.push(HookPoint::ipv4(hook, priority), GFP_KERNEL)?;
             }
             if self.family != Families::Ipv4 {
-                points.push(Point::ipv6(hook, priority), GFP_KERNEL)?;
+                points.push(HookPoint::ipv6(hook, priority), GFP_KERNEL)?;
             }
         }
         Ok(points)
@@ -73,16 +73,16 @@ impl Settings {
         Limit::new(self.rate, self.burst())
     }
 
-    pub(super) fn nets(&self) -> Nets {
+    pub(super) fn nets(&self) -> NetScope {
         match self.netns {
-            Netns::Host => Nets::Initial,
-            Netns::All => Nets::AllPossible,
+            Netns::Host => NetScope::Initial,
+            Netns::All => NetScope::AllPossible,
         }
     }
 
     /// Whether the conditions on the addresses hold, which none holds for that are not there.
     #[inline]
-    pub(super) fn want_addresses(&self, packet: &Packet<'_>, family: Family) -> bool {
+    pub(super) fn matches_addresses(&self, packet: &Packet<'_>, family: Family) -> bool {
         let v6 = family == Family::Ipv6;
         let among = |list: &Prefixes, address: Option<IpAddr>| {
             address.is_some_and(|address| list.contain(address))
@@ -96,29 +96,29 @@ impl Settings {
     }
 
     /// Whether there is a condition on the addresses.
-    pub(super) fn ask_for_addresses(&self) -> bool {
+    pub(super) fn has_conditions_on_addresses(&self) -> bool {
         self.host.is_some() || self.src.is_some() || self.dst.is_some()
     }
 
     /// Whether the conditions on the ports hold, which nothing without ports meets. `None` where the packet ends
     /// before the ports that a condition asks for, so that it is not known.
     #[inline(always)]
-    pub(super) fn want_ports(&self, ports: impl FnOnce() -> KnownPorts) -> Option<bool> {
-        if !self.ask_for_ports() {
+    pub(super) fn matches_ports(&self, ports: impl FnOnce() -> KnownPorts) -> Option<bool> {
+        if !self.has_conditions_on_ports() {
             return Some(true);
         }
         match ports() {
             KnownPorts::Both(source, destination) => {
-                Some(self.hold_for(Some(source), Some(destination)))
+                Some(self.matches_known_ports(Some(source), Some(destination)))
             }
-            KnownPorts::Cut(source) => self.hold_for(source, None).then_some(true),
+            KnownPorts::Cut(source) => self.matches_known_ports(source, None).then_some(true),
             KnownPorts::Unknown => Some(true),
             KnownPorts::None => Some(false),
         }
     }
 
     #[inline(always)]
-    fn hold_for(&self, source: Option<u16>, destination: Option<u16>) -> bool {
+    fn matches_known_ports(&self, source: Option<u16>, destination: Option<u16>) -> bool {
         let among = |list: &Ports, port: Option<u16>| port.is_some_and(|port| list.contain(port));
 
         holds(&self.port, |list| {
@@ -129,13 +129,13 @@ impl Settings {
 
     /// Whether there is a condition that only a transport header can meet.
     #[inline]
-    pub(super) fn ask_for_ports(&self) -> bool {
+    pub(super) fn has_conditions_on_ports(&self) -> bool {
         self.port.is_some() || self.sport.is_some() || self.dport.is_some()
     }
 
     /// Whether the condition on the devices holds, for one of the two.
     #[inline]
-    pub(super) fn want_devices(&self, state: &State<'_>) -> bool {
+    pub(super) fn matches_devices(&self, state: &HookState<'_>) -> bool {
         holds(&self.iface, |list| {
             [state.input(), state.output()]
                 .into_iter()
@@ -146,7 +146,7 @@ impl Settings {
 
     /// Whether the BPF program takes the packet.
     #[inline]
-    pub(super) fn bpf_takes(&self, packet: &Packet<'_>) -> bool {
+    pub(super) fn matches_bpf(&self, packet: &Packet<'_>) -> bool {
         holds(&self.bpf, |bpf| bpf.program.takes(packet))
     }
 }
@@ -162,7 +162,7 @@ pub(super) struct Config {
     pub(super) settings: Settings,
     pub(super) limit: Limit,
     /// Whether the protocol is the only condition.
-    pub(super) is_plain: bool,
+    pub(super) protocol_only: bool,
     /// Whether there is a sink that shows what is read of a packet, as the kernel's own loggers do not.
     pub(super) reads_headers: bool,
     /// With the format that it prints.
@@ -191,8 +191,8 @@ impl Config {
             Self {
                 settings: settings.clone(),
                 limit: settings.limit(),
-                is_plain: !settings.ask_for_addresses()
-                    && !settings.ask_for_ports()
+                protocol_only: !settings.has_conditions_on_addresses()
+                    && !settings.has_conditions_on_ports()
                     && settings.iface.is_none()
                     && settings.bpf.is_none(),
                 reads_headers: sinks.contain(Sink::Trace)

@@ -18,7 +18,7 @@ use kernel::prelude::*;
 
 /// Why a packet is of no interest to any sink.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unwanted {
+pub(crate) enum Skip {
     /// It is none that was asked for.
     NotMatched,
     /// It ends inside a header.
@@ -39,10 +39,10 @@ pub(crate) enum Outcome {
 }
 
 /// The words for the counts of one sink, in the order in which they are kept and written.
-const UNWANTED: [(Unwanted, &str); 3] = [
-    (Unwanted::NotMatched, "not_matched"),
-    (Unwanted::Truncated, "truncated"),
-    (Unwanted::Invalid, "invalid"),
+const SKIPS: [(Skip, &str); 3] = [
+    (Skip::NotMatched, "not_matched"),
+    (Skip::Truncated, "truncated"),
+    (Skip::Invalid, "invalid"),
 ];
 const OUTCOMES: [(Outcome, &str); 3] = [
     (Outcome::Emitted, "emitted"),
@@ -94,7 +94,7 @@ impl Point {
 pub(crate) struct Counters(PerCpuCounters<{ Self::COUNT }>);
 
 impl Counters {
-    const PER_POINT: usize = Sinks::SETS * UNWANTED.len() + Sink::ALL.len() * OUTCOMES.len();
+    const PER_POINT: usize = Sinks::SETS * SKIPS.len() + Sink::ALL.len() * OUTCOMES.len();
     const COUNT: usize = Point::COUNT * Self::PER_POINT;
 
     /// Counters that are all zero. May sleep. `ENOMEM` is the only error.
@@ -104,8 +104,8 @@ impl Counters {
 
     /// Counts a packet that none of the sinks gets. Any context.
     #[inline]
-    pub(crate) fn count_unwanted(&self, point: Point, sinks: Sinks, unwanted: Unwanted) {
-        self.0.inc(Self::unwanted(point, sinks.set(), unwanted));
+    pub(crate) fn count_skip(&self, point: Point, sinks: Sinks, skip: Skip) {
+        self.0.inc(Self::skip(point, sinks.set(), skip));
     }
 
     /// Counts a packet at one of the sinks that it was for. Any context.
@@ -146,28 +146,28 @@ impl Counters {
 
     fn line(&self, point: Point, sink: Sink) -> CountsLine {
         let sets = || (0..Sinks::SETS).filter(move |set| Sinks::set_contains(*set, sink));
-        let unwanted = UNWANTED.map(|(unwanted, _)| {
+        let skip = SKIPS.map(|(skip, _)| {
             sets()
-                .map(|set| self.0.sum(Self::unwanted(point, set, unwanted)))
+                .map(|set| self.0.sum(Self::skip(point, set, skip)))
                 .fold(0, u64::wrapping_add)
         });
         let outcomes = OUTCOMES.map(|(outcome, _)| self.0.sum(Self::outcome(point, sink, outcome)));
 
         CountsLine {
-            unwanted,
+            skip,
             outcomes,
             ..CountsLine::new(Some(point), sink)
         }
     }
 
     #[inline]
-    fn unwanted(point: Point, set: usize, unwanted: Unwanted) -> usize {
-        point.number() * Self::PER_POINT + set * UNWANTED.len() + unwanted as usize
+    fn skip(point: Point, set: usize, skip: Skip) -> usize {
+        point.number() * Self::PER_POINT + set * SKIPS.len() + skip as usize
     }
 
     #[inline]
     fn outcome(point: Point, sink: Sink, outcome: Outcome) -> usize {
-        let sets = Sinks::SETS * UNWANTED.len();
+        let sets = Sinks::SETS * SKIPS.len();
 
         point.number() * Self::PER_POINT + sets + sink as usize * OUTCOMES.len() + outcome as usize
     }
@@ -177,7 +177,7 @@ impl Counters {
 pub(crate) struct CountsLine {
     point: Option<Point>,
     sink: Sink,
-    unwanted: [u64; UNWANTED.len()],
+    skip: [u64; SKIPS.len()],
     outcomes: [u64; OUTCOMES.len()],
 }
 
@@ -186,16 +186,16 @@ impl CountsLine {
         Self {
             point,
             sink,
-            unwanted: [0; UNWANTED.len()],
+            skip: [0; SKIPS.len()],
             outcomes: [0; OUTCOMES.len()],
         }
     }
 
     fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let words = UNWANTED.iter().map(|(_, word)| *word);
+        let words = SKIPS.iter().map(|(_, word)| *word);
         let words = Iterator::chain(words, OUTCOMES.iter().map(|(_, word)| *word));
 
-        words.zip(Iterator::chain(self.unwanted.iter(), &self.outcomes).copied())
+        words.zip(Iterator::chain(self.skip.iter(), &self.outcomes).copied())
     }
 
     fn seen(&self) -> u64 {
@@ -204,7 +204,7 @@ impl CountsLine {
     }
 
     fn add(&mut self, other: &Self) {
-        for (sum, count) in self.unwanted.iter_mut().zip(other.unwanted) {
+        for (sum, count) in self.skip.iter_mut().zip(other.skip) {
             *sum = sum.wrapping_add(count);
         }
         for (sum, count) in self.outcomes.iter_mut().zip(other.outcomes) {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     ffi::events,
     netfilter::{
+        HookState, //
         Packet,
-        State, //
     },
     packet::{
         Malformed,
@@ -25,7 +25,7 @@ use core::net::IpAddr;
 
 /// Records a packet. It is lost where nobody listens.
 #[inline]
-pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> Outcome {
+pub(super) fn record(packet: &Packet<'_>, state: &HookState<'_>, info: &PktInfo) -> Outcome {
     if events::packet(|| read(packet, state, info)) {
         Outcome::Emitted
     } else {
@@ -35,7 +35,7 @@ pub(super) fn record(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> 
 
 /// All that an event has. Out of line, as for most packets nobody listens.
 #[inline(never)]
-fn read(packet: &Packet<'_>, state: &State<'_>, info: &PktInfo) -> events::Packet {
+fn read(packet: &Packet<'_>, state: &HookState<'_>, info: &PktInfo) -> events::Packet {
     let mut event = events::Packet {
         skbaddr: packet.address(),
         hook: state.hooknum(),

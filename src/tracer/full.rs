@@ -62,7 +62,7 @@ use crate::packet::{
 pub(crate) const CAPACITY: usize = 896;
 
 /// Where a packet is, and what the kernel knows of it beside its bytes.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct Meta<'a> {
     pub(crate) hook: &'static str,
     pub(crate) family: &'static str,
     /// The devices' names.
@@ -83,14 +83,14 @@ pub(crate) struct Surroundings<'a> {
 /// Appends the full line of a packet, with TCP's options if it has any.
 pub(crate) fn write(
     line: &mut Line<CAPACITY>,
-    around: &Surroundings<'_>,
+    meta: &Meta<'_>,
     info: &PktInfo,
     options: Option<&TcpOptions>,
 ) {
-    write_surroundings(line, around);
+    write_meta(line, meta);
     if let Some((network, transport)) = &info.headers {
         write_network(line, network);
-        write_transport(line, network, transport, around.checksum);
+        write_transport(line, network, transport, meta.checksum);
     }
     if let Some(options) = options {
         write_options(line, options);
@@ -103,25 +103,25 @@ pub(crate) fn write(
     };
 }
 
-fn write_surroundings(line: &mut Line<CAPACITY>, around: &Surroundings<'_>) {
+fn write_meta(line: &mut Line<CAPACITY>, meta: &Meta<'_>) {
     line.text("hook=")
-        .text(around.hook)
+        .text(meta.hook)
         .text(" family=")
-        .text(around.family);
-    if let Some(name) = around.input {
+        .text(meta.family);
+    if let Some(name) = meta.input {
         line.text(" in=").word(name);
     }
-    if let Some(name) = around.output {
+    if let Some(name) = meta.output {
         line.text(" out=").word(name);
     }
     line.text(" netns=")
-        .decimal(around.netns)
-        .format(format_args!(" mark={:#x}", around.mark));
-    if let Some(uid) = around.uid {
+        .decimal(meta.netns)
+        .format(format_args!(" mark={:#x}", meta.mark));
+    if let Some(uid) = meta.uid {
         line.text(" uid=").decimal(uid);
     }
-    line.text(" len=").decimal(around.len as u32);
-    if let Some(segments) = around.segments {
+    line.text(" len=").decimal(meta.len as u32);
+    if let Some(segments) = meta.segments {
         line.text(" segments=").decimal(segments.into());
     }
 }

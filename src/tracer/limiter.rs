@@ -2,7 +2,6 @@
 
 //! How many lines there may be.
 
-use super::settings::number::Lines;
 use crate::ffi::{
     atomic::read_once,
     clock::COARSE_STEP_NS, //
@@ -28,9 +27,9 @@ impl Limit {
     ///
     /// The bucket holds what comes between two steps of the clock in any case: with less, there would
     /// be fewer lines than the rate says.
-    pub(crate) fn new(rate: Lines, burst: Lines) -> Self {
-        let interval = SECOND.checked_div(rate.0.into());
-        let room = interval.map_or(0, |interval| interval.saturating_mul(burst.0.max(1).into()));
+    pub(crate) fn new(rate: u32, burst: u32) -> Self {
+        let interval = SECOND.checked_div(rate.into());
+        let room = interval.map_or(0, |interval| interval.saturating_mul(burst.max(1).into()));
 
         Self {
             interval,

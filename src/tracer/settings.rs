@@ -26,8 +26,7 @@ use self::{
     devices::Devices,
     number::{
         Burst,
-        Lines,
-        Place, //
+        PriorityValue, //
     },
     ports::Ports,
     prefixes::Prefixes,
@@ -148,7 +147,7 @@ parameters! {
             "classic BPF program, as 'tcpdump -y RAW -ddd EXPRESSION' prints it, comma between (default: none)";
         netns: Netns = Netns::Host, HookPoints,
             "network namespaces: host for the initial one, or all (default: host)";
-        rate: Lines = Lines(1000), Config,
+        rate: u32 = 1000, Config,
             "lines a second, 0 for no limit (default: 1000)";
         burst: Burst = Burst::Auto, Config,
             "lines at once, above the rate (default: auto, twice the rate)";
@@ -156,7 +155,7 @@ parameters! {
             "of lines: classic, full, or nf_log (default: classic)";
         sink: Sinks = Sinks::LOG, Config,
             "log, trace for the tracepoint nf_tracer:packet, nflog:GROUP, or several with commas (default: log)";
-        priority: Place = Place::DEFAULT, HookPoints,
+        priority: PriorityValue = PriorityValue::DEFAULT, HookPoints,
             "among other hooks: a number, or first, raw, mangle, filter, last..., with an offset (default: first+1)";
     }
     others {
@@ -183,13 +182,15 @@ pub(crate) enum Assignment<'a> {
 
 /// Reads the parameter `settings`: words with blanks between, the values quoted as for `insmod` where there are
 /// blanks in them.
-pub(crate) fn assignments(text: &str) -> impl Iterator<Item = Result<Assignment<'_>, Refused<'_>>> {
+pub(crate) fn assignments(
+    text: &str,
+) -> impl Iterator<Item = Result<Assignment<'_>, ParseError<'_>>> {
     let mut rest = text.trim_ascii();
     let mut is_blank = rest.is_empty();
 
     core::iter::from_fn(move || {
         if core::mem::take(&mut is_blank) {
-            return Some(Err(Refused::new(text, "names no parameter")));
+            return Some(Err(ParseError::new(text, "names no parameter")));
         }
         let mut is_quoted = false;
         let end = rest.bytes().position(|byte| {
@@ -202,20 +203,20 @@ pub(crate) fn assignments(text: &str) -> impl Iterator<Item = Result<Assignment<
         match word {
             "" => None,
             word if end.is_none() && is_quoted => {
-                Some(Err(Refused::new(word, "has a quote without an end")))
+                Some(Err(ParseError::new(word, "has a quote without an end")))
             }
             word => Some(assignment(word)),
         }
     })
 }
 
-fn assignment(word: &str) -> Result<Assignment<'_>, Refused<'_>> {
+fn assignment(word: &str) -> Result<Assignment<'_>, ParseError<'_>> {
     if word.eq_ignore_ascii_case("defaults") {
         return Ok(Assignment::Defaults);
     }
     let (name, value) = word
         .split_once(is::<'='>)
-        .ok_or(Refused::new(word, "is no assignment"))?;
+        .ok_or(ParseError::new(word, "is no assignment"))?;
     let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name);
     let unquoted = value
         .strip_prefix(is::<'"'>)
@@ -223,7 +224,10 @@ fn assignment(word: &str) -> Result<Assignment<'_>, Refused<'_>> {
 
     match parameter {
         Some(parameter) => Ok(Assignment::Value(parameter, unquoted.unwrap_or(value))),
-        None => Err(Refused::new(name, "is no parameter that can be set here")),
+        None => Err(ParseError::new(
+            name,
+            "is no parameter that can be set here",
+        )),
     }
 }
 
@@ -237,9 +241,9 @@ impl Settings {
     }
 
     /// Returns how many lines there may be at once: twice as many as in a second, unless a number was given.
-    pub(crate) fn burst(&self) -> Lines {
+    pub(crate) fn burst(&self) -> u32 {
         match self.burst {
-            Burst::Auto => Lines(self.rate.0.saturating_mul(2)),
+            Burst::Auto => self.rate.saturating_mul(2),
             Burst::Lines(lines) => lines,
         }
     }
@@ -289,7 +293,7 @@ impl Settings {
 }
 
 /// The text of a value, or why there is none.
-pub(crate) type Text<'a> = Result<&'a str, Refused<'static>>;
+pub(crate) type Text<'a> = Result<&'a str, ParseError<'static>>;
 
 /// What a field of [`Settings`] can be: a [`Value`], or something that need not be there.
 pub(crate) trait Setting: Sized {
@@ -309,7 +313,7 @@ pub(crate) trait Setting: Sized {
 impl<T: Value> Setting for T {
     fn read(name: &str, text: Text<'_>) -> Result<Self> {
         text.and_then(T::parse)
-            .map_err(|refused| refused.log(name, T::ALLOWED))
+            .map_err(|error| error.log(name, T::ALLOWED))
     }
 
     fn show(&self, settings: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
@@ -332,7 +336,7 @@ impl<T: List> Setting for Option<Arc<T>> {
         let mut list = empty_list::<T>()?;
 
         text.and_then(|text| list.read(text))
-            .map_err(|refused| refused.log(name, T::ALLOWED))?;
+            .map_err(|error| error.log(name, T::ALLOWED))?;
         Ok((!list.is_empty()).then(|| list.into()))
     }
 
@@ -358,13 +362,13 @@ fn empty_list<T: List>() -> Result<UniqueArc<T>> {
 
 impl Setting for Option<Arc<BpfFilter>> {
     fn read(name: &str, text: Text<'_>) -> Result<Self> {
-        let text = text.map_err(|refused| refused.log(name, bpf::ALLOWED))?;
+        let text = text.map_err(|error| error.log(name, bpf::ALLOWED))?;
         let Some(program) = bpf::parse(text) else {
             return Ok(None);
         };
         let mut fields = KVec::new();
         for instruction in program {
-            let instruction = instruction.map_err(|refused| refused.log(name, bpf::ALLOWED))?;
+            let instruction = instruction.map_err(|error| error.log(name, bpf::ALLOWED))?;
             fields.push(instruction, GFP_KERNEL)?;
         }
         let filter = BpfFilter::new(fields).inspect_err(|error| {
@@ -399,7 +403,7 @@ pub(crate) trait Value: Sized + PartialEq {
     const ALLOWED: &'static str;
 
     /// Reads a value. Blanks around it and around each of its tokens count for nothing.
-    fn parse(text: &str) -> Result<Self, Refused<'_>>;
+    fn parse(text: &str) -> Result<Self, ParseError<'_>>;
 
     /// Writes the canonical form.
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result;
@@ -421,7 +425,7 @@ pub(crate) trait List: Sized {
     const EMPTY: Self;
 
     /// Adds what a text lists, as for [`Value::parse`]. After an error it is of no use.
-    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>>;
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), ParseError<'a>>;
 
     /// Whether there is no condition.
     fn is_empty(&self) -> bool;
@@ -432,14 +436,14 @@ pub(crate) trait List: Sized {
 
 /// Why a value was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused<'a> {
+pub(crate) struct ParseError<'a> {
     /// The part of the text that is at fault, if it is a part.
     pub(crate) token: Option<&'a str>,
     /// What is wrong with it, to be read behind the token.
     pub(crate) why: &'static str,
 }
 
-impl<'a> Refused<'a> {
+impl<'a> ParseError<'a> {
     /// There is nothing but the parameter's name.
     pub(crate) const NO_VALUE: Self = Self {
         token: None,
@@ -464,7 +468,7 @@ impl<'a> Refused<'a> {
     }
 }
 
-impl Refused<'_> {
+impl ParseError<'_> {
     /// Logs why the value of a parameter is refused, and returns the error for that.
     pub(crate) fn log(self, name: &str, allowed: &str) -> Error {
         pr_err!("{name}: {self}: allowed: {allowed}\n");
@@ -472,7 +476,7 @@ impl Refused<'_> {
     }
 }
 
-impl kernel::fmt::Display for Refused<'_> {
+impl kernel::fmt::Display for ParseError<'_> {
     /// One line, whatever the token holds, and not a long one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 40;
@@ -495,15 +499,15 @@ impl kernel::fmt::Display for Refused<'_> {
 }
 
 /// The tokens of a list, between commas. No token at all for a text that is blank.
-fn tokens(text: &str) -> impl Iterator<Item = Result<&str, Refused<'_>>> {
+fn tokens(text: &str) -> impl Iterator<Item = Result<&str, ParseError<'_>>> {
     let text = text.trim_ascii();
     let pieces = (!text.is_empty()).then(|| text.split(is::<','>));
 
     pieces.into_iter().flatten().map(move |token| {
         let token = token.trim_ascii();
         match token.bytes().next() {
-            None => Err(Refused::new(text, "has nothing between two commas")),
-            Some(b'!') => Err(Refused::new(
+            None => Err(ParseError::new(text, "has nothing between two commas")),
+            Some(b'!') => Err(ParseError::new(
                 token,
                 "excludes, and a list only includes: bpf= takes expressions such as 'not port 22'",
             )),
@@ -556,9 +560,9 @@ fn number<'a, T: core::str::FromStr>(
     text: &'a str,
     range: &'static str,
     none: &'static str,
-) -> Result<T, Refused<'a>> {
+) -> Result<T, ParseError<'a>> {
     let unsigned = text.strip_prefix(is::<'-'>).unwrap_or(text);
     let why = if is_digits(unsigned) { range } else { none };
 
-    decimal(text).ok_or(Refused::new(text, why))
+    decimal(text).ok_or(ParseError::new(text, why))
 }

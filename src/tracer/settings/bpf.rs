@@ -5,7 +5,7 @@
 use super::{
     decimal,
     is_digits,
-    Refused, //
+    ParseError, //
 };
 use crate::netfilter::{
     Instruction,
@@ -40,7 +40,7 @@ mod code {
 /// The count is checked at the end, as a last item that is an error.
 pub(crate) fn parse(
     text: &str,
-) -> Option<impl Iterator<Item = Result<Fields, Refused<'_>>> + use<'_>> {
+) -> Option<impl Iterator<Item = Result<Fields, ParseError<'_>>> + use<'_>> {
     let text = text.trim_ascii();
     let mut pieces = text.split([',', '\n']).map(str::trim_ascii);
     let count_text = pieces.next().filter(|_| !text.is_empty())?;
@@ -59,7 +59,7 @@ pub(crate) fn parse(
         }
         if let Some(why) = slip {
             ended = true;
-            return Some(Err(Refused::new(text, why)));
+            return Some(Err(ParseError::new(text, why)));
         }
         if let Some(piece) = pieces.next() {
             found = found.wrapping_add(1);
@@ -69,7 +69,7 @@ pub(crate) fn parse(
             return Some(read);
         }
         ended = true;
-        (count != Some(found)).then_some(Err(Refused::new(
+        (count != Some(found)).then_some(Err(ParseError::new(
             count_text,
             "is not the number of instructions that follow",
         )))
@@ -92,7 +92,7 @@ fn slip(text: &str) -> Option<&'static str> {
 }
 
 /// Reads one instruction, behind the last one.
-fn fields(piece: &str, last: Option<Fields>) -> Result<Fields, Refused<'_>> {
+fn fields(piece: &str, last: Option<Fields>) -> Result<Fields, ParseError<'_>> {
     let mut words = piece.split_ascii_whitespace();
     let read = (|| {
         let fields = (
@@ -103,16 +103,16 @@ fn fields(piece: &str, last: Option<Fields>) -> Result<Fields, Refused<'_>> {
         );
         words.next().is_none().then_some(fields)
     })();
-    let fields = read.ok_or(Refused::new(piece, "is no instruction of four numbers"))?;
+    let fields = read.ok_or(ParseError::new(piece, "is no instruction of four numbers"))?;
 
     if reads_beside_packet(fields) {
-        return Err(Refused::new(
+        return Err(ParseError::new(
             piece,
             "reads no byte of the packet: for inbound and outbound there is hooks, for ifindex iface",
         ));
     }
     if last.is_some_and(|last| asks_for_link_layer(last, fields)) {
-        return Err(Refused::new(
+        return Err(ParseError::new(
             piece,
             "asks for an EtherType, which packets at the hooks do not have: compile it with -y RAW",
         ));

@@ -6,7 +6,7 @@ use super::{
     strip_prefix,
     tokens,
     write_list,
-    Refused,
+    ParseError,
     Value, //
 };
 use core::fmt;
@@ -55,7 +55,7 @@ impl Hooks {
 impl Value for Hooks {
     const ALLOWED: &'static str = "prerouting,input,forward,output,postrouting, or all";
 
-    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+    fn parse(text: &str) -> Result<Self, ParseError<'_>> {
         let mut hooks = 0;
 
         for token in tokens(text) {
@@ -64,10 +64,10 @@ impl Value for Hooks {
                 hooks = 0x1f;
                 continue;
             }
-            hooks |= 1 << Self::number(token).ok_or(Refused::new(token, "is no hook point"))?;
+            hooks |= 1 << Self::number(token).ok_or(ParseError::new(token, "is no hook point"))?;
         }
         match hooks {
-            0 => Err(Refused::new(text, "names no hook point")),
+            0 => Err(ParseError::new(text, "names no hook point")),
             hooks => Ok(Self(hooks)),
         }
     }
@@ -94,7 +94,7 @@ macro_rules! choice {
         impl Value for $type {
             const ALLOWED: &'static str = $allowed;
 
-            fn parse(text: &str) -> Result<Self, Refused<'_>> {
+            fn parse(text: &str) -> Result<Self, ParseError<'_>> {
                 let text = text.trim_ascii();
                 let is = |word: &str| text.eq_ignore_ascii_case(word);
 
@@ -102,9 +102,9 @@ macro_rules! choice {
                     return Ok(Self::$variant);
                 })+
                 $(if is($slip) {
-                    return Err(Refused::new(text, $why));
+                    return Err(ParseError::new(text, $why));
                 })*
-                Err(Refused::new(text, $what))
+                Err(ParseError::new(text, $what))
             }
 
             fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
@@ -142,7 +142,7 @@ impl Families {
 impl Value for Families {
     const ALLOWED: &'static str = "ipv4, ipv6, or inet for both";
 
-    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+    fn parse(text: &str) -> Result<Self, ParseError<'_>> {
         let mut families = None;
 
         for token in tokens(text) {
@@ -150,13 +150,13 @@ impl Value for Families {
             let named = Self::NAMES
                 .iter()
                 .find(|(_, name)| name.eq_ignore_ascii_case(token));
-            let (family, _) = *named.ok_or(Refused::new(token, "is no family"))?;
+            let (family, _) = *named.ok_or(ParseError::new(token, "is no family"))?;
             families = match families {
                 Some(other) if other != family => Some(Self::Inet),
                 _ => Some(family),
             };
         }
-        families.ok_or(Refused::new(text, "names no family"))
+        families.ok_or(ParseError::new(text, "names no family"))
     }
 
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {

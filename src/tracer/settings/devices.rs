@@ -6,7 +6,7 @@ use super::{
     tokens,
     write_list,
     List,
-    Refused, //
+    ParseError, //
 };
 use core::fmt;
 
@@ -78,10 +78,10 @@ impl List for Devices {
         len: 0,
     };
 
-    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>> {
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), ParseError<'a>> {
         for token in tokens(text) {
             let token = token?;
-            let refused = |why| Refused::new(token, why);
+            let refused = |why| ParseError::new(token, why);
             let (name, prefix) = match token.strip_suffix('+') {
                 Some(name) => (name, true),
                 None => (token, false),

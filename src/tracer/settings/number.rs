@@ -8,27 +8,24 @@ use super::{
     is_digits,
     number,
     strip_prefix,
-    Refused,
+    ParseError,
     Settings,
     Value, //
 };
 use core::fmt;
 
 /// A count of lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lines(pub(crate) u32);
-
-impl Value for Lines {
+impl Value for u32 {
     const ALLOWED: &'static str = "a number from 0 to 4294967295";
 
-    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+    fn parse(text: &str) -> Result<Self, ParseError<'_>> {
         let text = text.trim_ascii();
 
-        number(text, "is not from 0 to 4294967295", "is no number").map(Self)
+        number(text, "is not from 0 to 4294967295", "is no number")
     }
 
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        write!(to, "{}", self.0)
+        write!(to, "{self}")
     }
 }
 
@@ -37,17 +34,17 @@ impl Value for Lines {
 pub(crate) enum Burst {
     /// As many as follow from the rate.
     Auto,
-    Lines(Lines),
+    Lines(u32),
 }
 
 impl Value for Burst {
     const ALLOWED: &'static str = "a number from 0 to 4294967295, or auto for twice the rate";
 
-    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+    fn parse(text: &str) -> Result<Self, ParseError<'_>> {
         if text.trim_ascii().eq_ignore_ascii_case("auto") {
             return Ok(Self::Auto);
         }
-        Lines::parse(text).map(Self::Lines)
+        u32::parse(text).map(Self::Lines)
     }
 
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
@@ -65,9 +62,9 @@ impl Value for Burst {
 
 /// A place among the hooks of a point: lower is earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(pub(crate) i32);
+pub(crate) struct PriorityValue(pub(crate) i32);
 
-impl Place {
+impl PriorityValue {
     /// The first but one. At the first, `br_netfilter` ends the second way through `NF_INET_PRE_ROUTING` of what a
     /// bridge has received: behind it no packet is seen twice.
     pub(crate) const DEFAULT: Self = Self(i32::MIN + 1);
@@ -127,12 +124,12 @@ fn parts(text: &str) -> Option<(&str, i64, &str)> {
     is_digits(digits).then_some((name.trim_ascii_end(), sign, digits))
 }
 
-impl Value for Place {
+impl Value for PriorityValue {
     const ALLOWED: &'static str = "a number, or first, raw_before_defrag, conntrack_defrag, raw, \
         selinux_first, conntrack, mangle, nat_dst, filter, security, nat_src, selinux_last, \
         conntrack_helper or last, also with an offset such as raw+5";
 
-    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+    fn parse(text: &str) -> Result<Self, ParseError<'_>> {
         let text = text.trim_ascii();
         let (base, sign, digits) = match parts(text) {
             Some(("", sign, digits)) => (Some(0), sign, digits),
@@ -140,13 +137,16 @@ impl Value for Place {
             None if is_digits(text) => (Some(0), 1, text),
             None => (named(text), 1, "0"),
         };
-        let base = base.ok_or(Refused::new(text, "is no priority"))?;
+        let base = base.ok_or(ParseError::new(text, "is no priority"))?;
         let offset = decimal::<u32>(digits).map(|offset| sign * i64::from(offset));
 
         offset
             .and_then(|offset| i32::try_from(i64::from(base) + offset).ok())
             .map(Self)
-            .ok_or(Refused::new(text, "is not from -2147483648 to 2147483647"))
+            .ok_or(ParseError::new(
+                text,
+                "is not from -2147483648 to 2147483647",
+            ))
     }
 
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {

@@ -9,7 +9,7 @@ use super::{
     tokens,
     write_list,
     List,
-    Refused, //
+    ParseError, //
 };
 use core::fmt;
 
@@ -30,10 +30,10 @@ impl List for Ports {
 
     const EMPTY: Self = Self(Ranges::empty(0));
 
-    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>> {
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), ParseError<'a>> {
         for token in tokens(text) {
             let token = token?;
-            let refused = |why| Refused::new(token, why);
+            let refused = |why| ParseError::new(token, why);
             let port = |text: &'a str| {
                 let read = number(text.trim_ascii(), "is not from 0 to 65535", "is no port");
                 read.map_err(|part| refused(part.why))

@@ -9,7 +9,7 @@ use super::{
     tokens,
     write_list,
     List,
-    Refused, //
+    ParseError, //
 };
 use core::{
     fmt,
@@ -82,10 +82,10 @@ impl List for Prefixes {
         v6: Ranges::empty(0),
     };
 
-    fn read<'a>(&mut self, text: &'a str) -> Result<(), Refused<'a>> {
+    fn read<'a>(&mut self, text: &'a str) -> Result<(), ParseError<'a>> {
         for token in tokens(text) {
             let token = token?;
-            let refused = |why| Refused::new(token, why);
+            let refused = |why| ParseError::new(token, why);
             let (address, bits) = match token.split_once(is::<'/'>) {
                 Some((address, bits)) => {
                     let bits = decimal::<u32>(bits);

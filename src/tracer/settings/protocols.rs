@@ -6,7 +6,7 @@ use super::{
     number,
     tokens,
     write_list,
-    Refused,
+    ParseError,
     Value, //
 };
 use crate::packet::{
@@ -97,7 +97,7 @@ impl Value for Protocols {
         "tcp,udp,icmp,icmpv6,sctp and names such as gre or esp, numbers from 0 \
         to 255, or all";
 
-    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+    fn parse(text: &str) -> Result<Self, ParseError<'_>> {
         let mut protocols = Self([0; 4]);
 
         for token in tokens(text) {
@@ -114,7 +114,7 @@ impl Value for Protocols {
             });
         }
         if protocols == Self([0; 4]) {
-            return Err(Refused::new(text, "names no protocol"));
+            return Err(ParseError::new(text, "names no protocol"));
         }
         Ok(protocols)
     }

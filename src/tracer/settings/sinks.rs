@@ -7,7 +7,7 @@ use super::{
     strip_prefix,
     tokens,
     write_list,
-    Refused,
+    ParseError,
     Value, //
 };
 use core::fmt;
@@ -93,12 +93,12 @@ impl Value for Sinks {
     const ALLOWED: &'static str =
         "log, trace, nflog:GROUP with a group from 0 to 65535, or several with commas";
 
-    fn parse(text: &str) -> Result<Self, Refused<'_>> {
+    fn parse(text: &str) -> Result<Self, ParseError<'_>> {
         let mut sinks = Self { set: 0, group: 0 };
 
         for token in tokens(text) {
             let token = token?;
-            let refused = |why| Refused::new(token, why);
+            let refused = |why| ParseError::new(token, why);
             let is = |word: &str| token.eq_ignore_ascii_case(word);
             let sink = if is("log") {
                 Sink::Log
@@ -125,7 +125,7 @@ impl Value for Sinks {
             sinks.set |= 1 << sink as u8;
         }
         match sinks.set {
-            0 => Err(Refused::new(text, "names no sink")),
+            0 => Err(ParseError::new(text, "names no sink")),
             _ => Ok(sinks),
         }
     }

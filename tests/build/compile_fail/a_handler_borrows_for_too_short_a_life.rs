@@ -4,13 +4,13 @@
 struct Borrower<'b>(&'b u32);
 
 impl Handler for Borrower<'static> {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         packet.accept()
     }
 }
 
 fn register(hooks: &ModuleHooks) -> Result<Arc<Registration<Borrower<'static>>>> {
-    const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalIn, Priority::FILTER)];
+    const POINTS: [HookPoint; 1] = [HookPoint::ipv4(InetHook::LocalIn, Priority::FILTER)];
     let local = 42;
 
     hooks.register(Net::init(), &POINTS, Ok(Borrower(&local)))

@@ -4,7 +4,7 @@
 struct Forgetful;
 
 impl Handler for Forgetful {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         drop(packet);
     }
 }

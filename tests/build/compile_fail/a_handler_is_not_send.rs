@@ -4,7 +4,7 @@
 struct Locked(Option<kernel::sync::MutexGuard<'static, u32>>);
 
 impl Handler for Locked {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         packet.accept()
     }
 }

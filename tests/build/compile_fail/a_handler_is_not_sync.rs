@@ -4,7 +4,7 @@
 struct Count(core::cell::Cell<u32>);
 
 impl Handler for Count {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         self.0.set(self.0.get() + 1);
         packet.accept()
     }

@@ -4,7 +4,7 @@
 struct Twice;
 
 impl Handler for Twice {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         let _ = packet.drop();
         packet.accept()
     }

@@ -4,7 +4,7 @@
 struct Leak;
 
 impl Handler for Leak {
-    fn handle<'a>(&self, _packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, _packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         Verdict::value(bindings::NF_STOLEN)
     }
 }

@@ -4,7 +4,7 @@
 struct Diverter;
 
 impl Handler for Diverter {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
-        packet.queue(1, Unheard::Drop)
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
+        packet.queue(1, NoListener::Drop)
     }
 }

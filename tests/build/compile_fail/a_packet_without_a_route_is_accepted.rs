@@ -4,7 +4,7 @@
 struct Router;
 
 impl Handler for Router {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         match packet.reroute() {
             Ok(packet) => packet.accept(),
             Err(_) => packet.accept(),

@@ -4,12 +4,12 @@
 struct Pass;
 
 impl Handler for Pass {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         packet.accept()
     }
 }
 
-fn leak(points: &[Point]) -> Result {
+fn leak(points: &[HookPoint]) -> Result {
     let registration = Registration::new(Net::init(), points, Ok(Pass));
 
     core::mem::forget(KBox::pin_init(registration, GFP_KERNEL)?);

@@ -4,7 +4,7 @@
 struct Pass;
 
 impl Handler for Pass {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         packet.accept()
     }
 }

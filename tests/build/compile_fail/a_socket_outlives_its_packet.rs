@@ -4,7 +4,7 @@
 struct Thief(Arc<PacketQueue<()>>);
 
 impl Handler for Thief {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         let socket = packet.socket();
         let verdict = packet.drop();
 

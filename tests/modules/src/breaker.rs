@@ -36,10 +36,10 @@ module_netfilter_hooks! {
     },
 }
 
-const POINTS: [Point; 3] = [
-    Point::ipv4(InetHook::LocalIn, Priority::FIRST),
-    Point::ipv4(InetHook::LocalOut, Priority::FIRST),
-    Point::ipv4(InetHook::LocalIn, Priority::FIRST),
+const POINTS: [HookPoint; 3] = [
+    HookPoint::ipv4(InetHook::LocalIn, Priority::FIRST),
+    HookPoint::ipv4(InetHook::LocalOut, Priority::FIRST),
+    HookPoint::ipv4(InetHook::LocalIn, Priority::FIRST),
 ];
 const INGRESS: DevicePoint = DevicePoint {
     hook: DeviceHook::Ingress,
@@ -53,21 +53,21 @@ const EGRESS: DevicePoint = DevicePoint {
 /// What a static keeps is never dropped.
 static HOOKS: SetOnce<ModuleHooks> = SetOnce::new();
 static HERE: SetOnce<Arc<Registration<Leaked>>> = SetOnce::new();
-static EVERYWHERE: SetOnce<Arc<EveryNet<Leaked>>> = SetOnce::new();
+static EVERYWHERE: SetOnce<Arc<PernetRegistration<Leaked>>> = SetOnce::new();
 
 /// How many packets a handler has seen.
 static SEEN: Atomic<u64> = Atomic::new(0);
 
 /// Reads memory of its own, and tries to pull the rug from under itself once.
 struct Leaked {
-    memory: Replaceable<KVec<u64>>,
+    memory: RcuBox<KVec<u64>>,
     has_tried: Atomic<bool>,
 }
 
 impl Leaked {
     fn new() -> Result<Self> {
         Ok(Self {
-            memory: Replaceable::new(KBox::new(memory()?, GFP_KERNEL)?),
+            memory: RcuBox::new(KBox::new(memory()?, GFP_KERNEL)?),
             has_tried: Atomic::new(false),
         })
     }
@@ -85,7 +85,9 @@ impl Leaked {
             empty.and_then(|empty| self.memory.replace(empty)),
             hooks.unregister(here.clone()),
             hooks.unregister(everywhere.clone()),
-            everywhere.change(Nets::Initial, &[]).map_err(Error::from),
+            everywhere
+                .change(NetScope::Initial, &[])
+                .map_err(Error::from),
             hooks
                 .register(Net::init(), &[], Err::<Leaked, Error>(EINVAL))
                 .map(drop),
@@ -108,8 +110,8 @@ fn memory() -> Result<KVec<u64>> {
 }
 
 impl Handler for Leaked {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
-        let before = self.memory.read(state);
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
+        let before = self.memory.dereference(state);
 
         if HOOKS.as_ref().is_some() && !self.has_tried.xchg(true, Relaxed) {
             let harmful = self.try_all();
@@ -131,10 +133,10 @@ impl HookModule for Breaker {
         };
         let at_device = [INGRESS, EGRESS, INGRESS];
         let here = hooks.register(net()?, &POINTS, Leaked::new())?;
-        let everywhere = hooks.register_in_nets(Nets::All, &[], Leaked::new())?;
+        let everywhere = hooks.register_in_nets(NetScope::All, &[], Leaked::new())?;
         let at_device = hooks.register_at_device(net()?, c"lo", &at_device, Leaked::new())?;
 
-        everywhere.change(Nets::All, &POINTS)?;
+        everywhere.change(NetScope::All, &POINTS)?;
         core::mem::forget(here.clone());
         core::mem::forget(everywhere.clone());
         let _: &mut Arc<_> = KBox::leak(KBox::new(at_device, GFP_KERNEL)?);

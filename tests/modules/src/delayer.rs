@@ -120,7 +120,7 @@ struct Holder {
 }
 
 impl Handler for Holder {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         if packet.copy(PROTOCOL) != Some([self.protocol]) {
@@ -149,8 +149,8 @@ impl HookModule for Delayer {
         .nth(module_parameters::hook.value())
         .ok_or(EINVAL)?;
         let nets = match module_parameters::everywhere.value() {
-            true => Nets::All,
-            false => Nets::Initial,
+            true => NetScope::All,
+            false => NetScope::Initial,
         };
         let queue: Queue = hooks.packet_queue(ROOM)?;
         let releaser = Arc::pin_init(Releaser::new(queue.clone()), GFP_KERNEL)?;
@@ -159,7 +159,7 @@ impl HookModule for Delayer {
             protocol: module_parameters::protocol.value(),
         };
 
-        hooks.register_in_nets(nets, &[Point::ipv4(hook, Priority::LAST)], Ok(holder))?;
+        hooks.register_in_nets(nets, &[HookPoint::ipv4(hook, Priority::LAST)], Ok(holder))?;
         Ok(Self {
             _timer: releaser.start(Delta::from_millis(1)),
         })

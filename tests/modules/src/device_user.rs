@@ -72,7 +72,7 @@ impl User {
 }
 
 impl Handler for User {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         let [ingress, egress, arp, arp_forward] = &TALLIES;
         let tally = match state.hook() {
             Hook::Ingress => ingress,
@@ -88,7 +88,7 @@ impl Handler for User {
         self.queue.process(|_, ()| Fate::Reinject);
         let answer = match self.answer {
             1 => packet.steal(&self.queue, ()),
-            2 => packet.queue(7, Unheard::Drop),
+            2 => packet.queue(7, NoListener::Drop),
             3 => packet.stop(),
             _ => Err(packet),
         };
@@ -109,10 +109,10 @@ struct DeviceUser;
 
 impl HookModule for DeviceUser {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const ARP: [Point; 3] = [
-            Point::arp(ArpHook::In, Priority::FILTER),
-            Point::arp(ArpHook::Forward, Priority::FILTER),
-            Point::arp(ArpHook::Out, Priority::FILTER),
+        const ARP: [HookPoint; 3] = [
+            HookPoint::arp(ArpHook::In, Priority::FILTER),
+            HookPoint::arp(ArpHook::Forward, Priority::FILTER),
+            HookPoint::arp(ArpHook::Out, Priority::FILTER),
         ];
         const DEVICE: [DevicePoint; 2] = [
             DevicePoint {

@@ -17,7 +17,7 @@ module_netfilter_hooks! {
 struct Dumper;
 
 impl Handler for Dumper {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         if packet.copy(PROTOCOL) == Some([17]) {
@@ -27,7 +27,7 @@ impl Handler for Dumper {
     }
 }
 
-fn dump(packet: &Packet<'_>, state: &State<'_>) {
+fn dump(packet: &Packet<'_>, state: &HookState<'_>) {
     let device = |device: Option<DeviceRef<'_>>| match device {
         Some(device) => (device.name(), device.index()),
         None => (DeviceName::default(), 0),
@@ -75,9 +75,9 @@ struct DumpMeta;
 
 impl HookModule for DumpMeta {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 2] = [
-            Point::ipv4(InetHook::PreRouting, Priority::CONNTRACK.offset(1)),
-            Point::ipv4(InetHook::LocalOut, Priority::LAST),
+        const POINTS: [HookPoint; 2] = [
+            HookPoint::ipv4(InetHook::PreRouting, Priority::CONNTRACK.offset(1)),
+            HookPoint::ipv4(InetHook::LocalOut, Priority::LAST),
         ];
 
         hooks.register(Net::init(), &POINTS, Ok(Dumper))?;

@@ -20,7 +20,7 @@ module_netfilter_hooks! {
 struct Pass;
 
 impl Handler for Pass {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         packet.accept()
     }
 }
@@ -29,7 +29,7 @@ struct Impostor<M>(PhantomData<fn() -> M>);
 
 impl<M: kernel::Module> HookModule for Impostor<M> {
     fn init(module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::FILTER)];
+        const POINTS: [HookPoint; 1] = [HookPoint::ipv4(InetHook::LocalOut, Priority::FILTER)];
 
         core::mem::forget(M::init(module)?);
         // The second of its selves to come here would be the one that is leaked.

@@ -43,7 +43,7 @@ const fn protocol_offset(family: Family) -> usize {
 }
 
 impl Handler for Router {
-    fn handle<'a>(&self, mut packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, mut packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         if packet.copy(protocol_offset(state.family())) != Some([17]) {
             return packet.accept();
         }
@@ -64,7 +64,7 @@ struct MarkRouter;
 
 impl HookModule for MarkRouter {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 1] = [Point::inet(InetHook::LocalOut, Priority::MANGLE)];
+        const POINTS: [HookPoint; 1] = [HookPoint::inet(InetHook::LocalOut, Priority::MANGLE)];
         let router = Router {
             mark: module_parameters::mark.value(),
             reroute: module_parameters::reroute.value(),

@@ -40,7 +40,7 @@ impl Setter {
 }
 
 impl Handler for Setter {
-    fn handle<'a>(&self, mut packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, mut packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         packet.set_mark(self.mark);
         match Self::lower_ttl(&mut packet) {
             Ok(()) => packet.accept(),
@@ -53,7 +53,7 @@ struct MarkSetter;
 
 impl HookModule for MarkSetter {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 1] = [Point::ipv4(
+        const POINTS: [HookPoint; 1] = [HookPoint::ipv4(
             InetHook::PreRouting,
             Priority::CONNTRACK.offset(-1),
         )];

@@ -43,7 +43,7 @@ struct Nest {
 static LOGGED: Atomic<u64> = Atomic::new(0);
 
 impl Handler for Nest {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         if state.hook() == Hook::PostRouting {
@@ -73,9 +73,9 @@ struct Nester;
 
 impl HookModule for Nester {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 2] = [
-            Point::ipv4(InetHook::LocalOut, Priority::FILTER),
-            Point::ipv4(InetHook::PostRouting, Priority::FILTER),
+        const POINTS: [HookPoint; 2] = [
+            HookPoint::ipv4(InetHook::LocalOut, Priority::FILTER),
+            HookPoint::ipv4(InetHook::PostRouting, Priority::FILTER),
         ];
         let queue = hooks.packet_queue(1000)?;
         let lock = KBox::pin_init(

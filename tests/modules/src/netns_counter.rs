@@ -56,7 +56,7 @@ impl Counter {
 }
 
 impl Handler for Counter {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         if let Some(count) = self.of(state.net_inode()) {
             match state.hook() {
                 Hook::LocalOut => count.outgoing.add(1, Relaxed),
@@ -84,12 +84,12 @@ struct NetnsCounter;
 
 impl HookModule for NetnsCounter {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 2] = [
-            Point::ipv4(InetHook::PreRouting, Priority::FIRST),
-            Point::ipv4(InetHook::LocalOut, Priority::FIRST),
+        const POINTS: [HookPoint; 2] = [
+            HookPoint::ipv4(InetHook::PreRouting, Priority::FIRST),
+            HookPoint::ipv4(InetHook::LocalOut, Priority::FIRST),
         ];
 
-        hooks.register_in_nets(Nets::All, &POINTS, Ok(Counter::new()))?;
+        hooks.register_in_nets(NetScope::All, &POINTS, Ok(Counter::new()))?;
         Ok(Self)
     }
 }

@@ -47,7 +47,7 @@ const BRIDGE: [(&str, Priority); 8] = [
 struct Named(&'static str);
 
 impl Handler for Named {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         if packet.copy(PROTOCOL) == Some([1]) {
@@ -60,7 +60,7 @@ impl Handler for Named {
 fn register(
     hooks: &ModuleHooks,
     names: &'static [(&'static str, Priority)],
-    point: fn(InetHook, Priority) -> Point,
+    point: fn(InetHook, Priority) -> HookPoint,
 ) -> Result {
     for (name, priority) in names.iter().rev() {
         let points = [point(InetHook::LocalOut, *priority)];
@@ -73,8 +73,8 @@ struct Orderer;
 
 impl HookModule for Orderer {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        register(hooks, &IP, Point::ipv4)?;
-        register(hooks, &BRIDGE, Point::bridge)?;
+        register(hooks, &IP, HookPoint::ipv4)?;
+        register(hooks, &BRIDGE, HookPoint::bridge)?;
         Ok(Self)
     }
 }

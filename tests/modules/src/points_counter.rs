@@ -51,7 +51,7 @@ impl Counter {
 }
 
 impl Handler for Counter {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         if let Some(count) = self.of(state.family(), state.hook()) {
             count.add(1, Relaxed);
         }
@@ -72,22 +72,22 @@ impl Drop for Counter {
     }
 }
 
-const POINTS: [Point; 13] = {
+const POINTS: [HookPoint; 13] = {
     const P: Priority = Priority::FIRST;
     [
-        Point::inet(InetHook::PreRouting, P),
-        Point::inet(InetHook::LocalIn, P),
-        Point::inet(InetHook::Forward, P),
-        Point::inet(InetHook::LocalOut, P),
-        Point::inet(InetHook::PostRouting, P),
-        Point::arp(ArpHook::In, P),
-        Point::arp(ArpHook::Out, P),
-        Point::arp(ArpHook::Forward, P),
-        Point::bridge(InetHook::PreRouting, P),
-        Point::bridge(InetHook::LocalIn, P),
-        Point::bridge(InetHook::Forward, P),
-        Point::bridge(InetHook::LocalOut, P),
-        Point::bridge(InetHook::PostRouting, P),
+        HookPoint::inet(InetHook::PreRouting, P),
+        HookPoint::inet(InetHook::LocalIn, P),
+        HookPoint::inet(InetHook::Forward, P),
+        HookPoint::inet(InetHook::LocalOut, P),
+        HookPoint::inet(InetHook::PostRouting, P),
+        HookPoint::arp(ArpHook::In, P),
+        HookPoint::arp(ArpHook::Out, P),
+        HookPoint::arp(ArpHook::Forward, P),
+        HookPoint::bridge(InetHook::PreRouting, P),
+        HookPoint::bridge(InetHook::LocalIn, P),
+        HookPoint::bridge(InetHook::Forward, P),
+        HookPoint::bridge(InetHook::LocalOut, P),
+        HookPoint::bridge(InetHook::PostRouting, P),
     ]
 };
 

@@ -36,7 +36,7 @@ struct Blocker {
 }
 
 impl Handler for Blocker {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         match destination(&packet, state.family()) {
             Some((Protocol::Tcp, port)) if port == self.port => {
                 packet.drop_with_reason(DropReason::SOCKET_FILTER, ECONNREFUSED)
@@ -85,9 +85,9 @@ struct PortBlocker;
 
 impl HookModule for PortBlocker {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 2] = [
-            Point::inet(InetHook::LocalIn, Priority::FILTER),
-            Point::inet(InetHook::LocalOut, Priority::FILTER),
+        const POINTS: [HookPoint; 2] = [
+            HookPoint::inet(InetHook::LocalIn, Priority::FILTER),
+            HookPoint::inet(InetHook::LocalOut, Priority::FILTER),
         ];
         let blocker = Blocker {
             port: module_parameters::port.value(),

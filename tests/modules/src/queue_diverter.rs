@@ -26,16 +26,16 @@ module_netfilter_hooks! {
 
 struct Diverter {
     queue: u16,
-    unheard: Unheard,
+    no_listener: NoListener,
 }
 
 impl Handler for Diverter {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         match packet.copy(PROTOCOL) {
             Some([17]) => packet
-                .queue(self.queue, self.unheard)
+                .queue(self.queue, self.no_listener)
                 .unwrap_or_else(Packet::accept),
             _ => packet.accept(),
         }
@@ -46,13 +46,13 @@ struct QueueDiverter;
 
 impl HookModule for QueueDiverter {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 1] = [Point::ipv4(InetHook::LocalOut, Priority::MANGLE)];
+        const POINTS: [HookPoint; 1] = [HookPoint::ipv4(InetHook::LocalOut, Priority::MANGLE)];
         let diverter = Diverter {
             queue: module_parameters::queue.value(),
-            unheard: if module_parameters::bypass.value() {
-                Unheard::Bypass
+            no_listener: if module_parameters::bypass.value() {
+                NoListener::Bypass
             } else {
-                Unheard::Drop
+                NoListener::Drop
             },
         };
 

@@ -77,7 +77,7 @@ impl Reader {
 }
 
 impl Handler for Reader {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         if let Some(seen) = SEEN.get(self.kind) {
             seen.add(1, Relaxed);
         }
@@ -96,21 +96,21 @@ impl Handler for Reader {
 const FULL: InetHook = InetHook::Forward;
 
 /// Points of one hook point, with these priorities.
-fn many(hook: InetHook, priorities: Range<i32>) -> Result<KVec<Point>> {
+fn many(hook: InetHook, priorities: Range<i32>) -> Result<KVec<HookPoint>> {
     let mut points = KVec::new();
 
     for priority in priorities {
-        points.push(Point::ipv4(hook, Priority::new(priority)), GFP_KERNEL)?;
+        points.push(HookPoint::ipv4(hook, Priority::new(priority)), GFP_KERNEL)?;
     }
     Ok(points)
 }
 
 /// One registration of each kind, one after the other.
 fn register(hooks: &ModuleHooks) -> Result {
-    const POINTS: [Point; 3] = [
-        Point::ipv4(InetHook::PreRouting, Priority::FIRST),
-        Point::ipv4(InetHook::LocalOut, Priority::FIRST),
-        Point::inet(InetHook::LocalIn, Priority::LAST),
+    const POINTS: [HookPoint; 3] = [
+        HookPoint::ipv4(InetHook::PreRouting, Priority::FIRST),
+        HookPoint::ipv4(InetHook::LocalOut, Priority::FIRST),
+        HookPoint::inet(InetHook::LocalIn, Priority::LAST),
     ];
     const DEVICE_POINTS: [DevicePoint; 2] = [
         DevicePoint {
@@ -138,7 +138,7 @@ fn register(hooks: &ModuleHooks) -> Result {
     let at_sending = many(InetHook::LocalOut, 0..REFUSED as i32)?;
     let mut points = KVec::new();
     points.extend_from_slice(&at_sending, GFP_KERNEL)?;
-    points.push(Point::ipv4(FULL, Priority::LAST), GFP_KERNEL)?;
+    points.push(HookPoint::ipv4(FULL, Priority::LAST), GFP_KERNEL)?;
     match hooks.register(Net::init(), &points, Reader::new(3)) {
         Err(error) if error == E2BIG => {}
         result => return result.and(Err(EINVAL)),
@@ -148,9 +148,9 @@ fn register(hooks: &ModuleHooks) -> Result {
     await_packet(0, here);
     hooks.unregister(registration)?;
 
-    let registration = hooks.register_in_nets(Nets::All, &POINTS, Reader::new(1))?;
+    let registration = hooks.register_in_nets(NetScope::All, &POINTS, Reader::new(1))?;
     // Another one of the same type, which ends by itself.
-    let other = hooks.register_in_nets(Nets::All, &POINTS, Reader::new(1))?;
+    let other = hooks.register_in_nets(NetScope::All, &POINTS, Reader::new(1))?;
     hooks.unregister(other)?;
     await_packet(1, everywhere);
     hooks.unregister(registration)?;

@@ -30,7 +30,7 @@ struct Again {
 }
 
 impl Handler for Again {
-    fn handle<'a>(&self, mut packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, mut packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
         let calls = packet.mark().wrapping_add(1);
 
@@ -54,7 +54,7 @@ impl HookModule for Repeater {
             false => InetHook::PreRouting,
             true => InetHook::LocalOut,
         };
-        let points = [Point::ipv4(hook, Priority::RAW)];
+        let points = [HookPoint::ipv4(hook, Priority::RAW)];
         let times = module_parameters::times.value();
 
         hooks.register(Net::init(), &points, Ok(Again { times }))?;

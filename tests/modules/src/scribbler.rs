@@ -54,7 +54,7 @@ impl Writer {
 }
 
 impl Handler for Writer {
-    fn handle<'a>(&self, mut packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, mut packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         const TCP: u8 = 6;
         let family = state.family();
         let protocol = match packet.copy(0) {
@@ -109,10 +109,10 @@ struct Scribbler;
 
 impl HookModule for Scribbler {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 3] = [
-            Point::ipv4(InetHook::LocalIn, Priority::FILTER),
-            Point::ipv6(InetHook::LocalIn, Priority::FILTER),
-            Point::arp(ArpHook::In, Priority::FILTER),
+        const POINTS: [HookPoint; 3] = [
+            HookPoint::ipv4(InetHook::LocalIn, Priority::FILTER),
+            HookPoint::ipv6(InetHook::LocalIn, Priority::FILTER),
+            HookPoint::arp(ArpHook::In, Priority::FILTER),
         ];
         const INGRESS: DevicePoint = DevicePoint {
             hook: DeviceHook::Ingress,

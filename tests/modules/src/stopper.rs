@@ -27,7 +27,7 @@ struct PastRules {
 }
 
 impl Handler for PastRules {
-    fn handle<'a>(&self, packet: Packet<'a>, _state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, packet: Packet<'a>, _state: &HookState<'a>) -> Verdict<'a> {
         const PROTOCOL: usize = 9;
 
         if packet.copy(PROTOCOL) == Some([self.protocol]) {
@@ -49,7 +49,7 @@ impl HookModule for Stopper {
 
         hooks.register(
             Net::init(),
-            &[Point::ipv4(hook, Priority::MANGLE)],
+            &[HookPoint::ipv4(hook, Priority::MANGLE)],
             Ok(PastRules { protocol }),
         )?;
         Ok(Self)

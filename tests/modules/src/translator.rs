@@ -107,7 +107,7 @@ fn translate(packet: &mut Packet<'_>, address: usize, port: usize, from: End, to
 }
 
 impl Handler for Translator {
-    fn handle<'a>(&self, mut packet: Packet<'a>, state: &State<'a>) -> Verdict<'a> {
+    fn handle<'a>(&self, mut packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         let done = match state.hook() {
             Hook::LocalOut => translate(&mut packet, DESTINATION, 2, self.seen, self.real),
             _ => translate(&mut packet, SOURCE, 0, self.real, self.seen),
@@ -123,9 +123,9 @@ struct TranslatorModule;
 
 impl HookModule for TranslatorModule {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        const POINTS: [Point; 2] = [
-            Point::ipv4(InetHook::LocalOut, Priority::NAT_DST),
-            Point::ipv4(InetHook::PreRouting, Priority::NAT_DST),
+        const POINTS: [HookPoint; 2] = [
+            HookPoint::ipv4(InetHook::LocalOut, Priority::NAT_DST),
+            HookPoint::ipv4(InetHook::PreRouting, Priority::NAT_DST),
         ];
         let translator = Translator {
             seen: End {

@@ -145,13 +145,13 @@ impl<'a> Packet<'a> {
 /// That the packet passes: the tracer says nothing else.
 pub(crate) struct Verdict<'a>(PhantomData<&'a ()>);
 
-pub(crate) struct State<'a> {
+pub(crate) struct HookState<'a> {
     around: &'a Around,
-    /// What [`Replaceable::read`] has read, for the time of the call.
+    /// What [`RcuBox::read`] has read, for the time of the call.
     read: &'a OnceCell<Arc<dyn Any + Send + Sync>>,
 }
 
-impl State<'_> {
+impl HookState<'_> {
     pub(crate) fn family(&self) -> Family {
         self.around.family
     }
@@ -217,7 +217,7 @@ impl DeviceName {
 }
 
 pub(crate) trait Handler: Send + Sync + 'static {
-    fn handle<'a>(&self, packet: Packet<'a>, state: &State<'a>) -> Verdict<'a>;
+    fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a>;
 }
 
 /// The handler that is hooked in.
@@ -227,7 +227,7 @@ static HANDLER: Mutex<Option<Arc<dyn Handler>>> = Mutex::new(None);
 pub(crate) fn pass(bytes: &[u8], piece: usize, around: &Around) {
     let handler = HANDLER.lock().unwrap().clone().expect("it is hooked in");
     let read = OnceCell::new();
-    let state = State {
+    let state = HookState {
         around,
         read: &read,
     };
@@ -237,7 +237,7 @@ pub(crate) fn pass(bytes: &[u8], piece: usize, around: &Around) {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Nets {
+pub(crate) enum NetScope {
     Initial,
     AllPossible,
 }
@@ -267,7 +267,7 @@ impl core::fmt::Display for RegistrationError {
 /// What a change of the hook points fails with.
 pub(crate) static CHANGE_FAILS: Mutex<Option<Error>> = Mutex::new(None);
 
-pub(crate) struct EveryNet<T>(Arc<T>);
+pub(crate) struct PernetRegistration<T>(Arc<T>);
 
 /// There is one module, and one hook of it.
 pub(crate) struct ModuleHooks;
@@ -275,22 +275,22 @@ pub(crate) struct ModuleHooks;
 impl ModuleHooks {
     pub(crate) fn register_in_nets<T: Handler>(
         &self,
-        _: Nets,
-        _: &[Point],
+        _: NetScope,
+        _: &[HookPoint],
         handler: Result<T>,
-    ) -> Result<kernel::sync::Arc<EveryNet<T>>, RegistrationError> {
+    ) -> Result<kernel::sync::Arc<PernetRegistration<T>>, RegistrationError> {
         let handler = Arc::new(handler?);
         *HANDLER.lock().unwrap() = Some(handler.clone());
-        Ok(kernel::sync::Arc::new(EveryNet(handler), GFP_KERNEL).map_err(Error::from)?)
+        Ok(kernel::sync::Arc::new(PernetRegistration(handler), GFP_KERNEL).map_err(Error::from)?)
     }
 }
 
-impl<T: Handler> EveryNet<T> {
+impl<T: Handler> PernetRegistration<T> {
     pub(crate) fn left_out(&self, _: &mut [Option<(u32, Error)>]) -> Result<usize> {
         Ok(0)
     }
 
-    pub(crate) fn change(&self, _: Nets, _: &[Point]) -> Result<(), RegistrationError> {
+    pub(crate) fn change(&self, _: NetScope, _: &[HookPoint]) -> Result<(), RegistrationError> {
         CHANGE_FAILS
             .lock()
             .unwrap()
@@ -302,7 +302,7 @@ impl<T: Handler> EveryNet<T> {
     }
 }
 
-impl<T> Drop for EveryNet<T> {
+impl<T> Drop for PernetRegistration<T> {
     fn drop(&mut self) {
         *HANDLER.lock().unwrap() = None;
     }
@@ -324,9 +324,9 @@ impl Clone for Priority {
 
 impl Copy for Priority {}
 
-pub(crate) struct Point;
+pub(crate) struct HookPoint;
 
-impl Point {
+impl HookPoint {
     pub(crate) fn ipv4(_: InetHook, _: Priority) -> Self {
         Self
     }
@@ -336,14 +336,14 @@ impl Point {
     }
 }
 
-pub(crate) struct Replaceable<T>(Mutex<Arc<T>>);
+pub(crate) struct RcuBox<T>(Mutex<Arc<T>>);
 
-impl<T: Send + Sync + 'static> Replaceable<T> {
+impl<T: Send + Sync + 'static> RcuBox<T> {
     pub(crate) fn new(value: KBox<T>) -> Self {
         Self(Mutex::new(value.0.into()))
     }
 
-    pub(crate) fn read<'a>(&'a self, call: &State<'a>) -> &'a T {
+    pub(crate) fn dereference<'a>(&'a self, call: &HookState<'a>) -> &'a T {
         let value = call.read.get_or_init(|| self.0.lock().unwrap().clone());
         value.downcast_ref().expect("a call reads one value")
     }

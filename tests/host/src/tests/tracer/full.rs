@@ -25,13 +25,13 @@ use crate::{
     pieces::{
         full::{
             self,
-            Surroundings, //
+            Meta, //
         },
         line::Line, //
     },
 };
 
-const AROUND: Surroundings<'_> = Surroundings {
+const META: Meta<'_> = Meta {
     hook: "prerouting",
     family: "ipv4",
     input: Some(b"eth0"),
@@ -46,7 +46,7 @@ const AROUND: Surroundings<'_> = Surroundings {
 const HEAD: &str = "hook=prerouting family=ipv4 in=eth0 netns=7 mark=0x2a uid=1000 len=60";
 
 /// The full line of an IPv4 packet, as the tracer makes it.
-fn line(around: &Surroundings<'_>, packet: &[u8]) -> String {
+fn line(meta: &Meta<'_>, packet: &[u8]) -> String {
     let info = PktInfo::classify(Network::parse_ipv4(&packet), &packet);
     let options = match &info.headers {
         Some((network, Transport::Tcp(tcp))) if tcp.data_offset > 5 => {
@@ -56,7 +56,7 @@ fn line(around: &Surroundings<'_>, packet: &[u8]) -> String {
     };
     let mut line = Line::new();
 
-    full::write(&mut line, around, &info, options.as_ref());
+    full::write(&mut line, meta, &info, options.as_ref());
     line.as_str().to_owned()
 }
 
@@ -75,7 +75,7 @@ fn with_options(options: &[u8]) -> Vec<u8> {
 
 /// What stands behind `options=`.
 fn options(bytes: &[u8]) -> String {
-    let line = line(&AROUND, &with_options(bytes));
+    let line = line(&META, &with_options(bytes));
     line.split_once("options=").unwrap().1.to_owned()
 }
 
@@ -87,7 +87,7 @@ fn every_key_of_a_segment_is_there() {
     packet[36..38].copy_from_slice(&[0xab, 0xcd]);
 
     assert_eq!(
-        line(&AROUND, &packet),
+        line(&META, &packet),
         format!(
             "{HEAD} src=10.0.0.1 dst=10.0.0.2 ttl=64 tos=0x0 id=0 df proto=tcp sport=1 dport=2 seq=3 ack=0 \
              window=4 flags=SYN urg=0 csum=0xabcd csum_state=none payload=0 \
@@ -110,7 +110,7 @@ fn a_port_that_is_not_there_has_no_key() {
         headers: Some((network, transport)),
         malformed: None,
     };
-    full::write(&mut line, &AROUND, &info, None);
+    full::write(&mut line, &META, &info, None);
 
     assert!(line.as_str().ends_with(" proto=tcp sport=7"));
 }
@@ -131,7 +131,7 @@ fn ports_of_udp_lite_and_dccp_are_told_as_far_as_they_are_there() {
             (3, " sport=8080 TRUNCATED"),
             (1, " TRUNCATED"),
         ] {
-            let line = line(&AROUND, &packet(len));
+            let line = line(&META, &packet(len));
             assert!(
                 line.ends_with(&format!(" proto={protocol}{told}")),
                 "{line}"
@@ -162,12 +162,12 @@ fn a_packet_that_is_cut_or_makes_no_sense_is_called_so() {
     let with_end = |len: usize| {
         let mut cut = packet[..len].to_vec();
         cut[2..4].copy_from_slice(&(len as u16).to_be_bytes());
-        line(&AROUND, &cut)
+        line(&META, &cut)
     };
 
-    assert_eq!(line(&AROUND, &packet[..19]), format!("{HEAD} TRUNCATED"));
+    assert_eq!(line(&META, &packet[..19]), format!("{HEAD} TRUNCATED"));
     assert_eq!(
-        line(&AROUND, &[0x65; 40]),
+        line(&META, &[0x65; 40]),
         format!(
             "{HEAD} src=101.101.101.101 dst=101.101.101.101 ttl=101 tos=0x65 id=25957 df frag=11048+ \
              proto=101 INVALID"
@@ -186,25 +186,25 @@ fn a_packet_that_is_cut_or_makes_no_sense_is_called_so() {
     // What is behind the datagram is padding, no options.
     let mut padded = packet.clone();
     padded[3] = 42;
-    assert!(line(&AROUND, &padded).ends_with(" csum_state=none TRUNCATED"));
+    assert!(line(&META, &padded).ends_with(" csum_state=none TRUNCATED"));
     let mut short = packet.clone();
     short[32] = 0x40;
-    assert!(line(&AROUND, &short).ends_with(" INVALID"));
-    assert!(!line(&AROUND, &packet).contains("INVALID"));
+    assert!(line(&META, &short).ends_with(" INVALID"));
+    assert!(!line(&META, &packet).contains("INVALID"));
 }
 
 #[test]
 fn nobody_forges_a_line_by_the_name_of_a_device() {
-    let around = Surroundings {
+    let meta = Meta {
         input: Some(b"a\nb c=d\\\xff"),
-        ..AROUND
+        ..META
     };
-    assert!(line(&around, &with_options(&[])).contains(" in=a\\x0ab\\x20c\\x3dd\\x5c\\xff netns="));
+    assert!(line(&meta, &with_options(&[])).contains(" in=a\\x0ab\\x20c\\x3dd\\x5c\\xff netns="));
 }
 
 #[test]
 fn nothing_of_the_longest_line_is_cut() {
-    let around = Surroundings {
+    let meta = Meta {
         hook: "postrouting",
         input: Some(&[0xff; 15]),
         output: Some(&[0xff; 15]),
@@ -214,7 +214,7 @@ fn nothing_of_the_longest_line_is_cut() {
         len: u32::MAX as usize,
         segments: Some(u16::MAX),
         checksum: "unnecessary",
-        ..AROUND
+        ..META
     };
     // No options are longer than those whose bytes are shown.
     let mut packet = with_options(&[[254; 2].as_slice(), &[0xff; 38]].concat());
@@ -222,7 +222,7 @@ fn nothing_of_the_longest_line_is_cut() {
     packet[8..10].copy_from_slice(&[0xff, 6]);
     packet[12..32].fill(0xff);
     packet[33..40].fill(0xff);
-    let line = line(&around, &packet);
+    let line = line(&meta, &packet);
 
     assert!(line.ends_with(&"ff".repeat(38)), "{line}");
     // IPv6's two addresses take up to 48 characters more, and its flow label.
@@ -266,7 +266,7 @@ proptest! {
 
     #[test]
     fn any_packet_makes_a_line_of_plain_characters(packet in vec(any::<u8>(), 0..120)) {
-        let line = line(&AROUND, &packet);
+        let line = line(&META, &packet);
         prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         let packet = packet.as_slice();
         let malformed = PktInfo::classify(Network::parse_ipv4(&packet), &packet).malformed;

@@ -13,7 +13,6 @@ use crate::{
         Limit,
         Limiter, //
     },
-    tracer::settings::number::Lines, //
 };
 
 const MS: u64 = 1_000_000;
@@ -22,7 +21,7 @@ const SECOND: u64 = 1_000 * MS;
 const START: u64 = 4_711 * SECOND;
 
 fn limit(rate: u32, burst: u32) -> Limit {
-    Limit::new(Lines(rate), Lines(burst))
+    Limit::new(rate, burst)
 }
 
 /// How many of so many packets make a line.

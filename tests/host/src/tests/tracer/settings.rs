@@ -25,8 +25,7 @@ use crate::tracer::settings::{
     devices::Devices,
     number::{
         Burst,
-        Lines,
-        Place, //
+        PriorityValue, //
     },
     ports::Ports,
     prefixes::Prefixes,
@@ -41,7 +40,7 @@ use crate::tracer::settings::{
 
 fn list<T: List>(text: &str) -> Result<T, String> {
     let mut list = T::EMPTY;
-    list.read(text).map_err(|refused| refused.to_string())?;
+    list.read(text).map_err(|error| error.to_string())?;
     Ok(list)
 }
 
@@ -58,7 +57,7 @@ fn canonical_list<T: List>(text: &str) -> Result<String, String> {
 
 /// The canonical form of a value, or what was said about it.
 fn canonical<T: Value>(text: &str) -> Result<String, String> {
-    let value = T::parse(text).map_err(|refused| refused.to_string())?;
+    let value = T::parse(text).map_err(|error| error.to_string())?;
     let mut written = String::new();
     value.write(&mut written).unwrap();
     Ok(written)
@@ -142,10 +141,10 @@ fn upper_case_and_the_names_that_netfilter_has_are_taken() {
     accepts::<Sinks>("TRACE,Log,NFLOG:5", "log,trace,nflog:5");
     accepts::<Protocols>("TCP,Gre", "tcp,gre");
     accepts::<Protocols>("ALL", "all");
-    accepts::<Place>("NF_IP_PRI_FIRST", "first");
-    accepts::<Place>("NF_IP6_PRI_NAT_DST", "nat_dst");
-    accepts::<Place>("NF_IP_PRI_CONNTRACK_CONFIRM", "last");
-    accepts::<Place>("nf_ip_pri_raw-1", "raw-1");
+    accepts::<PriorityValue>("NF_IP_PRI_FIRST", "first");
+    accepts::<PriorityValue>("NF_IP6_PRI_NAT_DST", "nat_dst");
+    accepts::<PriorityValue>("NF_IP_PRI_CONNTRACK_CONFIRM", "last");
+    accepts::<PriorityValue>("nf_ip_pri_raw-1", "raw-1");
     accepts::<Burst>("AUTO", "auto");
 }
 
@@ -172,7 +171,7 @@ fn what_is_in_force_without_a_word_is_what_the_documentation_says() {
     );
     assert_eq!(written(&|text| Protocols::TCP.write(text).unwrap()), "tcp");
     assert_eq!(
-        written(&|text| Place::DEFAULT.write(text).unwrap()),
+        written(&|text| PriorityValue::DEFAULT.write(text).unwrap()),
         "first+1"
     );
     assert!(Prefixes::EMPTY.is_empty() && Ports::EMPTY.is_empty() && Devices::EMPTY.is_empty());
@@ -203,29 +202,29 @@ fn protocols_are_named_or_numbered() {
 
 #[test]
 fn numbers_and_priorities_are_taken_within_their_bounds() {
-    accepts::<Lines>("0", "0");
-    accepts::<Lines>("4294967295", "4294967295");
-    refuses::<Lines>("4294967296", "'4294967296' is not from 0 to 4294967295");
-    refuses::<Lines>("-1", "'-1' is not from 0 to 4294967295");
-    refuses::<Lines>("+1", "'+1' is no number");
-    refuses::<Lines>("10/s", "'10/s' is no number");
-    refuses::<Lines>("", "'' is no number");
+    accepts::<u32>("0", "0");
+    accepts::<u32>("4294967295", "4294967295");
+    refuses::<u32>("4294967296", "'4294967296' is not from 0 to 4294967295");
+    refuses::<u32>("-1", "'-1' is not from 0 to 4294967295");
+    refuses::<u32>("+1", "'+1' is no number");
+    refuses::<u32>("10/s", "'10/s' is no number");
+    refuses::<u32>("", "'' is no number");
     accepts::<Burst>("7", "7");
     accepts::<Burst>(" auto\n", "auto");
     refuses::<Burst>("much", "'much' is no number");
-    accepts::<Place>("-2147483648", "first");
-    accepts::<Place>("last", "last");
-    accepts::<Place>("2147483647", "last");
-    accepts::<Place>("raw+10", "raw+10");
-    accepts::<Place>("raw+11", "-289");
-    accepts::<Place>("filter-10", "filter-10");
-    accepts::<Place>("filter-11", "-11");
-    accepts::<Place>("-2147483647", "first+1");
-    accepts::<Place>("last-10", "last-10");
-    accepts::<Place>("2147483636", "2147483636");
-    accepts::<Place>("nat_dst", "nat_dst");
-    accepts::<Place>("dstnat", "nat_dst");
-    accepts::<Place>("0", "filter");
+    accepts::<PriorityValue>("-2147483648", "first");
+    accepts::<PriorityValue>("last", "last");
+    accepts::<PriorityValue>("2147483647", "last");
+    accepts::<PriorityValue>("raw+10", "raw+10");
+    accepts::<PriorityValue>("raw+11", "-289");
+    accepts::<PriorityValue>("filter-10", "filter-10");
+    accepts::<PriorityValue>("filter-11", "-11");
+    accepts::<PriorityValue>("-2147483647", "first+1");
+    accepts::<PriorityValue>("last-10", "last-10");
+    accepts::<PriorityValue>("2147483636", "2147483636");
+    accepts::<PriorityValue>("nat_dst", "nat_dst");
+    accepts::<PriorityValue>("dstnat", "nat_dst");
+    accepts::<PriorityValue>("0", "filter");
     for text in [
         "last+1",
         "first-1",
@@ -233,17 +232,17 @@ fn numbers_and_priorities_are_taken_within_their_bounds() {
         "-2147483649",
         "raw+4294967296",
     ] {
-        refuses::<Place>(
+        refuses::<PriorityValue>(
             text,
             &format!("'{text}' is not from -2147483648 to 2147483647"),
         );
     }
     for text in ["raw+", "raw+-5", "-", "", "raw 5", "5 + raw", "nf_ip_pri_"] {
-        refuses::<Place>(text, &format!("'{text}' is no priority"));
+        refuses::<PriorityValue>(text, &format!("'{text}' is no priority"));
     }
-    accepts::<Place>("raw + 5", "raw+5");
-    accepts::<Place>("first+4294967295", "last");
-    accepts::<Place>("+5", "filter+5");
+    accepts::<PriorityValue>("raw + 5", "raw+5");
+    accepts::<PriorityValue>("first+4294967295", "last");
+    accepts::<PriorityValue>("+5", "filter+5");
 }
 
 #[test]
@@ -389,7 +388,7 @@ fn bpf_text_is_read_as_tcpdump_and_iptables_write_it() {
         let program = bpf::parse(text)?;
         Some(
             program
-                .map(|item| item.map_err(|refused| refused.to_string()))
+                .map(|item| item.map_err(|error| error.to_string()))
                 .collect(),
         )
     };
@@ -573,7 +572,7 @@ proptest! {
     fn whatever_is_taken_is_taken_again_as_it_was_written(text in "[-+a-z0-9_,/.: \n]{0,60}") {
         for canonical in [
             canonical::<Hooks>, canonical::<Families>, canonical::<Netns>, canonical::<Format>,
-            canonical::<Protocols>, canonical::<Lines>, canonical::<Burst>, canonical::<Place>,
+            canonical::<Protocols>, canonical::<u32>, canonical::<Burst>, canonical::<PriorityValue>,
             canonical::<Sinks>,
             canonical_list::<Prefixes>, canonical_list::<Ports>, canonical_list::<Devices>,
         ] {

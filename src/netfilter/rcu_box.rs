@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
-use super::State;
+use super::HookState;
 use crate::bindings;
 use kernel::{
     prelude::*,
@@ -20,9 +20,9 @@ use kernel::{
 /// # Invariants
 ///
 /// The pointer comes from a `KBox<T>`. Whoever takes it out waits for a grace period, and then owns it.
-pub struct Replaceable<T: Send + Sync + 'static>(Atomic<*mut T>);
+pub struct RcuBox<T: Send + Sync + 'static>(Atomic<*mut T>);
 
-impl<T: Send + Sync + 'static> Replaceable<T> {
+impl<T: Send + Sync + 'static> RcuBox<T> {
     /// Holds `value` until it is replaced.
     pub fn new(value: KBox<T>) -> Self {
         // INVARIANT: The pointer comes from a `KBox`.
@@ -34,7 +34,7 @@ impl<T: Send + Sync + 'static> Replaceable<T> {
     /// As C's `rcu_dereference()`, one plain load: that the value is read through the pointer orders the
     /// two. Loading by the kernel crate's atomics is the call of a function.
     #[inline]
-    pub fn read<'a>(&'a self, _call: &State<'a>) -> &'a T {
+    pub fn dereference<'a>(&'a self, _call: &HookState<'a>) -> &'a T {
         // SAFETY: The pointer is aligned and valid as `self` is; it is only replaced by whole words.
         let value = unsafe { self.0.as_ptr().read_volatile() };
 
@@ -62,7 +62,7 @@ impl<T: Send + Sync + 'static> Replaceable<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Drop for Replaceable<T> {
+impl<T: Send + Sync + 'static> Drop for RcuBox<T> {
     fn drop(&mut self) {
         // SAFETY: It came from a `KBox` by the type invariant, and nobody else has `self`.
         drop(unsafe { KBox::from_raw(self.0.load(Acquire)) });

@@ -14,13 +14,13 @@ use super::{
         NetPtr,
         Pernet, //
     },
-    replaceable::{
+    rcu_box::{
         check_context,
         synchronize_rcu_expedited, //
     },
     Handler,
+    HookPoint, //
     ModuleHooks,
-    Point, //
 };
 use crate::bindings;
 use core::marker::PhantomPinned;
@@ -43,7 +43,7 @@ const RETRIES: usize = 256;
 
 /// In which network namespaces a handler is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nets {
+pub enum NetScope {
     /// In the one that the kernel boots into, C's `init_net`.
     Initial,
     /// In all that there are, and in all that will be. Where one does not take the handler, none does,
@@ -53,11 +53,11 @@ pub enum Nets {
     /// and those of his network namespace are his. So this is for handlers without which nothing may pass.
     All,
     /// In all that there are, and in all that will be, but for those other than the initial one that do
-    /// not take the handler. These are left out: see [`EveryNet`].
+    /// not take the handler. These are left out: see [`PernetRegistration`].
     AllPossible,
 }
 
-impl Nets {
+impl NetScope {
     /// Whether a namespace is one of these.
     fn include(self, net: NetPtr) -> bool {
         self != Self::Initial || net.is_initial()
@@ -73,7 +73,7 @@ impl Nets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistrationError {
     /// The point that did not take it, if it was one of them.
-    pub point: Option<Point>,
+    pub point: Option<HookPoint>,
     /// As for [`Registration::new`](super::Registration::new).
     pub error: Error,
 }
@@ -111,13 +111,13 @@ impl fmt::Display for RegistrationError {
 
 /// A handler that is being called in every network namespace, those to come included.
 ///
-/// One handler serves all; [`State::net_inode`](super::State::net_inode) says where a packet is. Made by
+/// One handler serves all; [`HookState::net_inode`](super::HookState::net_inode) says where a packet is. Made by
 /// [`ModuleHooks::register_in_nets`], and ended as a [`Registration`](super::Registration) is.
 ///
 /// The points, and whether they are those of every namespace, can be [changed](Self::change) while
 /// packets pass.
 ///
-/// With [`Nets::AllPossible`], a namespace in which one of the points cannot be registered is left out with
+/// With [`NetScope::AllPossible`], a namespace in which one of the points cannot be registered is left out with
 /// all of them, one line of the log says so, and so does [`left_out`](Self::left_out). It is tried again
 /// with each change, and every five seconds.
 ///
@@ -127,7 +127,7 @@ impl fmt::Display for RegistrationError {
 /// `is_in` is set for. There is none if `is_ended`, and while there is one, [`Namespaces`](super::pernet)
 /// or [`ModuleHooks`] has a reference to this object.
 #[pin_data]
-pub struct EveryNet<T: Handler> {
+pub struct PernetRegistration<T: Handler> {
     hooks: ModuleHooks,
     #[pin]
     table: Mutex<Table>,
@@ -142,7 +142,7 @@ struct Table {
     /// All namespaces that there are. A page and more if there are many: not to be one piece of memory.
     namespaces: KVVec<Namespace>,
     entries: KVec<Entry>,
-    nets: Nets,
+    nets: NetScope,
     /// Which namespace is the next one to be tried again.
     next: usize,
     is_ended: bool,
@@ -163,19 +163,19 @@ struct Namespace {
 
 /// A point, with what C has of it in each namespace.
 struct Entry {
-    point: Point,
+    point: HookPoint,
     ops: KVec<HookOps>,
 }
 
 impl Entry {
-    fn new<T: Handler>(point: Point, handler: *const T) -> Result<Self> {
+    fn new<T: Handler>(point: HookPoint, handler: *const T) -> Result<Self> {
         Ok(Self {
             point,
             ops: HookOps::list([point.to_ops()].into_iter(), handler)?,
         })
     }
 
-    fn list<T: Handler>(points: &[Point], handler: *const T) -> Result<KVec<Self>> {
+    fn list<T: Handler>(points: &[HookPoint], handler: *const T) -> Result<KVec<Self>> {
         let mut list = KVec::with_capacity(points.len(), GFP_KERNEL)?;
 
         for point in distinct(points) {
@@ -308,12 +308,12 @@ impl Table {
     }
 }
 
-impl<T: Handler> EveryNet<T> {
+impl<T: Handler> PernetRegistration<T> {
     /// For `handler` to be called at `points` of `nets`, once it has joined the module's namespaces.
     pub(super) fn new<'a>(
         hooks: ModuleHooks,
-        nets: Nets,
-        points: &'a [Point],
+        nets: NetScope,
+        points: &'a [HookPoint],
         handler: impl PinInit<T, Error> + 'a,
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(&this in Self {
@@ -344,7 +344,7 @@ impl<T: Handler> EveryNet<T> {
     ///
     /// Those of [`Registration::new`](super::Registration::new), of a namespace that may not be left out,
     /// `ESHUTDOWN` if it was ended, and `EDEADLK` in a handler; what was in force then stays.
-    pub fn change(&self, nets: Nets, points: &[Point]) -> Result<(), RegistrationError> {
+    pub fn change(&self, nets: NetScope, points: &[HookPoint]) -> Result<(), RegistrationError> {
         check_context()?;
         let mut guard = self.table.lock();
         let Table {
@@ -356,7 +356,7 @@ impl<T: Handler> EveryNet<T> {
         else {
             return Err(ESHUTDOWN.into());
         };
-        let is_old = |point: &Point| entries.iter().any(|entry| entry.point == *point);
+        let is_old = |point: &HookPoint| entries.iter().any(|entry| entry.point == *point);
         let is_new = |entry: &Entry| points.contains(&entry.point);
 
         // All memory first.
@@ -462,7 +462,7 @@ impl<T: Handler> EveryNet<T> {
     }
 }
 
-impl<T: Handler> Pernet for EveryNet<T> {
+impl<T: Handler> Pernet for PernetRegistration<T> {
     fn enter(&self, net: NetPtr) -> Result<(), RegistrationError> {
         let mut guard = self.table.lock();
         let table = &mut *guard;
@@ -528,7 +528,7 @@ impl<T: Handler> Pernet for EveryNet<T> {
     }
 }
 
-impl<T: Handler> Revoke for EveryNet<T> {
+impl<T: Handler> Revoke for PernetRegistration<T> {
     fn revoke(&self) {
         self.hooks.namespaces().end(self);
     }
