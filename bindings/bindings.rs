@@ -28,7 +28,7 @@ pub(crate) use kernel::bindings::*;
 
 include!(env!("NF_TRACER_BINDINGS"));
 
-/// What `helpers.c` states of gcc's layouts, stated of bindgen's.
+/// What `helpers/layout.c` states of gcc's layouts, stated of bindgen's.
 mod layout {
     use super::{nf_hook_ops, nf_hook_state};
     use core::ffi::c_int;

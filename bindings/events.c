@@ -8,7 +8,7 @@
 #define CREATE_RUST_TRACE_POINTS
 #include "events.h"
 
-bool rust_helper_trace_event_exists(void)
+bool nf_tracer_trace_event_exists(void)
 {
 #ifdef CONFIG_EVENT_TRACING
 	return event_packet.event.type != 0;

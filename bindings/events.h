@@ -66,7 +66,7 @@ void rust_do_trace_packet(const struct nf_tracer_packet *packet);
  * Whether the kernel has made the event, once the module's parameters are read. It
  * does not for a module that was loaded by force, for one, and loads it all the same.
  */
-bool rust_helper_trace_event_exists(void);
+bool nf_tracer_trace_event_exists(void);
 
 /* Hold the module while anybody listens. */
 int nf_tracer_events_reg(void);

@@ -17,7 +17,7 @@ pub(crate) use super::bindings::{
 /// Why nobody can listen to this module's tracepoint, if so. To be asked once the module is being loaded.
 pub(crate) fn why_none() -> Option<&'static str> {
     // SAFETY: Only reads what the kernel has made before it reads the module's parameters.
-    let exists = || unsafe { bindings::trace_event_exists() };
+    let exists = || unsafe { bindings::nf_tracer_trace_event_exists() };
 
     if !cfg!(CONFIG_TRACEPOINTS) {
         Some("this kernel has no tracepoints")

@@ -54,7 +54,7 @@ impl<const N: usize> PerCpuCounters<N> {
             return 0;
         }
         // SAFETY: By the type invariant there are `N` counters at `base`, and `index` is below.
-        unsafe { bindings::sum_percpu_counter(self.base.as_ptr(), Self::to_c(index)) }
+        unsafe { bindings::nf_tracer_sum_percpu_counter(self.base.as_ptr(), Self::to_c(index)) }
     }
 
     /// `index`, which is at most `N`, as C wants it.

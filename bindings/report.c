@@ -15,7 +15,7 @@ static void report(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(report_work, report);
 
-void rust_helper_schedule_report(void)
+void nf_tracer_schedule_report(void)
 {
 	schedule_delayed_work(&report_work, HZ);
 }

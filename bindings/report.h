@@ -10,7 +10,7 @@
 void nf_tracer_report_suppressed(void);
 
 /* Has that called in a second, unless it is going to be. Any context but an NMI. */
-void rust_helper_schedule_report(void);
+void nf_tracer_schedule_report(void);
 
 /*
  * Has that not called any more, and waits for a call that runs. To be called before

@@ -10,7 +10,7 @@ use super::bindings;
 /// already. Any context but an NMI.
 pub(crate) fn schedule_report() {
     // SAFETY: It is a static of C's own, which is cancelled before the module's text goes.
-    unsafe { bindings::schedule_report() };
+    unsafe { bindings::nf_tracer_schedule_report() };
 }
 
 /// Runs what was scheduled: see `report.h`.

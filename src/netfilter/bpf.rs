@@ -50,7 +50,11 @@ impl Program {
         let len = u16::try_from(instructions.len()).map_err(|_| EINVAL)?;
         // SAFETY: There are as many instructions as said, and they are copied.
         to_result(unsafe {
-            bindings::bpf_prog_create_classic(&mut program, instructions.as_ptr().cast(), len)
+            bindings::nf_tracer_bpf_prog_create_classic(
+                &mut program,
+                instructions.as_ptr().cast(),
+                len,
+            )
         })?;
 
         // INVARIANT: It was made just now.
@@ -67,8 +71,11 @@ impl Program {
         // it, wherever its bytes lie, and writes to nothing but its control block, which is put back, as
         // is the start of its data.
         unsafe {
-            bindings::bpf_prog_run_at(self.0.as_ptr(), packet.as_ptr(), packet.network_offset())
-                != 0
+            bindings::nf_tracer_bpf_prog_run_at(
+                self.0.as_ptr(),
+                packet.as_ptr(),
+                packet.network_offset(),
+            ) != 0
         }
     }
 }

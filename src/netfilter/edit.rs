@@ -113,7 +113,7 @@ impl<'a> Packet<'a> {
             _ => return Ok(self),
         }
         // SAFETY: The packet is valid and ours alone, and the state is its own, by the type invariant.
-        match to_result(unsafe { bindings::nf_reroute(self.as_ptr(), self.state()) }) {
+        match to_result(unsafe { bindings::nf_tracer_reroute(self.as_ptr(), self.state()) }) {
             Ok(()) => Ok(self),
             Err(error) => Err(self.drop_with_error(error)),
         }
@@ -179,7 +179,7 @@ impl Packet<'_> {
 
         // SAFETY: `skb` is valid and ours alone, and has just been made writable that far.
         unsafe {
-            bindings::skb_write(
+            bindings::nf_tracer_skb_write(
                 self.as_ptr(),
                 start,
                 bytes.as_ptr().cast(),
@@ -231,7 +231,7 @@ impl Packet<'_> {
 
         // SAFETY: `skb` is valid and ours alone, and has just been made writable beyond the sum.
         unsafe {
-            bindings::skb_csum_replace(self.as_ptr(), start, from, to, checksum as u32);
+            bindings::nf_tracer_skb_csum_replace(self.as_ptr(), start, from, to, checksum as u32);
         }
         Ok(())
     }
@@ -262,7 +262,8 @@ impl Packet<'_> {
     fn transport_header(&self) -> TransportHeader {
         let mut is_tcp = false;
         // SAFETY: `skb` is valid by the type invariant.
-        let offset = unsafe { bindings::skb_transport_header_at(self.as_ptr(), &mut is_tcp) };
+        let offset =
+            unsafe { bindings::nf_tracer_skb_transport_header_at(self.as_ptr(), &mut is_tcp) };
 
         TransportHeader {
             // Where it is not found, all up to the end is kept.
@@ -282,7 +283,7 @@ impl Packet<'_> {
         }
         let end = u32::try_from(end).map_err(|_| EINVAL)?;
         // SAFETY: `skb` is valid, and ours but for who waits to send it once more, by the type invariant.
-        to_result(unsafe { bindings::skb_make_writable(self.as_ptr(), end) })?;
+        to_result(unsafe { bindings::nf_tracer_skb_make_writable(self.as_ptr(), end) })?;
 
         c_int::try_from(start).map_err(|_| EINVAL)
     }

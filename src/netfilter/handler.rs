@@ -119,7 +119,7 @@ unsafe extern "C" fn hook_fn<T: Handler>(
             Action::Stop => {
                 // SAFETY: There is a continuation, or `stop()` would not have answered this. It
                 // takes the packet, as it would if all hooks had accepted.
-                let result = unsafe { bindings::nf_hook_continue(raw_state, skb) };
+                let result = unsafe { bindings::nf_tracer_hook_continue(raw_state, skb) };
                 return super::verdict::continued(result);
             }
             Action::Repeat => {}

@@ -57,7 +57,7 @@ impl Logger {
         check_context()?;
         // INVARIANT: The references are taken here.
         // SAFETY: Called in process context.
-        to_result(unsafe { bindings::nf_logger_load(kind.as_raw()) })?;
+        to_result(unsafe { bindings::nf_tracer_logger_load(kind.as_raw()) })?;
         Ok(Self(kind))
     }
 
@@ -84,9 +84,11 @@ impl Logger {
         match self.0 {
             // SAFETY: All are valid for the call by their types' invariants, and so are the loggers.
             // The packet is only read.
-            Kind::Syslog => unsafe { bindings::nf_log_syslog(skb, state, prefix) },
+            Kind::Syslog => unsafe { bindings::nf_tracer_log_syslog(skb, state, prefix) },
             // SAFETY: As above.
-            Kind::Nflog { group } => unsafe { bindings::nf_log_nflog(group, skb, state, prefix) },
+            Kind::Nflog { group } => unsafe {
+                bindings::nf_tracer_log_nflog(group, skb, state, prefix)
+            },
         }
     }
 }

@@ -343,7 +343,7 @@ impl<T: Handler> PernetRegistration<T> {
     /// # Errors
     ///
     /// Those of [`Registration::new`](super::Registration::new), of a namespace that may not be left out,
-    /// `ESHUTDOWN` if it was ended, and `EDEADLK` in a handler; what was in force then stays.
+    /// `ESHUTDOWN` if it was ended, and `EDEADLK` in a handler; the old hooks are kept.
     pub fn change(&self, nets: NetScope, points: &[HookPoint]) -> Result<(), RegistrationError> {
         check_context()?;
         let mut guard = self.table.lock();

@@ -83,7 +83,7 @@ pub enum Fate {
 /// # Invariants
 ///
 /// Once initialised, and until `open` has ended, `notifier` is registered. `work` is not queued any more
-/// then. Each packet in `packets`, with the references that [`bindings::nf_held_take`] takes, is
+/// then. Each packet in `packets`, with the references that [`bindings::nf_tracer_held_take`] takes, is
 /// ours, and was live when it was put there, with the lock held. Who takes one out is under RCU until it is
 /// back or gone.
 #[pin_data(PinnedDrop)]
@@ -148,7 +148,7 @@ impl<T> Held<T> {
     fn is_live(&self) -> bool {
         // SAFETY: Devices and namespace are valid: either the call of the packet's hook goes on, or the
         // packet is in a queue, or was taken out of one under RCU.
-        unsafe { bindings::nf_held_is_live(&self.raw) }
+        unsafe { bindings::nf_tracer_held_is_live(&self.raw) }
     }
 
     /// What becomes of the packet, which is freed where it cannot stay nor go on.
@@ -173,11 +173,11 @@ impl<T> Held<T> {
             // SAFETY: By this function's requirement; a packet is held only if there is a continuation. Without
             // bottom halves and under RCU is how it is called by the core.
             Fate::Keep | Fate::Reinject => unsafe {
-                bindings::nf_hook_continue(&self.raw.state, self.raw.skb);
+                bindings::nf_tracer_hook_continue(&self.raw.state, self.raw.skb);
             },
         }
         // SAFETY: The packet has gone, and the references are ours.
-        unsafe { bindings::nf_held_release(&self.raw) };
+        unsafe { bindings::nf_tracer_held_release(&self.raw) };
     }
 }
 
@@ -187,7 +187,7 @@ struct Section(());
 impl Section {
     fn enter() -> Self {
         // SAFETY: Called in process context, by who holds no lock that a packet's way could want.
-        unsafe { bindings::nf_reinject_begin() };
+        unsafe { bindings::nf_tracer_reinject_begin() };
         Self(())
     }
 }
@@ -195,7 +195,7 @@ impl Section {
 impl Drop for Section {
     fn drop(&mut self) {
         // SAFETY: It was begun when `self` was made, by this thread.
-        unsafe { bindings::nf_reinject_end() };
+        unsafe { bindings::nf_tracer_reinject_end() };
     }
 }
 
@@ -344,7 +344,7 @@ impl<T: Tag> PacketQueue<T> {
             return false;
         };
         // SAFETY: By this function's requirement.
-        if !unsafe { bindings::nf_held_take(&held.raw, &mut packets.modules) } {
+        if !unsafe { bindings::nf_tracer_held_take(&held.raw, &mut packets.modules) } {
             packets.give_back(room);
             return false;
         }
@@ -373,7 +373,7 @@ impl<T: Tag> PacketQueue<T> {
         }
         self.dispatch();
         // SAFETY: No packet is left.
-        unsafe { bindings::nf_held_put_modules(&self.packets.lock().modules) };
+        unsafe { bindings::nf_tracer_held_put_modules(&self.packets.lock().modules) };
     }
 }
 

@@ -80,7 +80,7 @@ compile_error!(
 /// sends.
 pub(super) fn check_context() -> Result {
     // SAFETY: May be called from any context.
-    match unsafe { bindings::may_wait_for_rcu() } {
+    match unsafe { bindings::nf_tracer_may_wait_for_rcu() } {
         true => Ok(()),
         false => Err(EDEADLK),
     }

@@ -116,7 +116,7 @@ impl DeviceRef<'_> {
     pub fn name(&self) -> DeviceName {
         let mut name = DeviceName([0; bindings::IFNAMSIZ as usize]);
         // SAFETY: The device is valid by the type invariant, and there is room for a name.
-        unsafe { bindings::netdev_copy_name(self.0.as_ptr(), name.0.as_mut_ptr()) };
+        unsafe { bindings::nf_tracer_netdev_copy_name(self.0.as_ptr(), name.0.as_mut_ptr()) };
         name
     }
 }

@@ -170,7 +170,7 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn stop(self) -> Result<Verdict<'a>, Self> {
         // SAFETY: The state and its devices are valid by the packet's type invariant.
-        if !unsafe { bindings::nf_hook_goes_on(self.state()) } {
+        if !unsafe { bindings::nf_tracer_hook_goes_on(self.state()) } {
             return Err(self);
         }
         Ok(Verdict {

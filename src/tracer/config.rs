@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is in force: the settings as the packets' way reads them.
+//! What is active: the settings as the packets' way reads them.
 
 use super::{
     limiter::Limit,
@@ -157,7 +157,7 @@ fn holds<T>(condition: &Option<Arc<T>>, check: impl FnOnce(&T) -> bool) -> bool 
     condition.as_ref().is_none_or(|condition| check(condition))
 }
 
-/// Settings with what belongs to them while they are in force.
+/// Settings with what belongs to them while they are active.
 pub(super) struct Config {
     pub(super) settings: Settings,
     pub(super) limit: Limit,

@@ -89,7 +89,7 @@ impl Point {
 
 /// The counts, kept per CPU.
 ///
-/// A packet that is not wanted is counted once, for the set of sinks in force; one that is wanted,
+/// A packet that is not wanted is counted once, for the set of active sinks; one that is wanted,
 /// once for each sink. So what one sink has seen is the sum over all sets that it is in.
 pub(crate) struct Counters(PerCpuCounters<{ Self::COUNT }>);
 

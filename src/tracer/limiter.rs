@@ -158,7 +158,7 @@ impl Limiter {
         self.bucket(is_host).allows(limit, now)
     }
 
-    /// Carries the buckets over from one limit to another, which `change` puts in force.
+    /// Carries the buckets over from one limit to another, which `change` makes active.
     ///
     /// A full bucket stays full, and of an empty one as many tokens are missing as before, if there is
     /// room for so many. `now` is asked for after `change`, too, which may take its time.

@@ -14,7 +14,7 @@ static int say_huge(struct kretprobe_instance *instance, struct pt_regs *regs)
 
 static struct kretprobe probe = {
 	.handler = say_huge,
-	.kp.symbol_name = "nf_tracer:rust_helper_sum_percpu_counter",
+	.kp.symbol_name = "nf_tracer:nf_tracer_sum_percpu_counter",
 };
 
 static int __init huge_counts_init(void)

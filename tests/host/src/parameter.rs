@@ -13,7 +13,7 @@ use crate::{
     params, //
 };
 
-/// The parameters, in the order of their numbers, with what is in force without a word.
+/// The parameters, in the order of their numbers, with their defaults.
 pub(crate) const PARAMETERS: [(&str, &str); 17] = [
     ("hooks", "prerouting,output"),
     ("family", "ipv4"),

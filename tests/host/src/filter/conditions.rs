@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The conditions that an input stands for, in force and looked through one by one.
+//! The conditions that an input stands for, active and looked through one by one.
 
 use std::net::IpAddr;
 

@@ -154,8 +154,8 @@ fn what_other_namespaces_do_suppresses_no_line_of_the_hosts() {
 }
 
 proptest! {
-    /// Whatever is written when: a line is due within the time that one takes by the rate in force, and
-    /// at once there are no more than the burst in force.
+    /// Whatever is written when: a line is due within the time that one takes by the active rate, and
+    /// at once there are no more than the active burst.
     #[test]
     fn after_any_changes_the_new_limit_holds(
         steps in vec((0..5_000_u64, 0..500_u32, 0..2_000_u32, 1..3_000_u32), 1..20),
