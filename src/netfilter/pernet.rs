@@ -169,8 +169,8 @@ impl Namespaces {
                 return Err(error);
             }
         }
-        members.push(member, GFP_KERNEL)?;
-        Ok(())
+        // There is room, which was made before anything was registered.
+        Ok(members.push_within_capacity(member).map_err(Error::from)?)
     }
 
     /// Ends a member, whether it has joined or not. May sleep.

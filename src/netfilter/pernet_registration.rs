@@ -179,7 +179,7 @@ impl Entry {
         let mut list = KVec::with_capacity(points.len(), GFP_KERNEL)?;
 
         for point in distinct(points) {
-            list.push(Self::new(*point, handler)?, GFP_KERNEL)?;
+            list.push_within_capacity(Self::new(*point, handler)?)?;
         }
         Ok(list)
     }
@@ -416,8 +416,10 @@ impl<T: Handler> PernetRegistration<T> {
         }
         for entry in Iterator::chain(entries.drain_all(), added.drain_all()) {
             let list = if is_new(&entry) { &mut kept } else { &mut gone };
-            // There is room for all.
-            list.push(entry, GFP_KERNEL)?;
+            // There is room for all: one without is leaked, since packets may still be at it.
+            if let Err(entry) = list.push_within_capacity(entry) {
+                core::mem::forget(entry);
+            }
         }
         // INVARIANT: The table says again what is registered where.
         *entries = kept;
@@ -493,8 +495,9 @@ impl<T: Handler> Pernet for PernetRegistration<T> {
             self.hooks.namespaces().retry_later();
         }
         namespace.tell();
-        table.namespaces.push(namespace, GFP_KERNEL)?;
-        Ok(())
+        // There is room, which was made before anything was registered.
+        let listed = table.namespaces.push_within_capacity(namespace);
+        Ok(listed.map_err(Error::from)?)
     }
 
     fn leave(&self, net: NetPtr) {

@@ -349,6 +349,84 @@ fn a_first_fragment_of_eight_bytes_has_ports_and_a_later_one_none() {
     );
 }
 
+/// The names of ICMP's types and codes by nft(8), "ICMP TYPE", "ICMP CODE", and so on for ICMPv6.
+const ICMP_TYPES: [(u8, &str); 15] = [
+    (0, "echo-reply"),
+    (3, "destination-unreachable"),
+    (4, "source-quench"),
+    (5, "redirect"),
+    (8, "echo-request"),
+    (9, "router-advertisement"),
+    (10, "router-solicitation"),
+    (11, "time-exceeded"),
+    (12, "parameter-problem"),
+    (13, "timestamp-request"),
+    (14, "timestamp-reply"),
+    (15, "info-request"),
+    (16, "info-reply"),
+    (17, "address-mask-request"),
+    (18, "address-mask-reply"),
+];
+const ICMPV6_TYPES: [(u8, &str); 15] = [
+    (1, "destination-unreachable"),
+    (2, "packet-too-big"),
+    (3, "time-exceeded"),
+    (4, "parameter-problem"),
+    (128, "echo-request"),
+    (129, "echo-reply"),
+    (130, "mld-listener-query"),
+    (131, "mld-listener-report"),
+    (132, "mld-listener-done"),
+    (133, "nd-router-solicit"),
+    (134, "nd-router-advert"),
+    (135, "nd-neighbor-solicit"),
+    (136, "nd-neighbor-advert"),
+    (137, "nd-redirect"),
+    (143, "mld2-listener-report"),
+];
+const ICMP_CODES: [(u8, u8, &str); 12] = [
+    (3, 0, "net-unreachable"),
+    (3, 1, "host-unreachable"),
+    (3, 2, "prot-unreachable"),
+    (3, 3, "port-unreachable"),
+    (3, 4, "frag-needed"),
+    (3, 9, "net-prohibited"),
+    (3, 10, "host-prohibited"),
+    (3, 13, "admin-prohibited"),
+    (5, 0, "net-redirect"),
+    (5, 1, "host-redirect"),
+    (11, 0, "ttl-exceeded"),
+    (11, 1, "reassembly-timeout"),
+];
+const ICMPV6_CODES: [(u8, u8, &str); 8] = [
+    (1, 0, "no-route"),
+    (1, 1, "admin-prohibited"),
+    (1, 3, "addr-unreachable"),
+    (1, 4, "port-unreachable"),
+    (1, 5, "policy-fail"),
+    (1, 6, "reject-route"),
+    (3, 0, "ttl-exceeded"),
+    (3, 1, "reassembly-timeout"),
+];
+
+#[test]
+fn types_and_codes_of_icmp_are_called_as_nft_calls_them_and_others_have_no_name() {
+    for kind in 0..=255 {
+        for code in 0..=255 {
+            for (v6, types, codes) in [
+                (false, &ICMP_TYPES[..], &ICMP_CODES[..]),
+                (true, &ICMPV6_TYPES[..], &ICMPV6_CODES[..]),
+            ] {
+                let header = icmp::IcmpHeader::parse(&[kind, code, 0, 0, 0, 0, 0, 0], v6);
+                let name = types.iter().find(|(known, _)| *known == kind);
+                assert_eq!(header.kind_name(), name.map(|(_, name)| *name));
+                let name = codes.iter().find(|known| (known.0, known.1) == (kind, code));
+                assert_eq!(header.code_name(), name.map(|(.., name)| *name));
+            }
+        }
+    }
+}
+
 /// A packet that stands for many.
 struct Gso<'a>(&'a [u8]);
 
