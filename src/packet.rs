@@ -198,6 +198,23 @@ pub(crate) fn destination(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
     })
 }
 
+impl KnownPorts {
+    /// Returns the ports that are there.
+    pub(crate) fn there(self) -> Ports {
+        match self {
+            Self::Both(source, destination) => Ports {
+                source: Some(source),
+                destination: Some(destination),
+            },
+            Self::Cut(source) => Ports {
+                source,
+                destination: None,
+            },
+            Self::Unknown | Self::None => Ports::default(),
+        }
+    }
+}
+
 impl PktInfo {
     /// Reads what is above a network header.
     #[inline(always)]
@@ -466,17 +483,7 @@ impl UpperLayer {
     #[cold]
     #[inline(never)]
     fn only_ports(self, packet: &impl Bytes) -> Transport {
-        Transport::Ports(match self.ports(packet) {
-            KnownPorts::Both(source, destination) => Ports {
-                source: Some(source),
-                destination: Some(destination),
-            },
-            KnownPorts::Cut(source) => Ports {
-                source,
-                destination: None,
-            },
-            KnownPorts::Unknown | KnownPorts::None => Ports::default(),
-        })
+        Transport::Ports(self.ports(packet).there())
     }
 
     /// Says what is wrong with a header whose first bytes are there.

@@ -9,11 +9,6 @@ use crate::packet::{
     PktInfo,
     Transport, //
 };
-#[cfg(test)]
-use crate::packet::{
-    KnownPorts,
-    Ports, //
-};
 
 pub(crate) trait Above {
     /// What is read of the packet, which has this network header.
@@ -46,21 +41,5 @@ impl Above for Network {
         assert_eq!(upper.check(packet).err(), info.malformed);
         assert_eq!(upper.ports(packet), info.ports());
         info
-    }
-}
-
-/// As far as they are there.
-#[cfg(test)]
-pub(crate) fn ports(known: &KnownPorts) -> Ports {
-    match *known {
-        KnownPorts::Both(source, destination) => Ports {
-            source: Some(source),
-            destination: Some(destination),
-        },
-        KnownPorts::Cut(source) => Ports {
-            source,
-            destination: None,
-        },
-        KnownPorts::Unknown | KnownPorts::None => Ports::default(),
     }
 }

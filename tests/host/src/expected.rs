@@ -4,7 +4,7 @@
 //! library's formatting.
 
 mod event;
-mod full;
+pub(crate) mod full;
 
 pub(crate) use self::{
     event::event,

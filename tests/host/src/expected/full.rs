@@ -181,7 +181,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The name that nft gives a type of message, or its number.
-fn icmp_type(kind: u8, v6: bool) -> String {
+pub(crate) fn icmp_type(kind: u8, v6: bool) -> String {
     let names: &[(u8, &str)] = match v6 {
         true => &[
             (1, "destination-unreachable"),
@@ -222,7 +222,7 @@ fn icmp_type(kind: u8, v6: bool) -> String {
 }
 
 /// The same for a code.
-fn icmp_code(kind: u8, code: u8, v6: bool) -> String {
+pub(crate) fn icmp_code(kind: u8, code: u8, v6: bool) -> String {
     let names: &[(u8, &str)] = match (v6, kind) {
         (false, 3) => &[
             (0, "net-unreachable"),

@@ -23,11 +23,12 @@ use proptest::{
 };
 
 use crate::{
-    above::{
-        ports,
-        Above, //
-    },
+    above::Above,
     bytes::Scattered,
+    expected::full::{
+        icmp_code,
+        icmp_type, //
+    },
     packet::{
         self,
         icmp,
@@ -219,7 +220,7 @@ fn as_many_extension_headers_as_the_stack_delivers_are_walked_and_not_many_more(
         let packet = ipv6(&chain(number), 17, &udp);
         let network = parse(&packet);
         assert_eq!((network.protocol, network.malformed), (17, None));
-        assert_eq!(ports(&network.info(&packet.as_slice()).ports()), both(1, 2));
+        assert_eq!(network.info(&packet.as_slice()).ports().there(), both(1, 2));
     }
     // The kernel's IP6_MAX_EXT_HDRS_CNT, and the fragment header that conntrack takes off.
     const { assert!(MAX_EXTENSIONS > 12) };
@@ -293,7 +294,7 @@ fn a_header_that_contradicts_itself_is_read_as_it_stands() {
     for (packet, network) in [(&v6, parse(&v6)), (&v4, parse_ipv4(&v4))] {
         assert_eq!(network.malformed, Some(Malformed::Invalid));
         assert_eq!(network.protocol, 17);
-        assert_eq!(ports(&network.info(&packet.as_slice()).ports()), both(1, 2));
+        assert_eq!(network.info(&packet.as_slice()).ports().there(), both(1, 2));
         assert_eq!(network.check(&packet.as_slice()), Err(Malformed::Invalid));
     }
     assert_eq!(parse_ipv4(&v4).source(), IpAddr::from([1, 2, 3, 4]));
@@ -310,7 +311,7 @@ fn ports_are_all_that_has_to_be_there_of_a_header_to_be_chosen_by_them() {
                 let network = parse(&packet);
                 let known = network.info(&packet.as_slice()).ports();
                 let cut = matches!(known, KnownPorts::Cut(_));
-                let ports = ports(&known);
+                let ports = known.there();
                 let has_ports = [6, 17, 33, 132, 136].contains(&protocol);
                 let there = len + padding;
 
@@ -332,7 +333,7 @@ fn a_first_fragment_of_eight_bytes_has_ports_and_a_later_one_none() {
     let later = ipv6(&[(44, fragment(1, true, 7))], 6, &tcp);
 
     assert_eq!(
-        ports(&parse(&first).info(&first.as_slice()).ports()),
+        parse(&first).info(&first.as_slice()).ports().there(),
         both(1, 2)
     );
     assert_eq!(
@@ -340,7 +341,7 @@ fn a_first_fragment_of_eight_bytes_has_ports_and_a_later_one_none() {
         Err(Malformed::Truncated)
     );
     assert_eq!(
-        ports(&parse(&later).info(&later.as_slice()).ports()),
+        parse(&later).info(&later.as_slice()).ports().there(),
         Ports::default()
     );
     assert_eq!(
@@ -349,79 +350,17 @@ fn a_first_fragment_of_eight_bytes_has_ports_and_a_later_one_none() {
     );
 }
 
-/// The names of ICMP's types and codes by nft(8), "ICMP TYPE", "ICMP CODE", and so on for ICMPv6.
-const ICMP_TYPES: [(u8, &str); 15] = [
-    (0, "echo-reply"),
-    (3, "destination-unreachable"),
-    (4, "source-quench"),
-    (5, "redirect"),
-    (8, "echo-request"),
-    (9, "router-advertisement"),
-    (10, "router-solicitation"),
-    (11, "time-exceeded"),
-    (12, "parameter-problem"),
-    (13, "timestamp-request"),
-    (14, "timestamp-reply"),
-    (15, "info-request"),
-    (16, "info-reply"),
-    (17, "address-mask-request"),
-    (18, "address-mask-reply"),
-];
-const ICMPV6_TYPES: [(u8, &str); 15] = [
-    (1, "destination-unreachable"),
-    (2, "packet-too-big"),
-    (3, "time-exceeded"),
-    (4, "parameter-problem"),
-    (128, "echo-request"),
-    (129, "echo-reply"),
-    (130, "mld-listener-query"),
-    (131, "mld-listener-report"),
-    (132, "mld-listener-done"),
-    (133, "nd-router-solicit"),
-    (134, "nd-router-advert"),
-    (135, "nd-neighbor-solicit"),
-    (136, "nd-neighbor-advert"),
-    (137, "nd-redirect"),
-    (143, "mld2-listener-report"),
-];
-const ICMP_CODES: [(u8, u8, &str); 12] = [
-    (3, 0, "net-unreachable"),
-    (3, 1, "host-unreachable"),
-    (3, 2, "prot-unreachable"),
-    (3, 3, "port-unreachable"),
-    (3, 4, "frag-needed"),
-    (3, 9, "net-prohibited"),
-    (3, 10, "host-prohibited"),
-    (3, 13, "admin-prohibited"),
-    (5, 0, "net-redirect"),
-    (5, 1, "host-redirect"),
-    (11, 0, "ttl-exceeded"),
-    (11, 1, "reassembly-timeout"),
-];
-const ICMPV6_CODES: [(u8, u8, &str); 8] = [
-    (1, 0, "no-route"),
-    (1, 1, "admin-prohibited"),
-    (1, 3, "addr-unreachable"),
-    (1, 4, "port-unreachable"),
-    (1, 5, "policy-fail"),
-    (1, 6, "reject-route"),
-    (3, 0, "ttl-exceeded"),
-    (3, 1, "reassembly-timeout"),
-];
-
 #[test]
 fn types_and_codes_of_icmp_are_called_as_nft_calls_them_and_others_have_no_name() {
     for kind in 0..=255 {
         for code in 0..=255 {
-            for (v6, types, codes) in [
-                (false, &ICMP_TYPES[..], &ICMP_CODES[..]),
-                (true, &ICMPV6_TYPES[..], &ICMPV6_CODES[..]),
-            ] {
+            for v6 in [false, true] {
                 let header = icmp::IcmpHeader::parse(&[kind, code, 0, 0, 0, 0, 0, 0], v6);
-                let name = types.iter().find(|(known, _)| *known == kind);
-                assert_eq!(header.kind_name(), name.map(|(_, name)| *name));
-                let name = codes.iter().find(|known| (known.0, known.1) == (kind, code));
-                assert_eq!(header.code_name(), name.map(|(.., name)| *name));
+                let shown = |name: Option<&str>, number: u8| {
+                    name.map_or(number.to_string(), |name| name.to_owned())
+                };
+                assert_eq!(shown(header.kind_name(), kind), icmp_type(kind, v6));
+                assert_eq!(shown(header.code_name(), code), icmp_code(kind, code, v6));
             }
         }
     }
@@ -561,7 +500,7 @@ proptest! {
             (&v6, parse(&v6), 0),
         ] {
             prop_assert_eq!(network.id(), id);
-                prop_assert_eq!(ports(&network.info(&packet.as_slice()).ports()), both(sport, dport));
+                prop_assert_eq!(network.info(&packet.as_slice()).ports().there(), both(sport, dport));
             prop_assert_eq!(network.check(&packet.as_slice()), Ok(()));
             let v6 = matches!(network.ip, Ip::V6(_));
             prop_assert_eq!(packet::source(&packet.as_slice(), v6), Some(network.source()));
@@ -619,7 +558,7 @@ proptest! {
             let whole = network.transport(&packet);
             prop_assert_eq!(network.transport(&Scattered::new(packet, 3)), whole);
                 match network.check(&packet) {
-                Ok(()) => prop_assert_eq!(whole.unwrap().ports(), ports(&network.info(&packet).ports())),
+                Ok(()) => prop_assert_eq!(whole.unwrap().ports(), network.info(&packet).ports().there()),
                 Err(malformed) => {
                     // Of what is whole, options may be cut.
                     let told = network.malformed.or(whole.err()).unwrap_or(match whole {
