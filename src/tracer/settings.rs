@@ -257,6 +257,14 @@ impl Settings {
         };
         let has_ports = (0..=u8::MAX).any(|number| has_ports(number) && self.proto.contain(number));
 
+        let has_mapped =
+            |list: &Option<Arc<Prefixes>>| list.as_ref().is_some_and(|list| list.has_mapped());
+        if [&self.host, &self.src, &self.dst]
+            .into_iter()
+            .any(has_mapped)
+        {
+            return Some("host, src or dst has an address such as ::ffff:10.0.0.1: packets have the IPv4 address in it");
+        }
         if [&self.host, &self.src, &self.dst]
             .into_iter()
             .any(is_of_no_family)

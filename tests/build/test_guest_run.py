@@ -47,7 +47,9 @@ def runner() -> types.ModuleType:
     return module
 
 
-def run(runner: types.ModuleType, folder: Path, guests: int, *files: list[str]) -> tuple[dict[str, str], str]:
+def run(
+    runner: types.ModuleType, folder: Path, guests: int, *files: list[str], guest: tuple[str, ...] = ()
+) -> tuple[dict[str, str], str]:
     """Runs files of tests, named in order; returns the outcome of each, and the last line."""
     tests, records = folder / "tests", folder / "records"
     tests.mkdir()
@@ -57,7 +59,7 @@ def run(runner: types.ModuleType, folder: Path, guests: int, *files: list[str]) 
         text = "".join(kind.format(next(number)) for kind in kinds)
         (tests / f"test_{file}.py").write_text(HEAD + text)
     options = runner.Options(guests=guests, pytest=["--rootdir", str(tests), str(tests)], junit=folder / "junit.xml")
-    suite = runner.Suite(options, records, guest=())
+    suite = runner.Suite(options, records, guest=guest)
     suite.run()
     runner.write_junit(suite.records, options.junit)
     found = {record["test"].split("::test_")[1]: record.get("outcome", "") for record in suite.records.all()}
@@ -85,6 +87,26 @@ def test_a_test_that_does_not_end_when_it_is_told_to_fails_with_its_guest(
     outcomes, last_line = run(runner, tmp_path, 1, [PASSES, DOES_NOT_END, PASSES])
     assert outcomes == {"0": "passed", "1": "failed", "2": "passed"}
     assert last_line == "2 passed, 1 failed"
+
+
+@pytest.mark.parametrize(("deaths", "outcome"), [(1, "passed"), (2, "failed")])
+def test_at_what_an_emulated_cpu_stops_at_a_test_is_run_once_more(
+    runner: types.ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str], deaths: int, outcome: str
+) -> None:
+    dies = f"""\
+def test_{{}}() -> None:
+    file = {str(tmp_path / "deaths")!r}
+    with open(file, "a") as deaths:
+        deaths.write("x")
+    if os.path.getsize(file) <= {deaths}:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+    words = f"scripts/vm: {runner.EMULATORS_FAULT}: 0000 [#1] SMP"
+    script = f'"$@"; status=$?; test $status -lt 128 || echo "{words}"; exit $status'
+    outcomes, last_line = run(runner, tmp_path, 2, [PASSES, dies, PASSES], guest=("sh", "-c", script, "sh"))
+    assert outcomes == {"0": "passed", "1": outcome, "2": "passed"}
+    assert last_line == ("3 passed, 0 failed" if outcome == "passed" else "2 passed, 1 failed")
+    assert "which is run once more" in capfd.readouterr().out
 
 
 def test_guests_that_die_each_time_are_given_up_and_what_is_not_run_has_failed(

@@ -73,5 +73,5 @@ def test_correct_code_is_not_reported(pieces: Mapping[str, Console]) -> None:
 def test_a_panic_in_rust_ends_the_guest_and_is_named() -> None:
     done = boot("insmod", MODULES / "tests/debug/modules/misbehaver.ko", "kind=rust-assertion")
     assert done.returncode == GUEST_FAILED, done.stderr
-    assert "the guest died: " in done.stderr, done.stderr
+    assert "the guest died" in done.stderr, done.stderr
     assert "panicked at " in done.stderr, done.stderr

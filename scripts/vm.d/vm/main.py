@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from vm.console import Console, new_log
-from vm.guest import Guest, job_folder, say
+from vm.guest import Guest, job_folder, kvm_works, say
 from vm.pace import Limit
 
 EXIT_USAGE = 2
@@ -139,7 +139,7 @@ def judge(guest: Guest, log: Path, allow_warnings: bool) -> int:
         if not cause:
             when = "while the command ran" if console.command_started else "at boot"
             cause = f"it went down {when} without a word of the kernel"
-        return failed(f"the guest died: {cause}", console)
+        return failed(f"the guest died{'' if kvm_works() else ', emulated'}: {cause}", console)
     splats = console.splats()
     if splats and not allow_warnings:
         return failed(

@@ -35,6 +35,15 @@ impl Prefixes {
         self.v4.iter().len() != 0
     }
 
+    /// Whether one of them is IPv4-mapped, as programs show the addresses of sockets that take both families.
+    pub(crate) fn has_mapped(&self) -> bool {
+        let is_mapped = |bits| Ipv6Addr::from_bits(bits).to_ipv4_mapped().is_some();
+
+        self.v6
+            .iter()
+            .any(|(first, last)| is_mapped(*first) && is_mapped(*last))
+    }
+
     /// Whether there are any of IPv6.
     pub(crate) fn has_v6(&self) -> bool {
         self.v6.iter().len() != 0
@@ -113,12 +122,6 @@ impl List for Prefixes {
                         0..=128 => u128::MAX.checked_shr(bits).unwrap_or(0),
                         _ => return Err(refused("has more bits than IPv6's 128")),
                     };
-                    // As programs show the addresses of sockets that take both families.
-                    if bits >= 96 && address.to_ipv4_mapped().is_some() {
-                        return Err(refused(
-                            "is of a socket, not of a packet: give the IPv4 address in it",
-                        ));
-                    }
                     let address = address.to_bits();
                     self.v6.insert(address & !host, address | host)
                 }

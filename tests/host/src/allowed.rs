@@ -128,9 +128,7 @@ fn is_prefix(token: &str) -> bool {
     };
     let all = if address.is_ipv4() { 32 } else { 128 };
     let bits = bits.map_or(Some(all), |bits| number(bits, all));
-    // ::ffff:a.b.c.d
-    let is_mapped = address.is_ipv6() && address.to_canonical().is_ipv4();
-    bits.is_some_and(|bits| !is_mapped || bits < 96)
+    bits.is_some()
 }
 
 fn is_port_range(token: &str) -> bool {

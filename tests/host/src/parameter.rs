@@ -73,6 +73,19 @@ pub(crate) fn counts() -> String {
     String::from_utf8(get(COUNTS)).unwrap()
 }
 
+/// Whether a prefix has IPv4-mapped addresses only.
+fn is_mapped(prefix: &[u8]) -> bool {
+    let text = std::str::from_utf8(prefix).unwrap();
+    let (address, bits) = text.split_once('/').unwrap_or((text, "128"));
+    let address: Option<std::net::Ipv6Addr> = address.parse().ok();
+    let is_long = bits.parse::<u32>().unwrap() >= 96;
+
+    is_long
+        && address.is_some_and(|address| {
+            address.octets()[..12] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]
+        })
+}
+
 /// Checks one parameter, which the first byte of `input` chooses, with the rest as its text.
 ///
 /// # Panics
@@ -114,6 +127,9 @@ pub fn check(input: &[u8]) {
             let has = |word: &str| words.contains(&word.as_bytes());
             let slip = match name {
                 "proto" if has("icmpv6") && !has("icmp") => Some("proto=icmpv6 is of IPv6 only"),
+                "host" | "src" | "dst" if words.iter().any(|word| is_mapped(word)) => {
+                    Some("host, src or dst has an address such as ::ffff:10.0.0.1")
+                }
                 "host" | "src" | "dst"
                     if written != b"\n" && !words.iter().any(|word| !word.contains(&b':')) =>
                 {
