@@ -20,27 +20,28 @@ use core::{
     }, //
 };
 
-/// IPv4 and IPv6 prefixes. Two of them are one within the other or apart, so no two overlap here.
+/// IPv4 and IPv6 prefixes. Two prefixes are nested or disjoint, and nested ones are merged, so none
+/// overlap here.
 pub(crate) struct Prefixes {
     v4: Ranges<u32, { Self::MAX }>,
     v6: Ranges<u128, { Self::MAX }>,
 }
 
 impl Prefixes {
-    /// How many there may be of each family.
+    /// The maximum number of prefixes of each family.
     pub(crate) const MAX: usize = 64;
 
-    /// Whether there are any of IPv4.
+    /// Returns whether there are IPv4 prefixes.
     pub(crate) fn has_v4(&self) -> bool {
         self.v4.iter().len() != 0
     }
 
-    /// Whether there are any of IPv6.
+    /// Returns whether there are IPv6 prefixes.
     pub(crate) fn has_v6(&self) -> bool {
         self.v6.iter().len() != 0
     }
 
-    /// Whether one of them holds `address`.
+    /// Returns whether one of them contains `address`.
     #[inline]
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
         match address {
@@ -50,7 +51,7 @@ impl Prefixes {
     }
 }
 
-/// What somebody is likely to have meant who wrote that for an address.
+/// Returns the likely mistake of a user who gave this text for an address.
 fn why_no_address(text: &str) -> &'static str {
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     let is_one_before = |byte| {
@@ -113,7 +114,7 @@ impl List for Prefixes {
                         0..=128 => u128::MAX.checked_shr(bits).unwrap_or(0),
                         _ => return Err(refused("has more bits than IPv6's 128")),
                     };
-                    // As programs show the addresses of sockets that take both families.
+                    // The form in which programs show the addresses of dual-stack sockets.
                     if bits >= 96 && address.to_ipv4_mapped().is_some() {
                         return Err(refused(
                             "is of a socket, not of a packet: give the IPv4 address in it",
