@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The full line.
+//! The expected full line.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ use crate::{
     }, //
 };
 
-/// The full line of a packet of `len` bytes.
+/// Returns the full line of a packet of `len` bytes.
 pub(crate) fn full(reading: &Reading, around: &Around, len: usize) -> String {
     let mut line = format!(
         "hook={} family={}",
@@ -180,7 +180,7 @@ fn hex(bytes: &[u8]) -> String {
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The name that nft gives a type of message, or its number.
+/// Returns nft's name of a message type, or its number.
 fn icmp_type(kind: u8, v6: bool) -> String {
     let names: &[(u8, &str)] = match v6 {
         true => &[
@@ -221,7 +221,7 @@ fn icmp_type(kind: u8, v6: bool) -> String {
     named(names, kind)
 }
 
-/// The same for a code.
+/// Returns nft's name of a code, or its number.
 fn icmp_code(kind: u8, code: u8, v6: bool) -> String {
     let names: &[(u8, &str)] = match (v6, kind) {
         (false, 3) => &[
@@ -254,7 +254,7 @@ fn named(names: &[(u8, &str)], number: u8) -> String {
     found.map_or(number.to_string(), |(_, name)| (*name).into())
 }
 
-/// TCP's options: by hand, since etherparse knows five kinds, and stops at others.
+/// Formats TCP's options: by hand, since etherparse knows five kinds, and stops at others.
 fn tcp_options(mut bytes: &[u8]) -> String {
     let number = |bytes: &[u8]| {
         bytes
