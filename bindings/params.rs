@@ -191,6 +191,7 @@ pub(crate) struct ParamLocked<T>(UnsafeCell<T>);
 unsafe impl<T: Send> Sync for ParamLocked<T> {}
 
 impl<T> ParamLocked<T> {
+    /// Creates a protected value.
     pub(crate) const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }

@@ -295,6 +295,7 @@ impl Network {
         }
     }
 
+    /// Returns the source address.
     #[inline]
     pub(crate) fn source(&self) -> IpAddr {
         match self.ip {
@@ -303,6 +304,7 @@ impl Network {
         }
     }
 
+    /// Returns the destination address.
     #[inline]
     pub(crate) fn destination(&self) -> IpAddr {
         match self.ip {

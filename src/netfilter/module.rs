@@ -56,7 +56,7 @@ pub trait Revoke: Send + Sync {
     fn revoke(&self);
 }
 
-/// A value that is consumed once, to end something.
+/// A value that is consumed once, by ending what it belongs to.
 #[pin_data]
 pub(super) struct Ending<T> {
     #[pin]
@@ -65,6 +65,7 @@ pub(super) struct Ending<T> {
 }
 
 impl<T: Unpin> Ending<T> {
+    /// Creates an ending that is still to happen and will consume `left`.
     pub(super) fn new(left: T) -> impl PinInit<Self> {
         pin_init!(Self {
             left <- new_mutex!(Some(left)),

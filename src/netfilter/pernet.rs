@@ -55,10 +55,12 @@ impl NetPtr {
         Self(net.as_ptr())
     }
 
+    /// Returns the pointer for C.
     pub(super) fn as_ptr(self) -> *mut bindings::net {
         self.0
     }
 
+    /// Returns whether this is the initial namespace, C's `init_net`.
     pub(super) fn is_initial(self) -> bool {
         self.0 == &raw mut bindings::init_net
     }
@@ -123,13 +125,14 @@ enum Stage {
 }
 
 struct List {
-    /// May exceed a page, so it need not be physically contiguous.
+    /// May be vmalloc memory, since it can exceed a page.
     nets: KVVec<NetPtr>,
     members: KVec<Arc<dyn Pernet>>,
     is_closed: bool,
 }
 
 impl Namespaces {
+    /// Creates an empty list of members. Registers nothing yet.
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             operations: Opaque::new(bindings::pernet_operations {

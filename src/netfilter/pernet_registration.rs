@@ -140,7 +140,7 @@ pub struct PernetRegistration<T: Handler> {
 
 /// The entries, and the namespaces in which they are registered.
 struct Table {
-    /// All existing namespaces. May exceed a page, so it need not be physically contiguous.
+    /// All existing namespaces. May be vmalloc memory, since it can exceed a page.
     namespaces: KVVec<Namespace>,
     entries: KVec<Entry>,
     nets: NetScope,

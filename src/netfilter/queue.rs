@@ -301,7 +301,7 @@ impl<T: Tag> PacketQueue<T> {
     /// Carries out the fates of packets that leave, except those that start to leave later. May
     /// sleep.
     ///
-    /// The caller must hold no lock that the packet path could take; the RTNL is none.
+    /// The caller must hold no lock that the packet path could take, which the RTNL is not.
     fn dispatch(&self) {
         let end = self.packets.lock().next;
 

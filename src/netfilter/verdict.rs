@@ -92,6 +92,7 @@ impl<'a> Verdict<'a> {
         }
     }
 
+    /// Returns what the thunk does.
     #[inline]
     pub(super) fn into_action(self) -> Action {
         self.action

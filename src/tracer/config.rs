@@ -73,6 +73,7 @@ impl Settings {
         Limit::new(self.rate, self.burst())
     }
 
+    /// Returns the network namespaces to register in.
     pub(super) fn nets(&self) -> NetScope {
         match self.netns {
             Netns::Host => NetScope::Initial,

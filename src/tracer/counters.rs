@@ -59,7 +59,7 @@ const HOOKS: [Hook; 5] = [
     Hook::PostRouting,
 ];
 
-/// A hook of an IP family, as a pair of indices. Both enums have these first.
+/// A hook of an IP family. Both enums list these first, so they serve as indices.
 #[derive(Clone, Copy)]
 pub(crate) struct Point {
     family: Family,
@@ -69,6 +69,7 @@ pub(crate) struct Point {
 impl Point {
     const COUNT: usize = FAMILIES.len() * HOOKS.len();
 
+    /// Creates a point, which must be one of an IP family.
     #[inline]
     pub(crate) fn new(family: Family, hook: Hook) -> Self {
         Self { family, hook }

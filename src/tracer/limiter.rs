@@ -132,6 +132,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
+    /// Creates a limiter with full buckets.
     pub(crate) const fn new() -> Self {
         Self {
             host: Bucket::new(),

@@ -27,6 +27,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Creates the state of nothing reported or scheduled.
     pub(crate) const fn new() -> Self {
         Self {
             is_due: Atomic::new(0),

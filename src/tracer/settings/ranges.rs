@@ -58,6 +58,7 @@ impl<T: Copy + Ord, const N: usize> Ranges<T, N> {
             .is_some_and(|range| number <= range.1)
     }
 
+    /// Returns an iterator over the ranges, in ascending order.
     pub(super) fn iter(&self) -> core::slice::Iter<'_, (T, T)> {
         self.items.get(..self.len).unwrap_or_default().iter()
     }
