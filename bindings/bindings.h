@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Everything of C that the module sees and the kernel crate lacks.
+ * Everything from C that the module uses and the kernel crate lacks.
  *
- * This is bindgen's input. What is taken from it is named in
- * bindgen_parameters; types that the kernel crate has already (sk_buff, net,
- * list_head...) are left out there and come from kernel::bindings, so that
- * both crates speak of the same type.
+ * This is bindgen's input. bindgen_parameters lists what is generated from it;
+ * types that the kernel crate already has (sk_buff, net, list_head...) are
+ * omitted there and come from kernel::bindings, so that both crates use the
+ * same types.
  */
 #ifndef NF_TRACER_BINDINGS_H
 #define NF_TRACER_BINDINGS_H

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The border with C: what bindgen made of `bindings.h`, and nothing else.
+//! The bindings that bindgen generates from `bindings.h`, and nothing else.
 //!
-//! Types that the kernel crate has already are the kernel crate's own (`sk_buff`, `net`, ...), by
-//! way of the glob import below.
+//! Types that the kernel crate already has are the kernel crate's own (`sk_buff`, `net`, ...), by
+//! the glob import below.
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
@@ -28,14 +28,14 @@ pub(crate) use kernel::bindings::*;
 
 include!(env!("NF_TRACER_BINDINGS"));
 
-/// What `helpers/layout.c` states of gcc's layouts, stated of bindgen's.
+/// Asserts for bindgen's layouts what `helpers/layout.c` asserts for gcc's.
 mod layout {
     use super::{nf_hook_ops, nf_hook_state};
     use core::ffi::c_int;
     use core::mem::{offset_of, size_of};
     use kernel::bindings::{callback_head, list_head};
 
-    /// The offset just behind `$field`, as C's `offsetofend()`.
+    /// Returns the offset just behind `$field`, as C's `offsetofend()`.
     macro_rules! end {
         ($type:ty, $field:ident, $of:ty) => {
             offset_of!($type, $field) + size_of::<$of>()

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The consoles that lines of the log go to.
+//! The consoles that log lines are printed on.
 //!
 //! C header: [`include/linux/console.h`](srctree/include/linux/console.h)
 
 use super::bindings;
 
-/// Returns whether what is logged at level info goes to a serial port, which is slow. May sleep.
+/// Returns whether messages of level info are printed on a serial console, which is slow. May
+/// sleep.
 pub(crate) fn serial_console_shows_info() -> bool {
-    // SAFETY: May be called from process context, and takes the consoles' lock itself.
+    // SAFETY: May be called from process context; it takes the console lock itself.
     unsafe { bindings::nf_tracer_serial_console_shows_info() }
 }

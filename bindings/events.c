@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes the code of the tracepoint that events.h declares, and what Rust calls for it.
+ * Defines the tracepoint that events.h declares, and the function by which Rust
+ * calls it.
  */
 #include <linux/module.h>
 
@@ -18,16 +19,20 @@ bool nf_tracer_trace_event_exists(void)
 }
 
 /*
- * The kernel warns when a module goes whose event still has a trigger, and empties all
- * trace buffers when one goes whose event was on (kernel/trace/trace_events.c). So who
- * listens holds the module, as perf and BPF do of themselves.
+ * The kernel warns if a module whose event still has a trigger is unloaded, and
+ * resets all trace buffers if one whose event was enabled is
+ * (kernel/trace/trace_events.c). So a consumer pins the module, as perf and BPF
+ * do themselves.
  */
 int nf_tracer_events_reg(void)
 {
 	return try_module_get(THIS_MODULE) ? 0 : -ENODEV;
 }
 
-/* Under event_mutex, which whoever unloads the module waits for, so it may be the last. */
+/*
+ * Under event_mutex, which unloading the module waits for, so it may drop the
+ * last reference.
+ */
 void nf_tracer_events_unreg(void)
 {
 	module_put(THIS_MODULE);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoint nf_tracer:packet. Names and addresses are as in trace/events/tcp.h,
- * so that what people know of those events holds here; skbaddr is what the kernel's
- * own events (skb:kfree_skb, net:net_dev_queue...) call the same packet.
+ * The tracepoint nf_tracer:packet. Field names and address formats are those of
+ * trace/events/tcp.h, so that existing knowledge of those events applies;
+ * skbaddr is what the kernel's own events (skb:kfree_skb, net:net_dev_queue...)
+ * call the same packet.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM nf_tracer
@@ -19,7 +20,7 @@
 #ifndef NF_TRACER_PACKET
 #define NF_TRACER_PACKET
 
-/* A header that ends too early, one that contradicts itself, more than are read. */
+/* A truncated header, an invalid one, more extension headers than are walked. */
 enum nf_tracer_malformed {
 	NF_TRACER_WELL_FORMED,
 	NF_TRACER_TRUNCATED,
@@ -27,10 +28,10 @@ enum nf_tracer_malformed {
 	NF_TRACER_TOO_MANY_EXTHDRS,
 };
 
-/* A packet as Rust has read it, in host order. What it does not have is 0. */
+/* A packet as parsed by Rust, in host order. Absent fields are 0. */
 struct nf_tracer_packet {
 	unsigned long skbaddr;
-	/* As in an IPv6 header; those of IPv4 are mapped ones, ::ffff:a.b.c.d. */
+	/* As in an IPv6 header; IPv4 addresses are mapped ones, ::ffff:a.b.c.d. */
 	u8 saddr[16];
 	u8 daddr[16];
 	char indev[IFNAMSIZ];
@@ -59,16 +60,17 @@ struct nf_tracer_packet {
 	u8 malformed;
 };
 
-/* What Rust calls behind the tracepoint's static branch; made by events.c. */
+/* Called by Rust behind the tracepoint's static branch; defined by events.c. */
 void rust_do_trace_packet(const struct nf_tracer_packet *packet);
 
 /*
- * Whether the kernel has made the event, once the module's parameters are read. It
- * does not for a module that was loaded by force, for one, and loads it all the same.
+ * Returns whether the kernel has created the event, once the module's
+ * parameters are parsed. It does not for a force-loaded module, for one, and
+ * loads it all the same.
  */
 bool nf_tracer_trace_event_exists(void);
 
-/* Hold the module while anybody listens. */
+/* Pin the module while there is a consumer. */
 int nf_tracer_events_reg(void);
 void nf_tracer_events_unreg(void);
 
@@ -213,7 +215,7 @@ TRACE_EVENT_FN(packet,
 
 #endif
 
-/* Outside of the guard: read again for each of the macros above. */
+/* Outside the include guard: read again for each of the macros above. */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH .
 #undef TRACE_INCLUDE_FILE

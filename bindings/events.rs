@@ -14,9 +14,10 @@ pub(crate) use super::bindings::{
     nf_tracer_packet as Packet, //
 };
 
-/// Why nobody can listen to this module's tracepoint, if so. To be asked once the module is being loaded.
+/// Returns why the tracepoint can have no consumer, if so. To be called while the module is being
+/// loaded.
 pub(crate) fn why_none() -> Option<&'static str> {
-    // SAFETY: Only reads what the kernel has made before it reads the module's parameters.
+    // SAFETY: Only reads what the kernel has set up before it parses the module's parameters.
     let exists = || unsafe { bindings::nf_tracer_trace_event_exists() };
 
     if !cfg!(CONFIG_TRACEPOINTS) {
@@ -28,7 +29,8 @@ pub(crate) fn why_none() -> Option<&'static str> {
     }
 }
 
-/// Whether anybody listens. Costs nothing while nobody does: the branch is patched in. Any context.
+/// Returns whether the tracepoint has a consumer. Free without one: the branch is patched in. Any
+/// context.
 #[inline(always)]
 pub(crate) fn is_listened_to() -> bool {
     #[cfg(CONFIG_TRACEPOINTS)]
@@ -46,9 +48,10 @@ pub(crate) fn is_listened_to() -> bool {
     listened_to
 }
 
-/// Records the packet that `read` gives, if anybody listens. Says whether so. Any context.
+/// Records the packet returned by `read`, if there is a consumer. Returns whether it did. Any
+/// context.
 ///
-/// Does not call `read` while nobody listens.
+/// Does not call `read` without a consumer.
 #[inline(always)]
 pub(crate) fn packet(read: impl FnOnce() -> Packet) -> bool {
     let listened_to = is_listened_to();
@@ -56,7 +59,7 @@ pub(crate) fn packet(read: impl FnOnce() -> Packet) -> bool {
     #[cfg(CONFIG_TRACEPOINTS)]
     if listened_to {
         let packet = read();
-        // SAFETY: The packet is valid, and copied.
+        // SAFETY: The packet is valid, and is copied.
         unsafe { bindings::rust_do_trace_packet(&packet) };
     }
     #[cfg(not(CONFIG_TRACEPOINTS))]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tracer has from C beside netfilter, and what C calls in it: safe to use, one file for each C header.
+//! The tracer's interface to C, other than netfilter, in both directions: safe to use, one file for
+//! each C header.
 
 use super::bindings;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * C functions for what Rust cannot call: rust_helper_* stand for a function or a
- * field each, nf_tracer_* do more. One object, as rust/helpers/helpers.c has it.
+ * C functions for what Rust cannot call: rust_helper_* wrap one function or
+ * field each, nf_tracer_* do more. One object, as rust/helpers/helpers.c.
  */
 #include "helpers/bpf.c"
 #include "helpers/console.c"

@@ -2,9 +2,9 @@
 /*
  * C functions for what Rust cannot call: inline functions and macros.
  *
- * One that is named after a function of the kernel, with the prefix rust_helper_,
- * does what that function does, in its calling context. The build takes the prefix
- * off in the Rust bindings, as for the kernel's own rust/helpers.
+ * A function named after one of the kernel, with the prefix rust_helper_, does
+ * what that function does, in its calling context. The build strips the prefix
+ * in the Rust bindings, as for the kernel's own rust/helpers.
  */
 #ifndef NF_TRACER_HELPERS_H
 #define NF_TRACER_HELPERS_H
@@ -31,7 +31,7 @@ struct net_device *
 rust_helper_netdev_notifier_info_to_dev(const struct netdev_notifier_info *info);
 
 struct sock *rust_helper_sk_to_full_sk(struct sock *sk);
-/* As the initial user namespace has it. */
+/* The uid is that in the initial user namespace. */
 bool rust_helper_sk_is_kern(const struct sock *sk);
 u32 rust_helper_sk_uid(const struct sock *sk);
 u64 rust_helper_sk_cookie(const struct sock *sk);
@@ -45,7 +45,7 @@ u16 rust_helper_skb_protocol_host_order(const struct sk_buff *skb);
 u16 rust_helper_skb_gso_segs(const struct sk_buff *skb);
 u16 rust_helper_skb_gso_size(const struct sk_buff *skb);
 int rust_helper_skb_gso_type(const struct sk_buff *skb);
-/* From skb->data on, or -1 where the packet is in no tunnel that offload knows of. */
+/* From skb->data on, or -1 if the packet has no tunnel header known to offload. */
 int rust_helper_skb_inner_transport_offset(const struct sk_buff *skb);
 bool rust_helper_skb_is_gso(const struct sk_buff *skb);
 u8 rust_helper_skb_ip_summed(const struct sk_buff *skb);
@@ -53,98 +53,107 @@ u32 rust_helper_skb_hash(const struct sk_buff *skb);
 s64 rust_helper_skb_tstamp(const struct sk_buff *skb);
 
 /*
- * Changes of bytes that skb_ensure_writable() has made writable. The sum over the
- * packet that a device has made (CHECKSUM_COMPLETE) is kept right by each.
+ * Writes to bytes that skb_ensure_writable() has made writable. Each function
+ * keeps a device's checksum over the packet (CHECKSUM_COMPLETE) correct.
  */
 void nf_tracer_skb_write(struct sk_buff *skb, int offset, const void *from,
 			 int len);
 
 enum nf_checksum {
-	NF_CHECKSUM_IP_HEADER,		/* the IPv4 header's own */
+	NF_CHECKSUM_IP_HEADER,		/* the IPv4 header checksum */
 	NF_CHECKSUM_TRANSPORT,		/* a change behind the IP header */
 	NF_CHECKSUM_PSEUDO_HEADER,	/* a change of an address */
-	NF_CHECKSUM_UDP,		/* as NF_CHECKSUM_TRANSPORT, where 0 is none */
+	NF_CHECKSUM_UDP,		/* as NF_CHECKSUM_TRANSPORT, 0 is no checksum */
 	NF_CHECKSUM_UDP_PSEUDO_HEADER,	/* as NF_CHECKSUM_PSEUDO_HEADER, likewise */
 };
 
 void nf_tracer_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 				u32 to, u32 what);
 
-/* As skb_ensure_writable(), or -EBUSY for one that others have a reference to. */
+/* As skb_ensure_writable(), but -EBUSY for a shared skb. */
 int nf_tracer_skb_make_writable(struct sk_buff *skb, u32 len);
 /*
- * Where the transport header is, from the network header, which is one of IPv4 or
- * IPv6, and whether it is TCP's. -1 where none is found.
+ * Returns the offset of the transport header from the network header of IPv4 or
+ * IPv6, and whether it is TCP's. -1 if there is none.
  */
 int nf_tracer_skb_transport_header_at(const struct sk_buff *skb, bool *is_tcp);
 
 void rust_helper_skb_clear_hash(struct sk_buff *skb);
 /*
- * Routes a packet at NF_INET_LOCAL_OUT of IPv4 or IPv6 again. After an error it may
- * have no route any more, and can only be dropped.
+ * Reroutes a packet at NF_INET_LOCAL_OUT of IPv4 or IPv6. After an error it may
+ * have no route, and can only be dropped.
  */
 int nf_tracer_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
 
-/* Whether there is something to go on to from a hook of this state. */
+/* Returns whether a hook with this state has a continuation to call. */
 bool nf_tracer_hook_goes_on(const struct nf_hook_state *state);
-/* Goes on behind the hook point, which takes the packet; in a hook's call, or as below. */
+/*
+ * Calls the hook point's continuation, which consumes the packet; in a hook
+ * call, or as below.
+ */
 int nf_tracer_hook_continue(const struct nf_hook_state *state,
 			    struct sk_buff *skb);
 
-/* A packet that has left the hook's call, and what it and the state refer to. */
+/* A packet kept after its hook call, and what it and the state refer to. */
 struct nf_held {
 	struct sk_buff *skb;
 	struct net_device *dev;
 	struct nf_hook_state state;
 };
 
-/* Of connection tracking's modules, those that cannot be unloaded while packets are held. */
+/* The connection tracking modules that cannot be unloaded while packets are held. */
 struct nf_held_modules {
 	bool conntrack;
 	bool nat;
 };
 
 /*
- * Holds devices, sockets and the route, or returns false and leaves the packet as it
- * was. To be called in the hook's call. Holds no namespace: it is valid for as long as
- * nf_held_is_live() was true after its packet was put where a notifier of network
- * devices looks. To be given back with nf_held_release() after the packet has gone.
- * Takes a reference to those modules that the packet needs and that are not marked yet,
- * and marks them; nf_held_put_modules() gives all these back, after the last packet.
+ * Takes references to devices, sockets and the route, or returns false and
+ * leaves the packet unchanged. To be called in the hook call. Takes none to the
+ * namespace: it stays valid as long as nf_tracer_held_is_live() was true after
+ * the packet was put where a netdevice notifier finds it. To be released by
+ * nf_tracer_held_release() after the packet is gone. Takes a reference to each
+ * module that the packet needs and that is not marked yet, and marks it;
+ * nf_tracer_held_put_modules() puts all of these, after the last packet.
  */
 bool nf_tracer_held_take(const struct nf_held *held,
 			 struct nf_held_modules *modules);
 void nf_tracer_held_release(const struct nf_held *held);
 void nf_tracer_held_put_modules(const struct nf_held_modules *modules);
 /*
- * Whether the devices are up, and the namespace is not being taken down. If not, there
- * has been no event NETDEV_DOWN or NETDEV_UNREGISTER yet, or it is going on.
+ * Returns whether the devices are up, and the namespace is not being
+ * dismantled. If not, the event NETDEV_DOWN or NETDEV_UNREGISTER is still to
+ * come or in progress.
  */
 bool nf_tracer_held_is_live(const struct nf_held *held);
 
-/* A section in which a packet may go on: without bottom halves, under RCU. Process context. */
+/*
+ * A section in which packets may be reinjected: bottom halves disabled, under
+ * RCU. Process context.
+ */
 void nf_tracer_reinject_begin(void);
 void nf_tracer_reinject_end(void);
 
-/* As bpf_prog_create(), but from instructions as they are, which are copied. */
+/* As bpf_prog_create(), but from classic instructions, which are copied. */
 int nf_tracer_bpf_prog_create_classic(struct bpf_prog **prog,
 				      const struct sock_filter *filter, u16 len);
 /*
- * Runs a program whose offset 0 is at `offset` from the start of the data; any context
- * that hooks run in. Returns 0 if there is no such place in the linear part.
+ * Runs a program whose offset 0 is `offset` bytes from the start of the data,
+ * in any context of a hook. Returns 0 if that is beyond the linear part.
  */
 u32 nf_tracer_bpf_prog_run_at(const struct bpf_prog *prog, struct sk_buff *skb,
 			      u32 offset);
 
 /*
- * Takes a reference to the loggers of IPv4 and IPv6 of a type. May sleep and load a
- * module. nf_logger_put() gives it back.
+ * Takes a reference to the loggers of this type for IPv4 and IPv6, to be put by
+ * nf_logger_put(). May sleep and load a module.
  */
 int nf_tracer_logger_load(enum nf_log_type type);
 
 /*
- * Log a packet, for within a hook's call. Whether there is a line, or NFLOG was
- * told; what it does then, it does not say. Not with interrupts off.
+ * Log a packet, in a hook call. Return whether a line was written, or NFLOG was
+ * called, which does not report what it does with the packet. Not with
+ * interrupts off.
  */
 bool nf_tracer_log_syslog(const struct sk_buff *skb,
 			  const struct nf_hook_state *state,
@@ -152,16 +161,19 @@ bool nf_tracer_log_syslog(const struct sk_buff *skb,
 bool nf_tracer_log_nflog(u16 group, const struct sk_buff *skb,
 			 const struct nf_hook_state *state, const char *prefix);
 
-/* Whether this is outside any hook, as far as the kernel can tell. */
+/* Returns whether this is outside any hook, as far as the kernel can tell. */
 bool nf_tracer_may_wait_for_rcu(void);
 
-/* Waits as synchronize_rcu() does, but not as long. May sleep. */
+/* As synchronize_rcu(), but faster. May sleep. */
 void rust_helper_synchronize_rcu_expedited(void);
 
-/* Work that may sleep, soon. */
+/* Work that may sleep. */
 void rust_helper_work_init(struct work_struct *work, work_func_t func);
 void rust_helper_work_schedule(struct work_struct *work);
-/* Work that may sleep, in so many jiffies. Scheduled again before that, it stays as it was. */
+/*
+ * Work that may sleep, delayed by a number of jiffies. No-op if it is scheduled
+ * already.
+ */
 void rust_helper_delayed_work_init(struct delayed_work *work, work_func_t func);
 void rust_helper_delayed_work_schedule(struct delayed_work *work,
 				       unsigned long delay);
@@ -170,13 +182,13 @@ void rust_helper_delayed_work_schedule(struct delayed_work *work,
 void rust_helper_kernel_param_lock(struct module *mod);
 void rust_helper_kernel_param_unlock(struct module *mod);
 
-/* Whether what is logged at level info goes to a serial port. May sleep. */
+/* Returns whether messages of level info are printed on a serial console. May sleep. */
 bool nf_tracer_serial_console_shows_info(void);
 
 /*
- * An array of u64 counters per CPU, zeroed. Allocation and freeing may sleep;
+ * An array of per-CPU u64 counters, zeroed. Allocation and freeing may sleep;
  * counting may happen in any context, NMI included. The sum is over all
- * possible CPUs, and exact once nobody counts any more.
+ * possible CPUs, and exact once counting has stopped.
  */
 u64 __percpu *rust_helper_alloc_percpu_counters(unsigned int nr);
 void rust_helper_free_percpu_counters(u64 __percpu *counters);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `modinfo` shows of the module that `module!` has no field for.
+//! Fields of `modinfo` that `module!` does not support.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
-/// Adds a field to what `modinfo` shows: C's `MODULE_INFO()`.
+/// Adds a field to the output of `modinfo`: C's `MODULE_INFO()`.
 macro_rules! module_info {
     ($tag:literal, $text:expr) => {
         const _: () = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Module parameters that are text and may change while the module is loaded, which the kernel crate
-//! does not have yet: `module!` registers numbers that are read-only.
+//! Module parameters that are text and writable at run time, which the kernel crate does not
+//! support yet: `module!` registers read-only numbers.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
@@ -22,10 +22,10 @@ use kernel::{
     str::CStrExt, //
 };
 
-/// What each parameter calls when it is set, read or freed.
+/// The operations of each parameter.
 ///
-/// C calls `.set` unchecked at load, whatever the mode; and where the name stands alone, with a null pointer
-/// for those that have the flag, which are to refuse it in their own words.
+/// On load, C calls `.set` whatever the mode. With this flag it also does so for a name without a
+/// value, with a null pointer, so that the module logs its own error.
 pub(crate) static OPS: kernel::bindings::kernel_param_ops = kernel::bindings::kernel_param_ops {
     flags: kernel::bindings::KERNEL_PARAM_OPS_FL_NOARG,
     set: Some(set),
@@ -33,8 +33,7 @@ pub(crate) static OPS: kernel::bindings::kernel_param_ops = kernel::bindings::ke
     free: Some(free),
 };
 
-/// Registers parameters by [`OPS`], each with its number in the order that they stand in, and describes them to
-/// `modinfo`.
+/// Registers parameters with [`OPS`], numbered in order, and describes them to `modinfo`.
 macro_rules! register_params {
     ($($name:ident, $mode:literal, $description:expr;)+) => {
         /// The numbers of the parameters.
@@ -58,7 +57,7 @@ macro_rules! register_params {
 }
 pub(crate) use register_params;
 
-/// A parameter for the section that C finds them in.
+/// Creates a parameter for the section in which C finds them.
 pub(crate) const fn param(
     name: &'static str,
     mode: u16,
@@ -77,7 +76,7 @@ pub(crate) const fn param(
     })
 }
 
-/// The number of a parameter that was made by [`param`].
+/// Returns the number of a parameter that was created by [`param`].
 ///
 /// # Safety
 ///
@@ -87,16 +86,16 @@ unsafe fn number(param: *const kernel::bindings::kernel_param) -> usize {
     unsafe { (*param).__bindgen_anon_1.arg.addr() }
 }
 
-/// Sets a parameter: what `insmod` was given, or what was written to its file.
+/// Sets a parameter: from `insmod`'s arguments, or by a write to its file.
 ///
-/// The files belong to uid 0, which need not have any right in a container, and an open one can be passed on.
-/// What is asked for is what nft asks for, in the initial user namespace; and insmod gives values too, with the
-/// right to load modules, also to a parameter that is read-only.
+/// The files belong to uid 0, which need not have any capability in a container, and an open file
+/// can be passed on. So the capability that nft requires is required, in the initial user
+/// namespace; or that to load modules, since insmod sets values, too, also of read-only parameters.
 ///
 /// # Safety
 ///
-/// To be called by C's parameter code only, with the parameters' lock held, with a string that ends in 0 or a
-/// null pointer.
+/// To be called by C's parameter code only, with the parameter lock held, with a NUL-terminated
+/// string or a null pointer.
 unsafe extern "C" fn set(
     value: *const c_char,
     param: *const kernel::bindings::kernel_param,
@@ -121,12 +120,12 @@ unsafe extern "C" fn set(
     })
 }
 
-/// Reads a parameter. Gives the number of bytes, which is less than a page: of a whole one
-/// `sysfs_kf_seq_show()` warns.
+/// Reads a parameter. Returns the number of bytes, which is less than a page: `sysfs_kf_seq_show()`
+/// warns on a full one.
 ///
 /// # Safety
 ///
-/// To be called by C's parameter code only, with the parameters' lock held, with a page to write to.
+/// To be called by C's parameter code only, with the parameter lock held, with a page to write to.
 unsafe extern "C" fn get(to: *mut c_char, param: *const kernel::bindings::kernel_param) -> c_int {
     // SAFETY: By this function's requirement; C has zeroed it.
     let to = unsafe { core::slice::from_raw_parts_mut(to.cast::<u8>(), PAGE_SIZE - 1) };
@@ -137,25 +136,25 @@ unsafe extern "C" fn get(to: *mut c_char, param: *const kernel::bindings::kernel
     crate::params::get(&mut unsafe { ParamLock::of_caller() }, number, to) as c_int
 }
 
-/// Frees what a parameter's value takes. Called when the module goes, also where it goes before its init.
+/// Frees a parameter's value. Called on module exit, also if the module's init did not run.
 extern "C" fn free(_arg: *mut kernel::ffi::c_void) {
-    // SAFETY: Nobody schedules a report any more, and nobody holds the parameters' lock.
+    // SAFETY: Reports are not scheduled any more, and the parameter lock is not held.
     unsafe { bindings::nf_tracer_cancel_report() };
     crate::params::free();
 }
 
-/// The module's parameter lock, held. C holds it whenever a parameter is set or read.
+/// A guard of the module's parameter lock. C holds the lock whenever a parameter is set or read.
 pub(crate) struct ParamLock {
-    /// Taken by this object, not by C.
+    /// Whether it was acquired by this object, not by C.
     ours: bool,
-    /// It belongs to a task.
+    /// The lock belongs to a task.
     _not_send: PhantomData<*const ()>,
 }
 
 impl ParamLock {
-    /// Takes the lock. May sleep; not to be called while a parameter is being set or read.
+    /// Acquires the lock. May sleep; must not be called while a parameter is being set or read.
     pub(crate) fn take() -> Self {
-        // SAFETY: Called in process context, with the module that this is, which the kernel has made.
+        // SAFETY: Called in process context, with this module, which the kernel has set up.
         unsafe { bindings::kernel_param_lock(&raw mut kernel::bindings::__this_module) };
         Self {
             ours: true,
@@ -163,11 +162,11 @@ impl ParamLock {
         }
     }
 
-    /// The lock that the caller holds.
+    /// Returns a guard for the lock that the caller holds.
     ///
     /// # Safety
     ///
-    /// The caller must hold it for as long as the result lives, and have no other proof of that.
+    /// The caller must hold it for as long as the result lives, and have no other guard of it.
     unsafe fn of_caller() -> Self {
         Self {
             ours: false,
@@ -179,26 +178,28 @@ impl ParamLock {
 impl Drop for ParamLock {
     fn drop(&mut self) {
         if self.ours {
-            // SAFETY: It was taken when `self` was made, by the same task.
+            // SAFETY: It was acquired when `self` was created, by the same task.
             unsafe { bindings::kernel_param_unlock(&raw mut kernel::bindings::__this_module) };
         }
     }
 }
 
-/// A value that the module's parameter lock guards.
+/// A value protected by the module's parameter lock.
 pub(crate) struct ParamLocked<T>(UnsafeCell<T>);
 
-// SAFETY: Access needs the lock, and a mutable borrow of the one proof that it is held.
+// SAFETY: Access requires the lock, and a mutable borrow of its only guard.
 unsafe impl<T: Send> Sync for ParamLocked<T> {}
 
 impl<T> ParamLocked<T> {
+    /// Creates a protected value.
     pub(crate) const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }
 
-    /// The value, for as long as the lock is borrowed: there is no other access in that time.
+    /// Returns the value, for as long as the guard is borrowed: there is no other access in that
+    /// time.
     pub(crate) fn get<'a>(&'a self, _lock: &'a mut ParamLock) -> &'a mut T {
-        // SAFETY: The lock is held, and its only proof is borrowed for as long as the result lives.
+        // SAFETY: The lock is held, and its only guard is borrowed for as long as the result lives.
         unsafe { &mut *self.0.get() }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Schedules the report on suppressed lines. It is a static of C's, not a value of
- * Rust's, since safe code may forget any value without cancelling what it has begun.
+ * Schedules the report of suppressed lines. The work is a static in C, not a
+ * value in Rust, since safe code may leak a value without cancelling its work.
  */
 #include <linux/jiffies.h>
 #include <linux/workqueue.h>

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * When lines have been suppressed, how many is said a second later, in process
- * context: counting them on all CPUs, and printing that, is not for a packet's way.
+ * The number of suppressed lines is logged a second after a line was
+ * suppressed, in process context: summing over all CPUs and printing are too
+ * slow for the packet path.
  */
 #ifndef NF_TRACER_REPORT_H
 #define NF_TRACER_REPORT_H
 
-/* In Rust, see report.rs. May sleep, and takes the parameters' lock. */
+/* In Rust, see report.rs. May sleep, and takes the parameter lock. */
 void nf_tracer_report_suppressed(void);
 
-/* Has that called in a second, unless it is going to be. Any context but an NMI. */
+/*
+ * Schedules that call in a second, unless it is scheduled already. Any context
+ * but NMI.
+ */
 void nf_tracer_schedule_report(void);
 
 /*
- * Has that not called any more, and waits for a call that runs. To be called before
- * the module's text goes, when nobody schedules it any more. May sleep.
+ * Cancels that call, and waits for one that runs. To be called before the
+ * module's text is freed, when nothing schedules it any more. May sleep.
  */
 void nf_tracer_cancel_report(void);
 

@@ -2,12 +2,12 @@
 
 //! Traces packets in netfilter hooks.
 //!
-//! From its loading to its unloading the module tells of each packet that its parameters ask for, by a
-//! line of the log unless they say otherwise: by default, of each TCP segment over IPv4 that comes in
-//! (`NF_INET_PRE_ROUTING`) or is sent (`NF_INET_LOCAL_OUT`) in the initial network namespace. It changes
-//! nothing and lets everything pass.
+//! While loaded, the module reports each packet that matches its parameters, by default with a line
+//! in the kernel log. The default match is each TCP segment over IPv4 that is received
+//! (`NF_INET_PRE_ROUTING`) or sent (`NF_INET_LOCAL_OUT`) in the initial network namespace. It
+//! modifies no packet and drops none.
 
-// Counters and times of 64 bits are read and written as whole words.
+// 64-bit counters and times are read and written as single words.
 #[cfg(not(CONFIG_64BIT))]
 compile_error!("nf_tracer is for 64-bit kernels only");
 
@@ -39,13 +39,13 @@ module_netfilter_hooks! {
     license: "GPL",
 }
 
-// That of CHANGELOG.md.
+// As in CHANGELOG.md.
 ffi::modinfo::module_info!("version", "0.1.0");
 
 /// The loaded module.
 ///
-/// What parameters change while it is loaded they reach by the reference that [`params::start`] keeps; it is taken
-/// back first, since fields are dropped in their order.
+/// Run-time changes of parameters reach the tracer through the reference that [`params::start`]
+/// keeps. Fields are dropped in order, so that reference is dropped first.
 struct NfTracer {
     _params: params::Attachment,
     _tracing: Arc<Tracing>,

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading protocol headers from a packet's bytes.
+//! Parsing of protocol headers.
 //!
-//! Plain Rust over bytes, with nothing of the kernel in it, so that it builds and is tested on any
-//! host. Nothing here can panic, allocates, or trusts what a packet says of itself.
+//! Pure Rust on bytes, independent of the kernel, so that it builds and is tested on any host.
+//! Nothing here can panic, allocates, or trusts a length or an offset from the packet.
 //!
-//! A packet that nobody wants costs little: [`UpperLayer`] has what most packets are looked at for. One that somebody
-//! wants is read once as a whole, [`PktInfo`], for the conditions and for all sinks.
+//! A packet that does not match is cheap: [`UpperLayer`] has the fields that most packets are
+//! matched on. A matching packet is parsed once in full, as [`PktInfo`], for the conditions and for
+//! all sinks.
 //!
-//! Whatever the stack delivers to a socket, or nft matches by protocol, address or port, is to be found by the
-//! same ones here. So fields are read as they stand there, also in headers that contradict themselves; a header
-//! need not be whole to have ports; and what is behind extension headers that are not walked to their end
-//! [may be anything](Network::may_have).
+//! Whatever the stack delivers to a socket, or nft matches by protocol, address or port, must match
+//! the same protocol, address or port here. So fields are read as they are, also in headers that
+//! contradict themselves; a header need not be complete to have ports; and what follows extension
+//! headers that are not walked to their end [may be any protocol](Network::may_have).
 
 pub(crate) mod icmp;
 pub(crate) mod ipv4;
@@ -34,81 +35,81 @@ use self::{
 };
 use core::net::IpAddr;
 
-/// The bytes of a packet, from its network header on, wherever they lie in memory.
+/// The bytes of a packet, from its network header on, contiguous or not.
 pub(crate) trait Bytes {
-    /// How many there are.
+    /// Returns the length in bytes.
     fn len(&self) -> usize;
 
-    /// A copy of the `N` bytes at `offset`. `None` if the packet ends before them.
+    /// Copies `N` bytes at `offset`. `None` if the packet ends before them.
     fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 
-    /// Whether it stands for several segments, which may be more than its length fields have room for:
-    /// C's `skb_is_gso()`.
+    /// Returns whether the packet stands for several segments, so that its length fields may be too
+    /// narrow: C's `skb_is_gso()`.
     fn is_gso(&self) -> bool;
 }
 
-/// What is wrong with a packet.
+/// A defect of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
-    /// It ends inside a header.
+    /// The packet ends inside a header.
     Truncated,
-    /// A header contradicts itself: another version, a length that cannot be.
+    /// A header contradicts itself: wrong version, impossible length.
     Invalid,
-    /// It has more extension headers than are walked.
+    /// The packet has more extension headers than are walked.
     TooManyExtensions,
 }
 
-/// All that is read of a packet, as C's `nft_pktinfo`.
+/// All parsed fields of a packet, as C's `nft_pktinfo`.
 ///
-/// Whoever sends a packet may share the memory that it is in, and change it at any time. So it is read once, and what
-/// is chosen, counted and shown is the same.
+/// The sender may share the packet's memory and change it at any time. So it is parsed once, and
+/// matching, counting and output use the same values.
 pub(crate) struct PktInfo {
-    /// Of a transport header that is cut, or not where it should be, the ports. `None` if the packet ends inside of
-    /// the network header.
+    /// The network header and the transport header. If the latter is truncated or misplaced, only
+    /// the ports. `None` if the packet ends inside the network header.
     pub(crate) headers: Option<(Network, Transport)>,
-    /// What is wrong with the packet.
+    /// The packet's defect, if any.
     pub(crate) malformed: Option<Malformed>,
 }
 
-/// The ports of a packet, as the conditions on them see them.
+/// The ports of a packet, as conditions on ports see them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KnownPorts {
-    /// Those of source and destination.
+    /// Source and destination port.
     Both(u16, u16),
-    /// The packet ends before that of the destination, or before both.
+    /// The packet ends before the destination port, or before both.
     Cut(Option<u16>),
-    /// They may be any, since what is above is not known.
+    /// Any, since the upper-layer protocol is not known.
     Unknown,
     None,
 }
 
-/// The network header, with IPv6's extension headers: all that is known before the transport header.
+/// The network header, with IPv6's extension headers: all fields before the transport header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     pub(crate) ip: Ip,
-    /// The protocol above, as IANA numbers them. An extension header's number where what is above is not
-    /// known: see [`UpperLayer::is_known`].
+    /// The upper-layer protocol, as assigned by IANA. The number of an extension header if the
+    /// upper layer is not known: see [`UpperLayer::is_known`].
     pub(crate) protocol: u8,
-    /// Where its header starts, in bytes from the network header.
+    /// Offset of the upper-layer header, in bytes from the network header.
     pub(crate) transport_offset: usize,
-    /// Where the datagram ends, in bytes from the network header: what is behind is padding.
+    /// End of the datagram, in bytes from the network header; the rest is padding.
     pub(crate) end: usize,
-    /// Which piece of its datagram this is, unless it is all of it.
+    /// The fragment's fields, unless the datagram is complete.
     pub(crate) fragment: Option<Fragment>,
-    /// Those that stand before the protocol above.
+    /// The extension headers before the upper-layer header.
     extensions: Extensions,
-    /// What is wrong with these headers. Their fields are as they stand there all the same, and the kernel's
-    /// own rules go by them.
+    /// The defect of these headers, if any. Their fields are parsed as they are all the same, and
+    /// the kernel's own rules use them.
     pub(crate) malformed: Option<Malformed>,
 }
 
-/// Which header is above a network header, and where: as much of that as most packets are looked at for.
+/// The protocol and offset of the upper-layer header: all that most packets are matched on.
 ///
-/// By values, so that what a caller has no use for is not even loaded.
+/// Passed by value, so that fields that a caller does not use are not even loaded.
 #[derive(Clone, Copy)]
 pub(crate) struct UpperLayer {
     v6: bool,
-    /// See [`Network`], whose fields these are.
+    /// The fields below are those of [`Network`].
     protocol: u8,
     transport_offset: usize,
     end: usize,
@@ -116,7 +117,7 @@ pub(crate) struct UpperLayer {
     malformed: Option<Malformed>,
 }
 
-/// What a packet is of its datagram.
+/// The part of its datagram that a packet is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Piece {
     Whole,
@@ -124,54 +125,54 @@ enum Piece {
     LaterFragment,
 }
 
-/// The header of either version.
+/// The IP header, of either version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ip {
     V4(Ipv4Header),
     V6(Ipv6Header),
 }
 
-/// Which piece of a datagram a fragment is.
+/// The position of a fragment in its datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
-    /// Common to all fragments of a datagram.
+    /// The identification, common to all fragments of a datagram.
     pub(crate) id: u32,
-    /// Where it starts, in units of 8 bytes; 0 for the first one.
+    /// The offset in units of 8 bytes; 0 for the first fragment.
     pub(crate) offset: u16,
-    /// Whether others belong behind it.
+    /// The more-fragments flag.
     pub(crate) more: bool,
 }
 
-/// The header of the protocol above, and for the protocols that have them, the ports.
+/// The upper-layer header; for protocols with ports, at least the ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp(TcpHeader),
     Udp(UdpHeader),
     Icmp(IcmpHeader),
     Sctp(SctpHeader),
-    /// A protocol of whose header only the ports are read, or one whose header is cut behind them.
+    /// A protocol of which only the ports are parsed, or one whose header is truncated behind them.
     Ports(Ports),
-    /// A protocol whose header is not read.
+    /// A protocol whose header is not parsed.
     Other,
-    /// A fragment other than its datagram's first, which starts behind the start of the header.
+    /// A fragment other than the first, which starts behind the start of the header.
     LaterFragment,
 }
 
-/// The ports, which all protocols that have them have at the same place.
+/// The ports, at the same offset in all protocols that have them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ports {
     pub(crate) source: Option<u16>,
-    /// There only if the source's is.
+    /// Present only if the source port is.
     pub(crate) destination: Option<u16>,
 }
 
-/// The protocols with ports of whose headers nothing else is read, as IANA numbers them.
+/// The protocols of which only the ports are parsed, as assigned by IANA.
 mod protocol {
     pub(super) const DCCP: u8 = 33;
     pub(super) const UDP_LITE: u8 = 136;
 }
 
-/// Whether a protocol has ports that are read.
+/// Returns whether a protocol has ports that are parsed.
 #[inline(always)]
 pub(crate) fn has_ports(protocol: u8) -> bool {
     matches!(
@@ -180,7 +181,7 @@ pub(crate) fn has_ports(protocol: u8) -> bool {
     )
 }
 
-/// The source's address, of IPv6 if `v6`. `None` if the packet ends inside of the header.
+/// Returns the source address, IPv6 if `v6`. `None` if the packet ends inside the header.
 #[inline(always)]
 pub(crate) fn source(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
     Some(match v6 {
@@ -189,7 +190,7 @@ pub(crate) fn source(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
     })
 }
 
-/// The destination's address, as [`source`].
+/// Returns the destination address, as [`source`].
 #[inline(always)]
 pub(crate) fn destination(packet: &impl Bytes, v6: bool) -> Option<IpAddr> {
     Some(match v6 {
@@ -216,7 +217,7 @@ impl KnownPorts {
 }
 
 impl PktInfo {
-    /// Reads what is above a network header.
+    /// Parses the upper-layer header behind a network header.
     #[inline(always)]
     pub(crate) fn classify(network: Option<Network>, packet: &impl Bytes) -> Self {
         let Some(network) = network else {
@@ -233,12 +234,12 @@ impl PktInfo {
         }
     }
 
-    /// The network header. `None` if the packet ends inside of it.
+    /// Returns the network header. `None` if the packet ends inside it.
     pub(crate) fn network(&self) -> Option<&Network> {
         self.headers.as_ref().map(|(network, _)| network)
     }
 
-    /// The ports, as far as the packet has them.
+    /// Returns the ports, as far as the packet has them.
     #[inline]
     pub(crate) fn ports(&self) -> KnownPorts {
         let Some((network, transport)) = &self.headers else {
@@ -256,9 +257,10 @@ impl PktInfo {
 }
 
 impl Network {
-    /// Reads an IPv4 header. `None` if the packet ends inside of it.
+    /// Parses an IPv4 header. `None` if the packet ends inside it.
     ///
-    /// Always inlined, as all that is read here: what the caller has no use for is not even loaded.
+    /// Always inlined, as all parsers here: fields that the caller does not use are not even
+    /// loaded.
     #[inline(always)]
     pub(crate) fn parse_ipv4(packet: &impl Bytes) -> Option<Self> {
         let ip = Ipv4Header::parse(&packet.copy::<{ Ipv4Header::MIN_LEN }>(0)?);
@@ -274,7 +276,8 @@ impl Network {
         })
     }
 
-    /// Reads an IPv6 header, and walks its extension headers. `None` if the packet ends inside of the first.
+    /// Parses an IPv6 header, and walks its extension headers. `None` if the packet ends inside the
+    /// IPv6 header.
     #[inline(always)]
     pub(crate) fn parse_ipv6(packet: &impl Bytes) -> Option<Self> {
         let ip = Ipv6Header::parse(&packet.copy::<{ Ipv6Header::LEN }>(0)?);
@@ -295,14 +298,13 @@ impl Network {
         })
     }
 
-    /// Whether one of the headers, extension headers included, is of a protocol that is wanted, or may be
-    /// since what is above is not known.
+    /// Returns whether one of the headers, extension headers included, is of a matching protocol,
+    /// or may be since the upper layer is not known.
     pub(crate) fn may_have(&self, wanted: impl Fn(u8) -> bool) -> bool {
         !self.upper_layer().is_known() || wanted(self.protocol) || self.extensions.any(wanted)
     }
 
-    /// What tells the datagram from others of the same ends: of IPv6, only fragments have it, and 0 is
-    /// that of the others.
+    /// Returns the IP identification. In IPv6 only fragments have one, and it is 0 for others.
     pub(crate) fn id(&self) -> u32 {
         match (self.ip, self.fragment) {
             (Ip::V4(ip), _) => ip.id.into(),
@@ -310,6 +312,7 @@ impl Network {
         }
     }
 
+    /// Returns the source address.
     #[inline]
     pub(crate) fn source(&self) -> IpAddr {
         match self.ip {
@@ -318,6 +321,7 @@ impl Network {
         }
     }
 
+    /// Returns the destination address.
     #[inline]
     pub(crate) fn destination(&self) -> IpAddr {
         match self.ip {
@@ -326,7 +330,7 @@ impl Network {
         }
     }
 
-    /// Where the header above is.
+    /// Returns the protocol and offset of the upper-layer header.
     #[inline(always)]
     pub(crate) fn upper_layer(&self) -> UpperLayer {
         UpperLayer {
@@ -343,7 +347,7 @@ impl Network {
         }
     }
 
-    /// How many bytes of data are behind `transport`'s header, in this packet.
+    /// Returns the number of payload bytes behind `transport`'s header in this packet.
     pub(crate) fn payload_len(&self, transport: &Transport) -> Option<usize> {
         let there = self.end.checked_sub(self.transport_offset)?;
 
@@ -362,22 +366,23 @@ impl Network {
 }
 
 impl UpperLayer {
-    /// Whether `protocol` is the protocol above. It is not if the chain of IPv6's extension headers is cut or
-    /// too long, or goes on in another fragment: it may be any then.
+    /// Returns whether `protocol` is the upper-layer protocol. It is not if the chain of IPv6's
+    /// extension headers is truncated or too long, or continues in another fragment: the upper
+    /// layer may be any then.
     #[inline(always)]
     fn is_known(self) -> bool {
         !self.v6 || !ipv6::is_extension(self.protocol)
     }
 
-    /// Whether the header above is of a protocol with ports, and should be here.
+    /// Returns whether the upper-layer protocol has ports, and its header should be in this packet.
     #[inline(always)]
     fn should_have_ports(self) -> bool {
         has_ports(self.protocol) && self.piece != Piece::LaterFragment
     }
 
-    /// The ports, as far as the packet has them.
+    /// Returns the ports, as far as the packet has them.
     ///
-    /// nft needs no more of a header than these: not that it is whole, nor that it is within the datagram.
+    /// nft needs only these bytes: the header may be incomplete, and may exceed the datagram.
     #[inline(always)]
     pub(crate) fn ports(self, packet: &impl Bytes) -> KnownPorts {
         let both = match self.should_have_ports() {
@@ -393,7 +398,8 @@ impl UpperLayer {
         }
     }
 
-    /// Out of line: nearly all that should have ports have both.
+    /// Returns the ports of a truncated header. Out of line: nearly all packets that should have
+    /// ports have both.
     #[cold]
     #[inline(never)]
     fn cut_ports(self, packet: &impl Bytes) -> KnownPorts {
@@ -402,7 +408,7 @@ impl UpperLayer {
         self.missing_ports(source.map(u16::from_be_bytes))
     }
 
-    /// What it says of the ports that there are not both, where that of the source may be there.
+    /// Returns the result where not both ports are present; the source port may be.
     #[cold]
     #[inline(never)]
     fn missing_ports(self, source: Option<u16>) -> KnownPorts {
@@ -415,11 +421,10 @@ impl UpperLayer {
         }
     }
 
-    /// Reads the header above.
+    /// Parses the upper-layer header.
     ///
-    /// As `dump_ipv4_packet()` does, it is looked for behind the IPv4 header's options, which need
-    /// not be there themselves. A length in the header that makes no sense does not
-    /// matter here.
+    /// As in `dump_ipv4_packet()`, it is expected behind the IPv4 header's options, which need not
+    /// be present themselves. An invalid length in the header is ignored here.
     #[inline(always)]
     fn transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
         if self.piece == Piece::LaterFragment {
@@ -446,13 +451,13 @@ impl UpperLayer {
         })
     }
 
-    /// Whether all headers that are read are whole and make sense.
+    /// Returns whether all parsed headers are complete and valid.
     #[inline(always)]
     pub(crate) fn check(self, packet: &impl Bytes) -> Result<(), Malformed> {
         self.sound_transport(packet).map(|_| ())
     }
 
-    /// Reads the header above, if all headers that are read are whole and make sense.
+    /// Parses the upper-layer header, if all parsed headers are complete and valid.
     #[inline(always)]
     fn sound_transport(self, packet: &impl Bytes) -> Result<Transport, Malformed> {
         if let Some(malformed) = self.malformed {
@@ -466,7 +471,8 @@ impl UpperLayer {
         }
     }
 
-    /// Reads the header above, or as much as there is of it, and says what is wrong with the packet.
+    /// Parses the upper-layer header, or as much of it as is present. Also returns the packet's
+    /// defect.
     #[inline(always)]
     fn classify(self, packet: &impl Bytes) -> (Transport, Option<Malformed>) {
         let whole = match self.malformed {
@@ -486,14 +492,14 @@ impl UpperLayer {
         Transport::Ports(self.ports(packet).there())
     }
 
-    /// Says what is wrong with a header whose first bytes are there.
+    /// Returns the defect of a header whose fixed part is present.
     #[inline(always)]
     fn check_transport(self, packet: &impl Bytes, transport: &Transport) -> Option<Malformed> {
         match transport {
             Transport::Tcp(header) if header.header_len() < TcpHeader::MIN_LEN => {
                 Some(Malformed::Invalid)
             }
-            // Its options are cut.
+            // The options are truncated.
             Transport::Tcp(header)
                 if self.end.saturating_sub(self.transport_offset) < header.header_len() =>
             {
@@ -506,11 +512,12 @@ impl UpperLayer {
         }
     }
 
-    /// Whether UDP's length is one that `udp_rcv()` and conntrack take.
+    /// Returns whether UDP's length is one that `udp_rcv()` and conntrack accept.
     ///
-    /// What is behind it in the datagram belongs to none, as for them. A first fragment has only a part of
-    /// the datagram whose length it is. 0 stands for a length that the field has no room for: that of a
-    /// jumbogram, [RFC 2675](https://www.rfc-editor.org/rfc/rfc2675#section-4), or of an aggregate.
+    /// As for them, bytes of the datagram behind it belong to no header. A first fragment has only
+    /// a part of the datagram whose length it is. 0 stands for a length that exceeds the field:
+    /// that of a jumbogram, [RFC 2675](https://www.rfc-editor.org/rfc/rfc2675#section-4), or of an
+    /// aggregate.
     #[inline]
     fn udp_is_sound(self, packet: &impl Bytes, header: &UdpHeader) -> bool {
         let there = self.end.saturating_sub(self.transport_offset);
@@ -523,7 +530,8 @@ impl UpperLayer {
         }
     }
 
-    /// The first `N` bytes of the header above. Bytes behind the datagram's end are padding.
+    /// Copies the first `N` bytes of the upper-layer header. Bytes behind the datagram's end are
+    /// padding.
     #[inline(always)]
     fn header<const N: usize>(self, packet: &impl Bytes) -> Result<[u8; N], Malformed> {
         if self.end.saturating_sub(self.transport_offset) < N {
@@ -536,7 +544,7 @@ impl UpperLayer {
 }
 
 impl Transport {
-    /// The ports of source and destination.
+    /// Returns the source and destination port.
     #[inline]
     pub(crate) fn ports(&self) -> Ports {
         let (source, destination) = match self {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module's parameters: what is active, and how it is changed while packets pass.
+//! The module parameters: their active values, and how they change while packets pass.
 //!
-//! C calls here with the parameters' lock held, at first with what `insmod` was given, before the
-//! module's init. [`settings`] has the table of them.
+//! C calls this module with the parameter lock held, first with `insmod`'s arguments, before the
+//! module's init. [`settings`] has the table of parameters.
 
 use crate::{
     ffi::{
@@ -37,10 +37,10 @@ use kernel::{
     sync::Arc, //
 };
 
-/// What the parameters' lock guards.
+/// The state that the parameter lock protects.
 struct Parameters {
     settings: Settings,
-    /// Where they are active, between the module's init and its exit.
+    /// Where they are active, between the module's init and exit.
     tracing: Option<Arc<Tracing>>,
 }
 
@@ -49,12 +49,12 @@ static STATE: ParamLocked<Parameters> = ParamLocked::new(Parameters {
     tracing: None,
 });
 
-/// Has parameters change what is traced, for as long as it lives.
+/// Attaches the parameters to what is traced, until it is dropped.
 pub(crate) struct Attachment(());
 
-/// Starts tracing with what `insmod` was given, and attaches the parameters to it. May sleep.
+/// Starts tracing with `insmod`'s arguments, and attaches the parameters to it. May sleep.
 pub(crate) fn start(hooks: &ModuleHooks) -> Result<(Attachment, Arc<Tracing>)> {
-    // Held throughout, so that no parameter is changed in between.
+    // Held throughout, so that no parameter changes in between.
     let mut lock = ParamLock::take();
     let state = STATE.get(&mut lock);
 
@@ -80,14 +80,14 @@ impl Drop for Attachment {
     }
 }
 
-/// Logs what is active although it may not be what was meant.
+/// Logs a warning on active settings that may not be what the user meant.
 fn log_slip(settings: &Settings) {
     if let Some(slip) = settings.likely_slip() {
         pr_notice!("{slip}\n");
     }
 }
 
-/// Logs how many lines were suppressed, if any. May sleep.
+/// Logs the number of suppressed lines, if any. May sleep.
 pub(crate) fn report_suppressed() {
     let mut lock = ParamLock::take();
 
@@ -96,20 +96,20 @@ pub(crate) fn report_suppressed() {
     }
 }
 
-/// Frees what the values take. A static is not dropped, and `insmod` may fail before there is a module.
+/// Frees the values. A static is not dropped, and `insmod` may fail before there is a module.
 pub(crate) fn free() {
     let mut lock = ParamLock::take();
 
     STATE.get(&mut lock).settings = Settings::DEFAULT;
 }
 
-/// Reads and applies a value; on error logs one line and changes nothing. There is no value where `insmod` was
+/// Parses and applies a value; on error logs one line and changes nothing. `None` if `insmod` was
 /// given the name alone.
 pub(crate) fn set(lock: &mut ParamLock, number: usize, value: Option<&[u8]>) -> Result {
     let state = STATE.get(lock);
     let text = match value {
         None => Err(ParseError::NO_VALUE),
-        // Written at once, what is behind this page would be a value of its own.
+        // In a single write, the bytes behind this page would be taken for a value of their own.
         Some(value) if value.len() >= PAGE_SIZE && state.tracing.is_some() => {
             Err(ParseError::TOO_LONG)
         }
@@ -130,13 +130,13 @@ pub(crate) fn set(lock: &mut ParamLock, number: usize, value: Option<&[u8]>) -> 
         other => {
             let name = other.copied().unwrap_or_default();
             pr_err!("{name}: read only: it says what became of the packets, and takes no value\n");
-            // As whoever opens the file for writing is told.
+            // The error of opening the file for writing.
             Err(EACCES)
         }
     }
 }
 
-/// Changes settings by `defaults` and `name=value`, in their order; on error logs one line.
+/// Changes settings by `defaults` and `name=value`, in order; on error logs one line.
 fn assign(new: &mut Settings, text: &str) -> Result {
     for assignment in settings::assignments(text) {
         match assignment.map_err(|error| error.log("settings", settings::ALLOWED))? {
@@ -148,8 +148,8 @@ fn assign(new: &mut Settings, text: &str) -> Result {
 }
 
 impl Parameters {
-    /// Makes `new` active, in which the parameters may be others that `changed` tells; on error logs one line and
-    /// changes nothing.
+    /// Makes `new` active, in which the parameters that match `changed` may differ; on error logs
+    /// one line and changes nothing.
     fn apply(&mut self, name: &str, new: Settings, changed: impl Fn(&Parameter) -> bool) -> Result {
         let has_changed = |changes| {
             PARAMETERS
@@ -179,8 +179,8 @@ impl Parameters {
     }
 }
 
-/// Writes what is active, and a line's end, to `to`: where there is no room for all of it, whole items
-/// and how many more there are. Returns the length.
+/// Writes the active value and a newline to `to`; if it does not fit, complete items and the number
+/// of the others. Returns the length in bytes.
 pub(crate) fn get(lock: &mut ParamLock, number: usize, to: &mut [u8]) -> usize {
     let Parameters { settings, tracing } = STATE.get(lock);
     let mut text = Page::new(to);
@@ -202,23 +202,24 @@ pub(crate) fn get(lock: &mut ParamLock, number: usize, to: &mut [u8]) -> usize {
     }
 }
 
-/// Text on its way to a reader: items that end in a comma or with a line.
+/// Output to a reader, as items that end in a comma or a newline.
 ///
-/// Of a text that does not fit, whole items are kept, and behind them is said how many more there are.
-/// That is an item of no list, so that what was cut is refused where it is written back.
+/// Of output that does not fit, complete items are kept, followed by a note with the number of the
+/// others. No list accepts that note as an item, so that truncated output is refused if it is
+/// written back.
 struct Page<'a> {
     to: &'a mut [u8],
     len: usize,
     is_full: bool,
-    /// How many items there are in all.
+    /// The total number of items.
     items: usize,
-    /// How many of them are kept where the text does not fit, and where the last one of these ends.
+    /// How many of them are kept if the output does not fit, and where the last of these ends.
     kept: usize,
     kept_len: usize,
 }
 
 impl<'a> Page<'a> {
-    /// Room for what is said of items that are not kept.
+    /// Room for the note.
     const NOTE: usize = "... 18446744073709551615 more not shown\n".len();
 
     fn new(to: &'a mut [u8]) -> Self {
@@ -232,9 +233,9 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Ends the text, and the last line if that has no end yet. Gives the length.
+    /// Ends the output, and the last line if it has no newline yet. Returns the length in bytes.
     fn end(mut self, end_line: bool) -> usize {
-        // A line that fills the page is whole without an end.
+        // A line that fills the page needs no newline.
         if end_line && (self.is_full || self.len < self.to.len()) {
             self.push(b'\n');
         }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the user asked for: each packet that is wanted in the log, in a trace or in a capture, and the
-//! count of all.
+//! The tracer: reports each matching packet to the log, a tracepoint or a capture, and counts all
+//! packets.
 //!
-//! Chooses, limits, formats and counts, and leaves the rest to others: the hooks to
-//! [`netfilter`](crate::netfilter), the reading of headers to [`packet`](crate::packet), the parameters'
-//! text to [`params`](crate::params).
+//! It matches, rate-limits, formats and counts. Hooks are registered by
+//! [`netfilter`](crate::netfilter), headers parsed by [`packet`](crate::packet), and parameter
+//! values parsed by [`params`](crate::params).
 
 mod classic;
 mod config;
@@ -76,20 +76,20 @@ use kernel::{
     sync::Arc, //
 };
 
-/// How many namespaces that are left out the counts name.
+/// The maximum number of left-out namespaces that the counts list.
 const LEFT_OUT: usize = 8;
 
-/// The tracer where it is hooked in. Ends with its last reference, or with the module.
+/// A registered tracer. Ends with its last reference, or with the module.
 pub(crate) struct Tracing(Arc<PernetRegistration<Tracer>>);
 
-/// What of the settings may have changed.
+/// What part of the settings may have changed.
 pub(crate) struct Changed {
     pub(crate) hook_points: bool,
     pub(crate) config: bool,
 }
 
 impl Tracing {
-    /// Hooks a new tracer in, as the settings say. May sleep.
+    /// Registers a new tracer by the settings. May sleep.
     pub(crate) fn new(hooks: &ModuleHooks, settings: &Settings) -> Result<Self, RegistrationError> {
         let (nets, points) = (settings.nets(), settings.points()?);
 
@@ -100,11 +100,11 @@ impl Tracing {
         )?))
     }
 
-    /// Has packets traced as the settings say from now on, instead of as others said; on error nothing is changed.
-    /// May sleep.
+    /// Switches from the old settings to the new ones; on error nothing changes. May sleep.
     ///
-    /// Each packet is chosen by all conditions of the one or by all of the other. Where both change, packets are seen
-    /// at the new hook points before they are chosen by the new conditions.
+    /// Each packet is matched by all conditions of the old settings or by all of the new ones. If
+    /// both hook points and conditions change, packets are seen at the new points before the new
+    /// conditions apply.
     pub(crate) fn change(
         &self,
         old: &Settings,
@@ -114,7 +114,7 @@ impl Tracing {
         let Tracer {
             config, limiter, ..
         } = self.0.handler();
-        // First all that may fail.
+        // Everything that may fail goes first.
         let new_config = changed.config.then(|| Config::new(new)).transpose()?;
 
         if changed.hook_points {
@@ -127,15 +127,15 @@ impl Tracing {
         Ok(())
     }
 
-    /// Says how many lines were suppressed that were not reported yet, if any. May sleep.
+    /// Logs the number of suppressed lines that were not reported yet, if any. May sleep.
     pub(crate) fn report_suppressed(&self) {
         let tracer = self.0.handler();
 
         log_suppressed(tracer.report.take(|| tracer.suppressed()));
     }
 
-    /// Writes a line of counts for each point and sink that has seen a packet, and one for each namespace
-    /// in which none is seen.
+    /// Writes a line of counts for each point and sink that has seen a packet, and a line for each
+    /// namespace that is left out.
     pub(crate) fn write_counts(&self, to: &mut dyn fmt::Write) -> fmt::Result {
         for line in self.0.handler().counters.lines() {
             to.write_fmt(fmt!("{line}\n"))?;
@@ -154,7 +154,7 @@ impl Tracing {
     }
 }
 
-/// Gives each packet that is wanted to the sinks, and lets every packet pass.
+/// Emits each matching packet to the sinks, and accepts every packet.
 struct Tracer {
     config: RcuBox<Config>,
     limiter: Limiter,
@@ -163,7 +163,7 @@ struct Tracer {
 }
 
 impl Tracer {
-    /// A tracer that has counted nothing yet. May sleep.
+    /// Creates a tracer with all counters zero. May sleep.
     fn new(settings: &Settings) -> Result<Self> {
         Ok(Self {
             config: RcuBox::new(Config::new(settings)?),
@@ -173,9 +173,9 @@ impl Tracer {
         })
     }
 
-    /// Does with a packet of a wanted protocol what is to be done, and reads no more of it than tells that.
+    /// Processes a packet of a matching protocol, and parses no more of it than the decision needs.
     ///
-    /// Out of line, as what it calls, so that packets that leave before pay for nothing of it.
+    /// Out of line, as are its callees, so that packets that leave earlier do not pay for it.
     #[inline(never)]
     fn process(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         match self.decide(config, packet, state) {
@@ -185,8 +185,8 @@ impl Tracer {
         }
     }
 
-    /// As [`process`](Self::process), where there is no other condition: all that can be told beforehand is that no
-    /// sink takes the packet.
+    /// As [`process`](Self::process), without other conditions: all that can be decided early is
+    /// that no sink takes the packet.
     #[inline(never)]
     fn process_unconditionally(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         if self.no_active_sink(config, state) && malformed(packet, state).is_none() {
@@ -204,7 +204,8 @@ impl Tracer {
             return Decision::Skip(Skip::NotMatched);
         }
         let Some(upper) = upper_layer(packet, state) else {
-            // What could not be read meets no condition, and it is not known whether it was asked for.
+            // A truncated packet matches no condition on the missing fields, and whether it was
+            // asked for is not known.
             return match !settings.has_conditions_on_ports() && settings.matches_bpf(packet) {
                 true => Decision::Emit,
                 false => Decision::Skip(Skip::Truncated),
@@ -221,7 +222,7 @@ impl Tracer {
         }
     }
 
-    /// Whether it can be told beforehand that no sink takes a packet now.
+    /// Returns whether it is certain in advance that no sink takes a packet now.
     #[inline(always)]
     fn no_active_sink(&self, config: &Config, state: &HookState<'_>) -> bool {
         let sinks = config.settings.sink;
@@ -237,7 +238,7 @@ impl Tracer {
         !is_active
     }
 
-    /// Counts a packet that is wanted at each sink, none of which takes it now.
+    /// Counts a matching packet at each sink, none of which takes it now.
     #[inline]
     fn count_no_active_sink(&self, config: &Config, state: &HookState<'_>) {
         let (point, sinks) = (point(state), config.settings.sink);
@@ -251,14 +252,14 @@ impl Tracer {
         }
     }
 
-    /// Counts a packet that none of the sinks gets.
+    /// Counts a packet that is emitted to no sink.
     #[inline]
     fn skip(&self, config: &Config, state: &HookState<'_>, skip: Skip) {
         self.counters
             .count_skip(point(state), config.settings.sink, skip);
     }
 
-    /// Emits a packet to all sinks, and counts what became of it at each.
+    /// Emits a packet to all sinks, and counts the outcome at each.
     #[inline]
     fn emit(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         match config.reads_headers {
@@ -267,19 +268,19 @@ impl Tracer {
         }
     }
 
-    /// The kernel's own loggers read a packet themselves.
+    /// Emits a packet to the kernel's own loggers, which parse it themselves.
     #[inline(never)]
     fn emit_unread(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         self.emit_to_loggers(config, packet, state, malformed(packet, state));
     }
 
-    /// Reads a packet as a whole, for the sinks that show what is read.
+    /// Parses a packet in full, and emits it to the sinks that show parsed fields.
     #[inline(never)]
     fn emit_info(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) {
         let settings = &config.settings;
         let info = &classify(packet, state);
 
-        // Whoever sends it may have changed it since it was decided on: what is shown is what was asked for.
+        // The sender may have changed it since it was matched: only what still matches is shown.
         match settings.matches_ports(|| info.ports()) {
             Some(true) => {}
             Some(false) => return self.skip(config, state, Skip::NotMatched),
@@ -306,7 +307,7 @@ impl Tracer {
         self.emit_to_loggers(config, packet, state, info.malformed);
     }
 
-    /// Gives a packet to the kernel's own loggers, if they are among the sinks.
+    /// Emits a packet to the kernel's own loggers, if they are among the sinks.
     #[inline]
     fn emit_to_loggers(
         &self,
@@ -324,7 +325,7 @@ impl Tracer {
         }
     }
 
-    /// Logs a line, if there may be one: that is decided before anything is formatted.
+    /// Logs a line, if the rate limit allows it, which is checked before anything is formatted.
     #[inline(always)]
     fn log(
         &self,
@@ -347,7 +348,7 @@ impl Tracer {
         }
     }
 
-    /// Counts a packet at one sink: what is malformed as that, but for a line that was suppressed.
+    /// Counts a packet at one sink: a malformed one as such, unless its line was suppressed.
     #[inline]
     fn count(
         &self,
@@ -367,13 +368,13 @@ impl Tracer {
         }
     }
 
-    /// How many lines were suppressed in all.
+    /// Returns the total number of suppressed lines.
     fn suppressed(&self) -> u64 {
         self.counters.total(Sink::Log, Outcome::Suppressed)
     }
 }
 
-/// Says how many lines were suppressed, if any.
+/// Logs the number of suppressed lines, if any.
 fn log_suppressed(number: u64) {
     match number {
         0 => {}
@@ -382,23 +383,24 @@ fn log_suppressed(number: u64) {
     }
 }
 
-/// What is to be done with a packet.
+/// What to do with a packet.
 enum Decision {
-    /// It is wanted. Whether it makes sense is found out when all of it is read.
+    /// It matches. Whether it is malformed is known once it is parsed in full.
     Emit,
-    /// It was asked for and makes sense, but no sink takes it now.
+    /// It matches and is well-formed, but no sink takes it now.
     NoActiveSink,
-    /// It is of no interest to any sink.
+    /// It is for no sink.
     Skip(Skip),
 }
 
 impl Handler for Tracer {
-    /// A packet of a protocol that is not wanted leaves here: nothing else of it is read.
+    /// Accepts every packet. One of a protocol that does not match leaves here: nothing else of it
+    /// is parsed.
     #[inline]
     fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a> {
         let config = self.config.dereference(state);
         let proto = &config.settings.proto;
-        // Only what tells the protocol is read here, so the other ways read it again.
+        // Only the protocol field is read here, so the other paths read it again.
         let wanted = match state.family() {
             Family::Ipv4 => {
                 Network::parse_ipv4(&packet).is_none_or(|network| proto.contain(network.protocol))
@@ -421,8 +423,8 @@ impl Handler for Tracer {
     }
 }
 
-/// Whether one of `protocols` is among IPv6's extension headers, or may be behind them. Out of line, since most
-/// packets have none.
+/// Returns whether one of `protocols` is among IPv6's extension headers, or may be behind them. Out
+/// of line, since most packets have none.
 #[cold]
 #[inline(never)]
 fn may_be_behind(packet: &Packet<'_>, protocols: &Protocols) -> bool {
@@ -430,7 +432,7 @@ fn may_be_behind(packet: &Packet<'_>, protocols: &Protocols) -> bool {
         .is_none_or(|network| network.may_have(|protocol| protocols.contain(protocol)))
 }
 
-/// Says what is wrong with a packet.
+/// Returns a packet's defect.
 #[inline(always)]
 fn malformed(packet: &Packet<'_>, state: &HookState<'_>) -> Option<Malformed> {
     match upper_layer(packet, state) {
@@ -439,7 +441,7 @@ fn malformed(packet: &Packet<'_>, state: &HookState<'_>) -> Option<Malformed> {
     }
 }
 
-/// Reads a packet as a whole.
+/// Parses a packet in full.
 #[inline(always)]
 fn classify(packet: &Packet<'_>, state: &HookState<'_>) -> PktInfo {
     match state.family() {
@@ -454,7 +456,8 @@ fn classify_ipv6(packet: &Packet<'_>) -> PktInfo {
     PktInfo::classify(Network::parse_ipv6(packet), packet)
 }
 
-/// Reads what most packets are looked at for. `None` if the packet ends inside of the network header.
+/// Parses the fields that most packets are matched on. `None` if the packet ends inside the network
+/// header.
 #[inline(always)]
 fn upper_layer(packet: &Packet<'_>, state: &HookState<'_>) -> Option<UpperLayer> {
     match state.family() {
@@ -469,14 +472,14 @@ fn upper_layer_of_ipv6(packet: &Packet<'_>) -> Option<UpperLayer> {
     Network::parse_ipv6(packet).map(|network| network.upper_layer())
 }
 
-/// Where a packet is counted.
+/// Returns the point at which a packet is counted.
 #[inline]
 fn point(state: &HookState<'_>) -> Point {
     Point::new(state.family(), state.hook())
 }
 
 impl Drop for Tracer {
-    /// Says what was counted. No handler runs any more, so the numbers are final.
+    /// Logs the counts. No handler runs any more, so they are final.
     fn drop(&mut self) {
         log_suppressed(self.report.take_rest(self.suppressed()));
         for line in Iterator::chain(self.counters.lines(), self.counters.summaries()) {
@@ -494,9 +497,9 @@ impl From<Malformed> for Skip {
     }
 }
 
-// The lines are printed out of line, so that packets that make none do not pay for their buffers, and
-// formatted before they are printed as one string: that is half of what `pr_info!` takes to format as
-// many arguments.
+// Lines are printed out of line, so that packets without one do not pay for their buffers. They are
+// formatted first and printed as one string: this takes half the time of `pr_info!` with as many
+// arguments.
 
 #[inline(never)]
 fn log_classic(info: &PktInfo) -> Outcome {
@@ -510,7 +513,7 @@ fn log_classic(info: &PktInfo) -> Outcome {
     Outcome::Emitted
 }
 
-/// How many segments a packet with segmentation offload stands for.
+/// Returns the number of segments that a packet with segmentation offload stands for.
 #[inline]
 fn segments(packet: &Packet<'_>, info: &PktInfo) -> Option<u16> {
     packet.segments(info.network().map_or(0, |network| network.transport_offset))
@@ -555,7 +558,7 @@ fn log_nf_log(config: &Config, packet: &Packet<'_>) -> Outcome {
     give(&config.syslog, packet, c"nf_tracer: ")
 }
 
-/// The prefix names the hook, which a capture does not have elsewhere.
+/// Sends a packet to NFLOG. The prefix names the hook, which a capture does not have elsewhere.
 #[inline(never)]
 fn send_to_nflog(config: &Config, packet: &Packet<'_>, state: &HookState<'_>) -> Outcome {
     let prefix = match state.hook() {
@@ -569,7 +572,7 @@ fn send_to_nflog(config: &Config, packet: &Packet<'_>, state: &HookState<'_>) ->
     give(&config.nflog, packet, prefix)
 }
 
-/// Gives a packet to one of the kernel's own loggers.
+/// Passes a packet to one of the kernel's own loggers.
 fn give(logger: &Option<Logger>, packet: &Packet<'_>, prefix: &CStr) -> Outcome {
     match logger {
         Some(logger) if logger.log(packet, prefix) => Outcome::Emitted,

@@ -20,7 +20,10 @@ u32 nf_tracer_bpf_prog_run_at(const struct bpf_prog *prog, struct sk_buff *skb,
 {
 	u32 result;
 
-	/* At all hooks of IPv4 and IPv6 the packet's data starts with the network header. */
+	/*
+	 * At all hooks of IPv4 and IPv6 the packet's data starts at the network
+	 * header.
+	 */
 	if (likely(!offset))
 		return bpf_prog_run_save_cb(prog, skb);
 	if (offset > skb_headlen(skb))

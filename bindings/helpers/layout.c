@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Check of the layout of the netfilter structures, as bindings.rs states it of Rust. */
+/* Asserts the layout of the netfilter structures, as bindings.rs does for Rust. */
 #include <linux/netfilter.h>
 
 /*
- * gcc compiles the kernel, libclang reads the headers for bindgen. Where the
- * two see a structure differently (RANDSTRUCT, an attribute or a flag that one
- * of them does not know), Rust would write to the wrong place. bindings.rs
- * makes the same statements about what bindgen made of them.
+ * gcc compiles the kernel, libclang parses the headers for bindgen. If they lay
+ * out a structure differently (RANDSTRUCT, an attribute or a flag that one of
+ * them does not support), Rust would write to the wrong place. bindings.rs
+ * asserts the same of bindgen's output.
  */
 #define FIELD_END(type, field) offsetofend(struct type, field)
 

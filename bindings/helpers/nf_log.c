@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Helpers for the kernel's loggers of packets. */
+/* Helpers for the kernel's packet loggers. */
 #include <linux/kmod.h>
 #include <net/netfilter/nf_log.h>
 
@@ -16,7 +16,7 @@ int nf_tracer_logger_load(enum nf_log_type type)
 	return err;
 }
 
-/* The loggers take locks with bottom halves off. */
+/* The loggers take locks with bottom halves disabled. */
 static bool may_log(void)
 {
 	return !in_hardirq() && !irqs_disabled();
@@ -44,9 +44,10 @@ bool nf_tracer_log_nflog(u16 group, const struct sk_buff *skb,
 			 const struct nf_hook_state *state, const char *prefix)
 {
 	/*
-	 * Each packet is sent at once, not up to a second later with others: NFLOG
-	 * stamps no packet on its way out, and libpcap and ulogd then take the time
-	 * at which they get it. Besides, dumpcap loses all but the first of several.
+	 * Each packet is sent at once, not batched for up to a second: NFLOG
+	 * does not timestamp outgoing packets, and libpcap and ulogd then use
+	 * the time at which they receive them. Besides, dumpcap loses all but
+	 * the first packet of a batch.
 	 */
 	const struct nf_loginfo info = {
 		.type = NF_LOG_TYPE_ULOG,

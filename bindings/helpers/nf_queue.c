@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Helpers for packets that a hook holds, and their way on. */
+/* Helpers for packets held by a queue, and their reinjection. */
 #include <linux/netfilter.h>
 #include <linux/netfilter_arp.h>
 #include <linux/netfilter_bridge.h>
@@ -30,7 +30,7 @@ static bool nf_bridge_info_exists(const struct sk_buff *skb)
 #endif
 
 #if IS_ENABLED(CONFIG_NF_CONNTRACK)
-/* By a symbol of the module's: there is no other way to a module that may be absent. */
+/* By a symbol of the module: the only way to a module that may be absent. */
 static bool hold_module(bool *is_held, const char *symbol)
 {
 	if (!*is_held)
@@ -48,10 +48,11 @@ static bool is_bound_elsewhere(const struct nf_conn *ct)
 }
 
 /*
- * A new connection is in no table: nobody finds it who changes or removes connections
- * before something that they refer to goes, other than by nf_queue_nf_hook_drop(), which
- * only the one handler of queues is told of. And who has one, as nf_ct_drop_unconfirmed()
- * has it, may change it without a lock.
+ * A new connection is in no table: code that changes or removes connections
+ * before something that they refer to goes away cannot find it, except through
+ * nf_queue_nf_hook_drop(), which only notifies the one queue handler. And
+ * whoever holds one may change it without a lock, as nf_ct_drop_unconfirmed()
+ * assumes.
  */
 static bool hold_connection(const struct sk_buff *skb, struct nf_held_modules *modules)
 {
@@ -63,7 +64,7 @@ static bool hold_connection(const struct sk_buff *skb, struct nf_held_modules *m
 	is_new = !nf_ct_is_confirmed(ct);
 	if (is_new && (refcount_read(&ct->ct_general.use) > 1 || is_bound_elsewhere(ct)))
 		return false;
-	/* In a list of nf_nat's, which is all that has one that was deleted. */
+	/* In a list of nf_nat's, which is all that refers to a deleted one. */
 	if (ct->status & IPS_NAT_DONE_MASK &&
 	    !hold_module(&modules->nat, "nf_nat_packet"))
 		return false;
@@ -88,14 +89,17 @@ void nf_tracer_held_put_modules(const struct nf_held_modules *modules)
 }
 #endif
 
-/* Takes the route over from the RCU readers, and leaves it where that fails. */
+/*
+ * Takes a reference to an RCU-protected route; on failure leaves the route as
+ * it was.
+ */
 static bool hold_route(struct sk_buff *skb)
 {
 	struct dst_entry *dst = skb_dst(skb);
 
 	if (!skb_dst_is_noref(skb))
 		return true;
-	/* skb_dst_force() takes one that is going away from the packet. */
+	/* On its own, skb_dst_force() clears a route that is going away. */
 	if (!dst_hold_safe(dst))
 		return false;
 	skb_dst_force(skb);
@@ -103,7 +107,10 @@ static bool hold_route(struct sk_buff *skb)
 	return true;
 }
 
-/* A VRF device's prerouting is there for its rules only: it frees what passes. */
+/*
+ * A VRF device's prerouting only evaluates its rules: its continuation frees
+ * the packet.
+ */
 bool nf_tracer_hook_goes_on(const struct nf_hook_state *state)
 {
 	return state->okfn && !(state->hook == NF_INET_PRE_ROUTING && state->in &&
@@ -120,20 +127,29 @@ bool nf_tracer_held_take(const struct nf_held *held,
 
 	if (!nf_tracer_hook_goes_on(state))
 		return false;
-	/* Only nf_queue.c knows how to hold a bridge's ports. */
+	/* Only nf_queue.c can hold a bridge's ports. */
 	if (state->pf == NFPROTO_BRIDGE || nf_bridge_info_exists(skb) ||
 	    (state->pf == NFPROTO_ARP && state->hook == NF_ARP_FORWARD))
 		return false;
-	/* A module's: it is unloaded once its hooks are gone, and only nf_queue.c is told. */
+	/*
+	 * A module's function: it is unloaded once its hooks are gone, and only
+	 * nf_queue.c is notified.
+	 */
 	if (is_vmalloc_or_module_addr(state->okfn))
 		return false;
 	if (!hold_connection(skb, modules))
 		return false;
 	if (prefetched) {
-		/* No hook point knows of both: each would have to be undone for the other. */
+		/*
+		 * No hook point has both: each would have to be undone if the
+		 * other failed.
+		 */
 		if (sk)
 			return false;
-		/* One that BPF has made of a SYN cookie, whose listener nobody may hold. */
+		/*
+		 * One that BPF created from a SYN cookie, whose listener cannot
+		 * be held.
+		 */
 		if (skb->sk->sk_state == TCP_NEW_SYN_RECV)
 			return false;
 		if (!sk_is_refcounted(skb->sk))
@@ -143,7 +159,7 @@ bool nf_tracer_held_take(const struct nf_held *held,
 		return false;
 	if (sk && !refcount_inc_not_zero(&sk->sk_refcnt))
 		return false;
-	/* From here on nothing fails. */
+	/* Nothing fails from here on. */
 	if (sk && !state->sk)
 		skb->destructor = sock_edemux;
 	dev_hold(held->dev);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Helpers for counters per CPU. */
+/* Helpers for per-CPU counters. */
 #include <linux/percpu.h>
 
 #include "../helpers.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Helpers for a packet's fields, and writing to it. */
+/* Helpers for reading and writing packets. */
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 #include <net/checksum.h>
@@ -84,7 +84,7 @@ void nf_tracer_skb_write(struct sk_buff *skb, int offset, const void *from,
 	void *to = skb->data + offset;
 	bool complete = skb->ip_summed == CHECKSUM_COMPLETE;
 
-	/* A part that starts at an odd offset counts with its bytes swapped. */
+	/* A block at an odd offset is summed with its bytes swapped. */
 	if (complete)
 		skb->csum = csum_block_sub(skb->csum, csum_partial(to, len, 0),
 					   offset);
@@ -108,9 +108,10 @@ void nf_tracer_skb_csum_replace(struct sk_buff *skb, int offset, u32 from,
 	__sum16 sum = get_unaligned(field);
 
 	/*
-	 * inet_proto_csum_replace4() counts on it that the change and its check
-	 * cancel out in skb->csum, except for the pseudo header, which is not in
-	 * the packet twice. Here each change is accounted for when it is made.
+	 * inet_proto_csum_replace4() assumes that the change and the checksum's
+	 * own change cancel out in skb->csum, except for the pseudo header,
+	 * which is not in the packet twice. Here each write is accounted for
+	 * when it is made.
 	 */
 	if (udp && !partial && !sum)
 		return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A handler that is being called at a network device.
+//! A handler registered at a network device.
 //!
 //! C source: [`net/core/dev.c`](srctree/net/core/dev.c)
 
@@ -40,20 +40,21 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A handler that is being called at one or both points of a network device.
+/// A handler registered at one or both hook points of a network device.
 ///
-/// Made by [`ModuleHooks::register_at_device`](super::ModuleHooks::register_at_device), and ended as a
-/// [`Registration`](super::Registration) is.
+/// Created by [`ModuleHooks::register_at_device`](super::ModuleHooks::register_at_device); ended as
+/// a [`Registration`](super::Registration) is.
 ///
-/// The device is held while the handler is called there, and let go when somebody takes it down for
-/// good or moves it to another namespace: then the handler is called no more, and the registration
-/// is left without effect. All points go in together or not at all.
+/// The device is held while the handler is registered there, and released when it is unregistered
+/// or moved to another namespace: then the handler is no longer called, and the registration has no
+/// effect any more. The points are registered all or none.
 ///
 /// # Invariants
 ///
-/// Once initialised, and until `net` has ended, `notifier` is registered there. While `device` is not null,
-/// `net` has not ended, its address is `raw_net`, a reference to the device is held and each entry of `ops` is
-/// registered there, with `priv` pointing to `handler`. `device` is guarded by the RTNL.
+/// Once initialised, and until `net` has ended, `notifier` is registered there. While `device` is
+/// not null, `net` has not ended, its address is `raw_net`, a reference to the device is held and
+/// each entry of `ops` is registered there, with `priv` pointing to `handler`. `device` is
+/// protected by the RTNL.
 #[pin_data(PinnedDrop)]
 pub struct DeviceRegistration<T: Handler> {
     #[pin]
@@ -69,19 +70,19 @@ pub struct DeviceRegistration<T: Handler> {
     _pin: PhantomPinned,
 }
 
-// SAFETY: The fields that are not `Send` of themselves are guarded by locks of C.
+// SAFETY: The fields that are not `Send` themselves are protected by locks of C.
 unsafe impl<T: Handler> Send for DeviceRegistration<T> {}
 
-// SAFETY: Shared access reaches the handler only, which is `Sync`, and what the RTNL guards.
+// SAFETY: Shared access reaches only the handler, which is `Sync`, and what the RTNL protects.
 unsafe impl<T: Handler> Sync for DeviceRegistration<T> {}
 
-/// The lock of all network devices' configuration, held.
+/// A guard of the RTNL, the lock of all network devices' configuration.
 struct Rtnl;
 
 impl Rtnl {
-    /// Takes it. May sleep.
+    /// Acquires the RTNL. May sleep.
     fn lock() -> Self {
-        // SAFETY: Called in process context, where nothing here holds the RTNL.
+        // SAFETY: Called in process context, by callers that do not hold the RTNL.
         unsafe { bindings::rtnl_lock() };
         Self
     }
@@ -89,14 +90,13 @@ impl Rtnl {
 
 impl Drop for Rtnl {
     fn drop(&mut self) {
-        // SAFETY: It was taken when `self` was made.
+        // SAFETY: It was acquired when `self` was created.
         unsafe { bindings::rtnl_unlock() };
     }
 }
 
 impl<T: Handler> DeviceRegistration<T> {
-    /// Has `handler` called at `points` of the device called `name` in `net`. May sleep; takes the
-    /// RTNL.
+    /// Registers `handler` at `points` of the device `name` in `net`. May sleep; takes the RTNL.
     ///
     /// # Safety
     ///
@@ -125,15 +125,16 @@ impl<T: Handler> DeviceRegistration<T> {
             handler <- handler,
             ops: HookOps::list(
                 distinct(points).map(|point| point.to_ops()),
-                // SAFETY: `this` is the memory that is being initialised, so a field has an address.
+                // SAFETY: `this` points to the memory being initialised, so taking a field's
+                // address is sound.
                 unsafe { &raw const (*this.as_ptr()).handler },
             )?,
             _pin: PhantomPinned,
-            // INVARIANT: The last step, and one that undoes itself if it fails.
+            // INVARIANT: The last initialiser step, and it undoes itself on failure.
             _: {
                 // SAFETY: `notifier` is pinned, lives until `drop` has unregistered it, and all
-                // fields are initialised, as events of devices that there are come at once. They
-                // find no device in `device`, and do nothing. The namespace is held.
+                // fields are initialised, as required since events of existing devices are replayed
+                // at once. They find `device` null, and do nothing. The namespace is held.
                 to_result(unsafe {
                     bindings::register_netdevice_notifier_net(raw_net.as_ptr(), notifier.get())
                 })?;
@@ -151,31 +152,31 @@ impl<T: Handler> DeviceRegistration<T> {
         })
     }
 
-    /// The handler that is being called.
+    /// Returns the registered handler.
     pub fn handler(&self) -> &T {
         &self.handler
     }
 
-    /// Takes the device and registers all entries there, or does nothing.
+    /// Takes a reference to the device and registers all entries there, or does nothing.
     fn attach(&self, name: &CStr) -> Result {
         let _rtnl = Rtnl::lock();
-        // Under the RTNL a device that has a name is not being unregistered.
-        // SAFETY: The namespace is valid, as it is held; the name ends in a zero.
+        // Under the RTNL a device found by name is not being unregistered.
+        // SAFETY: The namespace is held, so it is valid; the name is NUL-terminated.
         let device =
             unsafe { bindings::dev_get_by_name(self.raw_net.as_ptr(), name.as_char_ptr()) };
         let device = NonNull::new(device).ok_or(ENODEV)?.as_ptr();
 
         for (index, entry) in self.ops.iter().enumerate() {
             let entry = entry.as_mut_ptr();
-            // SAFETY: The entry is not registered, so nobody else looks at it. It lives longer than
-            // it is registered, and so does the device, by the reference just taken.
+            // SAFETY: The entry is not registered, so it is not accessed otherwise. It lives longer
+            // than it is registered, and so does the device, by the reference taken above.
             let error = unsafe {
                 (*entry).dev = device;
                 bindings::nf_register_net_hook(self.raw_net.as_ptr(), entry)
             };
             if let Err(error) = to_result(error) {
                 let done = self.ops.get(..index).unwrap_or_default();
-                // SAFETY: These were registered just now; the reference was taken above.
+                // SAFETY: These were registered above, as the reference was taken.
                 unsafe {
                     self.unregister(done);
                     bindings::dev_put(device);
@@ -189,7 +190,7 @@ impl<T: Handler> DeviceRegistration<T> {
         Ok(())
     }
 
-    /// Takes all entries out, without waiting for running calls, and lets the device go.
+    /// Unregisters all entries, without waiting for running calls, and releases the device.
     ///
     /// # Safety
     ///
@@ -208,6 +209,8 @@ impl<T: Handler> DeviceRegistration<T> {
         }
     }
 
+    /// Unregisters the entries.
+    ///
     /// # Safety
     ///
     /// `ops` must be registered.
@@ -218,9 +221,10 @@ impl<T: Handler> DeviceRegistration<T> {
         }
     }
 
-    /// Ends it, without waiting for running calls. Says whether that was still to be done.
+    /// Ends the registration, without waiting for running calls. Returns whether it had not ended
+    /// yet.
     fn end(&self) -> bool {
-        // INVARIANT: The device is let go and the notifier unregistered before it has ended.
+        // INVARIANT: The device is released and the notifier unregistered before `net` has ended.
         self.net.end(|net| {
             let rtnl = Rtnl::lock();
             // SAFETY: The RTNL is held.
@@ -244,13 +248,13 @@ impl<T: Handler> Revoke for DeviceRegistration<T> {
 impl<T: Handler> PinnedDrop for DeviceRegistration<T> {
     fn drop(self: Pin<&mut Self>) {
         if self.end() {
-            // Unregistering hooks does not wait for those that are running.
+            // Unregistering does not wait for running calls.
             rcu::synchronize_rcu();
         }
     }
 }
 
-/// Called when something happens to a device of the namespace, with the RTNL held.
+/// Called on device events of the namespace, with the RTNL held.
 ///
 /// # Safety
 ///
@@ -266,7 +270,7 @@ unsafe extern "C" fn device_event<T: Handler>(
     let this = unsafe { &*kernel::container_of!(notifier, DeviceRegistration<T>, notifier) };
 
     if event == bindings::netdev_cmd_NETDEV_UNREGISTER as c_ulong {
-        // SAFETY: This is what device events come with. The RTNL is held during them.
+        // SAFETY: `info` is what device events pass. The RTNL is held during them.
         unsafe {
             if bindings::netdev_notifier_info_to_dev(info.cast()) == *this.device.get() {
                 this.detach();

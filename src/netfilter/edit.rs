@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changing a packet, for those who filter or mangle.
+//! Packet modification, for handlers that filter or mangle.
 //!
-//! Bytes are written to a copy of what is shared with clones, and sums that a device has made stay
-//! right. Checksums inside the packet are the writer's to keep right, with the functions here.
+//! Data shared with clones is copied before it is written, and checksums computed by a device stay
+//! correct. Checksums inside the packet are the caller's to update, with the functions here.
 //!
-//! What the stack has checked once it relies on afterwards: a length that has grown since has it write beyond
-//! what it made room for. So such bytes stay as they are: see [`Packet::write`].
+//! The stack relies on what it has validated: writing a length larger than that would let it write
+//! beyond its buffers. So validated bytes cannot be changed: see [`Packet::write`].
 //!
 //! C sources: [`nft_payload_set_eval()`](srctree/net/netfilter/nft_payload.c),
 //! [`skb_ensure_writable()`](srctree/net/core/skbuff.c),
@@ -24,45 +24,45 @@ use kernel::{
     prelude::*, //
 };
 
-/// Which checksum is brought up to date, and what of it has changed.
+/// The checksum to update, and what has changed under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Checksum {
-    /// The IPv4 header's own, after a change in that header.
+    /// The IPv4 header checksum, after a change in that header.
     IpHeader = bindings::nf_checksum_NF_CHECKSUM_IP_HEADER,
-    /// The Internet checksum of a transport header other than UDP's, such as TCP's or ICMP's, after a change
-    /// behind the IP header. SCTP's is none: a CRC.
+    /// The Internet checksum of a transport header other than UDP's, such as TCP's or ICMP's, after
+    /// a change behind the IP header. Not SCTP's, which is a CRC.
     Transport = bindings::nf_checksum_NF_CHECKSUM_TRANSPORT,
-    /// That of a transport header other than UDP's which covers the pseudo header too, after a change of an
-    /// address.
+    /// The checksum of a transport header other than UDP's that covers the pseudo header, after a
+    /// change of an address.
     PseudoHeader = bindings::nf_checksum_NF_CHECKSUM_PSEUDO_HEADER,
-    /// UDP's, after a change behind the IP header. A datagram without a sum, which has 0 there, stays one,
-    /// and none becomes one: a sum of 0 is written as 0xffff.
+    /// The UDP checksum, after a change behind the IP header. A datagram without a checksum (0)
+    /// stays without one, and none becomes one: a sum of 0 is written as 0xffff.
     Udp = bindings::nf_checksum_NF_CHECKSUM_UDP,
-    /// UDP's, likewise, after a change of an address.
+    /// The UDP checksum, likewise, after a change of an address.
     UdpPseudoHeader = bindings::nf_checksum_NF_CHECKSUM_UDP_PSEUDO_HEADER,
 }
 
-/// Which bytes of a packet stay as they are, by their offset from the network header.
+/// The bytes of a packet that must not change, by offset from the network header.
 enum Checked {
-    /// None: the stack has looked at nothing yet.
+    /// None: the stack has not parsed the packet yet.
     Nothing,
     Ipv4(TransportHeader),
     Ipv6(TransportHeader),
     Arp,
-    /// All: what the stack knows of it is not known here.
+    /// All: what the stack has validated is not known here.
     Everything,
 }
 
-/// Where options and extension headers end.
+/// The end of options and extension headers.
 struct TransportHeader {
     offset: usize,
     is_tcp: bool,
 }
 
 impl TransportHeader {
-    /// Whether a byte behind the fixed network header stays as it is: options, extension headers and TCP's data
-    /// offset do.
+    /// Returns whether a byte behind the fixed network header must not change: those of options,
+    /// extension headers and TCP's data offset.
     fn keeps(&self, index: usize) -> bool {
         const DATA_OFFSET: usize = 12;
 
@@ -71,18 +71,18 @@ impl TransportHeader {
 }
 
 impl Checked {
-    /// Which bits of a byte stay as they are.
+    /// Returns the bits of a byte that must not change.
     fn kept(&self, index: usize) -> u8 {
         let is_kept = match self {
             Self::Nothing => false,
-            // The version in front of the traffic class.
+            // The version, in front of the traffic class.
             Self::Ipv6(_) if index == 0 => return 0xf0,
-            // DS field, identification, time to live, checksum, addresses.
+            // DS field, identification, TTL, checksum, addresses.
             Self::Ipv4(_) if matches!(index, 1 | 4 | 5 | 8 | 10..20) => false,
             // Traffic class and flow label, hop limit, addresses.
             Self::Ipv6(_) if matches!(index, 1..4 | 7..40) => false,
             Self::Ipv4(header) | Self::Ipv6(header) => header.keeps(index),
-            // Kinds and lengths of addresses.
+            // Address types and lengths.
             Self::Arp => index < 6,
             Self::Everything => true,
         };
@@ -96,14 +96,15 @@ impl Checked {
 }
 
 impl<'a> Packet<'a> {
-    /// Routes the packet again by what it is now: its mark, addresses and DS field.
+    /// Reroutes the packet by its current mark, addresses and DS field.
     ///
-    /// A packet that this host sends has its route before it comes to `LOCAL_OUT`. Whoever changes there what
-    /// it was routed by calls this afterwards, as C's mangle table does. At other points, where packets are
-    /// routed later or have been for good, and for other families than IPv4 and IPv6, nothing happens.
+    /// A locally generated packet is routed before it reaches `LOCAL_OUT`. A handler that changes
+    /// there what it was routed by calls this afterwards, as C's mangle table does. A no-op at
+    /// other points, where packets are routed later or already for good, and for families other
+    /// than IPv4 and IPv6.
     ///
-    /// If there is no route, all that is left is the verdict: the packet is dropped, and the sender is
-    /// told.
+    /// Without a route the packet is dropped, the sender gets the error, and only the verdict is
+    /// returned.
     pub fn reroute(self) -> Result<Self, Verdict<'a>> {
         match (self.state().pf.into(), self.state().hook.into()) {
             (
@@ -112,7 +113,8 @@ impl<'a> Packet<'a> {
             ) => {}
             _ => return Ok(self),
         }
-        // SAFETY: The packet is valid and ours alone, and the state is its own, by the type invariant.
+        // SAFETY: By the type invariant the packet is valid and exclusively ours, and the state is
+        // its own.
         match to_result(unsafe { bindings::nf_tracer_reroute(self.as_ptr(), self.state()) }) {
             Ok(()) => Ok(self),
             Err(error) => Err(self.drop_with_error(error)),
@@ -124,48 +126,54 @@ impl Packet<'_> {
     /// Sets the mark. At `LOCAL_OUT` see [`reroute`](Self::reroute).
     #[inline]
     pub fn set_mark(&mut self, mark: u32) {
-        // SAFETY: `skb` is valid, and ours alone, by the type invariant.
+        // SAFETY: By the type invariant `skb` is valid and exclusively ours.
         unsafe { bindings::skb_set_mark(self.as_ptr(), mark) };
     }
 
     /// Sets the priority for queueing disciplines.
     #[inline]
     pub fn set_priority(&mut self, priority: u32) {
-        // SAFETY: `skb` is valid, and ours alone, by the type invariant.
+        // SAFETY: By the type invariant `skb` is valid and exclusively ours.
         unsafe { bindings::skb_set_priority(self.as_ptr(), priority) };
     }
 
-    /// Forgets the [`hash`](Self::hash) of the packet's flow, so that who needs one makes it of what is in
-    /// the packet then.
+    /// Clears the [`hash`](Self::hash) of the packet's flow, so that the next user recomputes it
+    /// from the packet's current contents.
     ///
-    /// Nothing else here does. A received packet's hash is that of the flow on the wire, by which the device
-    /// and RPS have steered it, and stays so when NAT changes addresses; a socket's is one of its own.
-    /// Whoever makes several flows of one, or one of several, calls this.
+    /// No other function here does so. A received packet's hash is that of the flow on the wire, by
+    /// which the device and RPS have steered it, and survives NAT; a socket has a hash of its own.
+    /// For handlers that split one flow into several or merge several into one.
     #[inline]
     pub fn clear_hash(&mut self) {
-        // SAFETY: `skb` is valid, and ours alone, by the type invariant.
+        // SAFETY: By the type invariant `skb` is valid and exclusively ours.
         unsafe { bindings::skb_clear_hash(self.as_ptr()) };
     }
 
-    /// Writes `bytes` at `offset`.
+    /// Writes `bytes` at `offset`, in bytes from the network header.
     ///
-    /// At a device's ingress, where the stack has not looked at the packet yet, anywhere. At all other points
-    /// what it has checked stays as it is, and so do all bytes of other protocols:
+    /// At a device's ingress, where the stack has not parsed the packet yet, any byte can be
+    /// written. At all other points the fields that the stack has validated must not change, nor
+    /// any byte of other protocols:
     ///
     /// - IPv4: version and lengths, fragmentation, protocol, options,
     /// - IPv6: version, length, next header, extension headers,
-    /// - ARP: kinds and lengths of addresses,
+    /// - ARP: address types and lengths,
     /// - TCP: the data offset.
     ///
-    /// `bytes` may cover those, with what stands there. Checksums, the route and the hash are the caller's to
-    /// keep right: see [`update_checksum16`](Self::update_checksum16), [`reroute`](Self::reroute),
-    /// [`clear_hash`](Self::clear_hash).
+    /// `bytes` may cover such fields if it keeps their values. The caller updates checksums, the
+    /// route and the hash: see [`update_checksum16`](Self::update_checksum16),
+    /// [`reroute`](Self::reroute), [`clear_hash`](Self::clear_hash).
     ///
-    /// `EINVAL` if the packet ends before them, `EPERM` if a byte that is to stay would not, `EBUSY` if who
-    /// sends the packet uses it again, as pktgen does, `ENOMEM` if what has to be copied first cannot be; the
-    /// packet is as it was then.
+    /// # Errors
+    ///
+    /// On error the packet is unchanged.
+    ///
+    /// - `EINVAL`: the packet ends before the last byte,
+    /// - `EPERM`: a byte that must not change would,
+    /// - `EBUSY`: the sender reuses the packet, as pktgen does,
+    /// - `ENOMEM`: out of memory for a copy.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result {
-        // No index beyond what a number can say, which may be a panic where a module checks for overflows.
+        // An index that overflows would panic in a module built with overflow checks.
         let end = offset.checked_add(bytes.len()).ok_or(EINVAL)?;
         let checked = self.checked();
         let changes = |(index, new): (usize, &u8)| match checked.kept(index) {
@@ -177,7 +185,7 @@ impl Packet<'_> {
         }
         let start = self.make_writable(offset, bytes.len())?;
 
-        // SAFETY: `skb` is valid and ours alone, and has just been made writable that far.
+        // SAFETY: `skb` is valid and exclusively ours, and was made writable that far above.
         unsafe {
             bindings::nf_tracer_skb_write(
                 self.as_ptr(),
@@ -189,8 +197,8 @@ impl Packet<'_> {
         Ok(())
     }
 
-    /// Brings the checksum at `offset` up to date after 16 bits have changed `from` one value `to`
-    /// another, both as they stand in the packet.
+    /// Updates the checksum at `offset` after 16 bits have changed from `from` to `to`, both as
+    /// they stand in the packet.
     ///
     /// Errors are those of [`Self::write`].
     pub fn update_checksum16(
@@ -229,14 +237,15 @@ impl Packet<'_> {
         }
         let start = self.make_writable(offset, 2)?;
 
-        // SAFETY: `skb` is valid and ours alone, and has just been made writable beyond the sum.
+        // SAFETY: `skb` is valid and exclusively ours, and was made writable beyond the checksum
+        // above.
         unsafe {
             bindings::nf_tracer_skb_csum_replace(self.as_ptr(), start, from, to, checksum as u32);
         }
         Ok(())
     }
 
-    /// What the stack has checked of the packet where its hook is.
+    /// Returns what the stack has validated of the packet at its hook.
     fn checked(&self) -> Checked {
         let ethertype = match self.state().pf.into() {
             bindings::NFPROTO_NETDEV if self.is_at_ingress() => return Checked::Nothing,
@@ -266,14 +275,14 @@ impl Packet<'_> {
             unsafe { bindings::nf_tracer_skb_transport_header_at(self.as_ptr(), &mut is_tcp) };
 
         TransportHeader {
-            // Where it is not found, all up to the end is kept.
+            // If not found, all bytes up to the end must not change.
             offset: usize::try_from(offset).unwrap_or(usize::MAX),
             is_tcp,
         }
     }
 
-    /// Has the packet up to the end of `len` bytes at `offset` linear and unshared. Gives where they
-    /// start, from `skb->data`.
+    /// Makes the packet linear and unshared up to the end of `len` bytes at `offset`. Returns their
+    /// offset from `skb->data`.
     fn make_writable(&mut self, offset: usize, len: usize) -> Result<c_int> {
         let start = self.data_offset(offset).ok_or(EINVAL)?;
         let end = start.checked_add(len).ok_or(EINVAL)?;
@@ -282,7 +291,8 @@ impl Packet<'_> {
             return Err(EINVAL);
         }
         let end = u32::try_from(end).map_err(|_| EINVAL)?;
-        // SAFETY: `skb` is valid, and ours but for who waits to send it once more, by the type invariant.
+        // SAFETY: By the type invariant `skb` is valid, and ours except for a sender that waits to
+        // transmit it again.
         to_result(unsafe { bindings::nf_tracer_skb_make_writable(self.as_ptr(), end) })?;
 
         c_int::try_from(start).map_err(|_| EINVAL)

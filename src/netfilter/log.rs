@@ -15,11 +15,11 @@ use kernel::{
     str::CStrExt, //
 };
 
-/// A logger of IPv4 and IPv6, held so that it is not unloaded.
+/// A packet logger for IPv4 and IPv6, held so that its module is not unloaded.
 ///
 /// # Invariants
 ///
-/// A reference to the module of this kind's loggers is ours, for each of the two families.
+/// We hold a reference to the module of this kind's loggers, for each of the two families.
 pub struct Logger(Kind);
 
 enum Kind {
@@ -37,18 +37,18 @@ impl Kind {
 }
 
 impl Logger {
-    /// The one that writes lines to the kernel's log, at level info, with all fields that nft's
-    /// `log flags all` gives. May sleep.
+    /// Returns the logger that writes lines to the kernel log, at level info, with all fields of
+    /// nft's `log flags all`. May sleep.
     ///
-    /// Loads `nf_log_syslog` where that is not loaded. `ENOENT` if it cannot be, `EDEADLK` in a handler.
+    /// Loads `nf_log_syslog` if needed. `ENOENT` if that fails, `EDEADLK` in a handler.
     pub fn syslog() -> Result<Self> {
         Self::hold(Kind::Syslog)
     }
 
-    /// NFLOG: the one that sends packets as they are to the program that listens to `group`, in the
+    /// Returns the NFLOG logger, which sends the packet itself to the consumer of `group`, in the
     /// packet's namespace. May sleep.
     ///
-    /// Loads `nfnetlink_log` where that is not loaded. `ENOENT` if it cannot be, `EDEADLK` in a handler.
+    /// Loads `nfnetlink_log` if needed. `ENOENT` if that fails, `EDEADLK` in a handler.
     pub fn nflog(group: u16) -> Result<Self> {
         Self::hold(Kind::Nflog { group })
     }
@@ -61,17 +61,18 @@ impl Logger {
         Ok(Self(kind))
     }
 
-    /// Logs a packet of IPv4 or IPv6. `prefix` is cut off after 127 bytes.
+    /// Logs an IPv4 or IPv6 packet. `prefix` is truncated to 127 bytes. Returns whether the packet
+    /// was passed to the logger.
     ///
-    /// Others have no loggers here, and at a device's egress NFLOG would begin with the link-layer header:
-    /// for them there is no line.
+    /// Other families have no loggers here, and at a device's egress NFLOG would start with the
+    /// link-layer header: these are not logged.
     ///
-    /// As for nft, there is no line from other namespaces than the initial one unless
-    /// `net.netfilter.nf_log_all_netns` says so; nor is there one in interrupts or with interrupts off, where a
-    /// queue's packets may be [decided on](super::PacketQueue::process). `false` says that there is none.
-    /// Whether somebody listens to an NFLOG group, and has room for the packet, that logger tells nobody.
+    /// As for nft, packets of namespaces other than the initial one are logged only with
+    /// `net.netfilter.nf_log_all_netns`. Nothing is logged in interrupts or with interrupts off,
+    /// where a queue's packets may be [processed](super::PacketQueue::process). Whether an NFLOG
+    /// group has a consumer, with room for the packet, the logger does not report.
     pub fn log(&self, packet: &Packet<'_>, prefix: &CStr) -> bool {
-        // The packet's own: the loggers look at its device where the state has one.
+        // The packet's own state: the loggers read its device where the state has one.
         let state = packet.state();
         if !matches!(
             u32::from(state.pf),
@@ -82,8 +83,8 @@ impl Logger {
         let (skb, prefix) = (packet.as_ptr(), prefix.as_char_ptr());
 
         match self.0 {
-            // SAFETY: All are valid for the call by their types' invariants, and so are the loggers.
-            // The packet is only read.
+            // SAFETY: All are valid for the call by their types' invariants, and so are the
+            // loggers. The packet is only read.
             Kind::Syslog => unsafe { bindings::nf_tracer_log_syslog(skb, state, prefix) },
             // SAFETY: As above.
             Kind::Nflog { group } => unsafe {
@@ -95,7 +96,7 @@ impl Logger {
 
 impl Drop for Logger {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the references are ours.
+        // SAFETY: By the type invariant we hold the references.
         unsafe { bindings::nf_logger_put(bindings::NFPROTO_INET as i32, self.0.as_raw()) };
     }
 }

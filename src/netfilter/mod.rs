@@ -2,39 +2,39 @@
 
 //! Netfilter hooks.
 //!
-//! A hook is a function that the network stack calls for each packet that passes a point on its
-//! way, and whose answer decides whether the packet goes on. Implement [`Handler`], name the
-//! [`HookPoint`]s, declare the module by [`module_netfilter_hooks!`], and register with its [`ModuleHooks`]: in
-//! one network namespace, in all of them, or at a device.
+//! A hook is a function that the network stack calls for each packet that passes a hook point, and
+//! whose verdict decides whether the packet continues. To use it, implement [`Handler`], name the
+//! [`HookPoint`]s, declare the module by [`module_netfilter_hooks!`], and register with its
+//! [`ModuleHooks`]: in one network namespace, in all of them, or at a device.
 //!
-//! What this module does not do: it has no opinion on what a handler is for, knows no protocol
-//! above the packet's bytes, and hands out no raw pointer.
+//! This module sets no policy, parses no protocol, and exposes no raw pointer.
 //!
 //! # Context
 //!
-//! A handler runs inside `rcu_read_lock()`, in softirq context (packets that come in or are
+//! A handler runs inside `rcu_read_lock()`, in softirq context (packets that are received or
 //! forwarded) or in process context with or without bottom halves disabled (packets that this host
 //! sends), on several CPUs at once, and possibly again on the same CPU in a softirq that interrupts
 //! it. So it must not sleep, and a lock that it takes must keep softirqs out, as
-//! [`SpinLockIrq`](kernel::sync::SpinLockIrq) does. A panic is a `BUG()` here: slices are best read
-//! with `get()`, sums made with `checked_*()` or `wrapping_*()`.
+//! [`SpinLockIrq`](kernel::sync::SpinLockIrq) does. A panic is a `BUG()` here: read slices with
+//! `get()`, and add with `checked_*()` or `wrapping_*()`.
 //!
-//! # What the types rule out
+//! # Guarantees by type
 //!
-//! - A packet, its state, its devices and its socket live for one call: they carry its lifetime.
-//! - A verdict is made by consuming the packet, so there is one, and none is forgotten.
-//! - A packet is kept only in a queue, which lets it go when its device or namespace goes, and is then
-//!   answered already: [`PacketQueue`].
+//! - A packet, its state, its devices and its socket are valid for one call: they carry its
+//!   lifetime.
+//! - A verdict is created by consuming the packet, so there is exactly one for each packet.
+//! - A packet can be kept only in a queue, which releases it when its device or namespace goes away;
+//!   its verdict has been returned then: see [`PacketQueue`].
 //! - A handler is shared by all CPUs and called until it is unregistered: it is `Send`, `Sync` and
 //!   `'static`.
-//! - A point that does not exist cannot be named: see [`HookPoint`].
-//! - Neither the handler nor what C looks at is freed before a grace period has passed since it was
+//! - A hook point that does not exist cannot be named: see [`HookPoint`].
+//! - Neither the handler nor what C reads is freed before a grace period has passed since it was
 //!   unregistered.
-//! - What is registered ends with the module: see [`ModuleHooks`].
+//! - Registrations end with the module: see [`ModuleHooks`].
 //!
 //! # Examples
 //!
-//! Drop whatever is shorter than 40 bytes on its way in. `tests/modules` has whole modules.
+//! Drop received packets shorter than 40 bytes. `tests/modules` has complete modules.
 //!
 //! ```ignore
 //! struct NoRunts;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a module has registered, and its end with the module.
+//! Ownership of a module's registrations.
 //!
-//! The kernel calls what is registered for as long as it is registered, so it must not be once the
-//! module's text is freed. A value that safe code owns does not see to that, since safe code may leak it.
-//! So the module's own type, which nobody can name, has a list of all that was registered, and revokes it
-//! at its end.
+//! The kernel calls what is registered for as long as it is registered, so nothing may stay
+//! registered once the module's text is freed. A value owned by safe code cannot ensure that, since
+//! safe code may leak it. So the module's own type, which safe code cannot name, has a list of all
+//! registrations and revokes them on module exit.
 
 use super::{
     pernet::Namespaces,
@@ -37,26 +37,26 @@ use kernel::{
     }, //
 };
 
-/// A module that registers hooks: what [`module_netfilter_hooks!`](super::module_netfilter_hooks) takes.
+/// A module that registers hooks, for [`module_netfilter_hooks!`](super::module_netfilter_hooks).
 pub trait HookModule: Send + Sync + Sized {
-    /// Called when the module is loaded. If it fails, the module is not loaded, and all that was
-    /// registered is revoked. May sleep.
+    /// Called when the module is loaded. On error loading fails, and all registrations are revoked.
+    /// May sleep.
     ///
-    /// When the module goes, the result is dropped first; then all that is still registered is revoked.
+    /// On module exit the result is dropped first; then all remaining registrations are revoked.
     fn init(module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self>;
 }
 
-/// Something that the kernel calls, and that can be ended without being dropped.
+/// A registration that can be ended without being dropped.
 pub trait Revoke: Send + Sync {
-    /// Has the kernel call it no more. May sleep.
+    /// Unregisters it. May sleep.
     ///
-    /// Calls that have begun in an RCU read-side critical section may still be running when it returns:
-    /// whoever revokes waits for a grace period before it drops its reference. Does nothing if it was
-    /// done before, and waits where somebody else is doing it.
+    /// Calls that have begun in an RCU read-side critical section may still be running on return:
+    /// the caller waits for a grace period before it drops its reference. Does nothing if it was
+    /// revoked before; waits for a concurrent call.
     fn revoke(&self);
 }
 
-/// Something that is ended once, with what that takes.
+/// A value that is consumed once, by ending what it belongs to.
 #[pin_data]
 pub(super) struct Ending<T> {
     #[pin]
@@ -65,6 +65,7 @@ pub(super) struct Ending<T> {
 }
 
 impl<T: Unpin> Ending<T> {
+    /// Creates an ending that is still to happen and will consume `left`.
     pub(super) fn new(left: T) -> impl PinInit<Self> {
         pin_init!(Self {
             left <- new_mutex!(Some(left)),
@@ -72,10 +73,10 @@ impl<T: Unpin> Ending<T> {
         })
     }
 
-    /// Has `end` end it. Says whether that was still to be done.
+    /// Ends it by `end`, unless it has ended. Returns whether this call did.
     ///
-    /// May sleep, and waits for somebody else who is at it. Where it is over, for any context: the last reference
-    /// may be dropped anywhere.
+    /// May sleep, and waits for a concurrent call. Any context once it has ended: the last
+    /// reference may be dropped anywhere.
     pub(super) fn end(&self, end: impl FnOnce(T)) -> bool {
         if self.is_over.load(Acquire) {
             return false;
@@ -91,9 +92,9 @@ impl<T: Unpin> Ending<T> {
     }
 }
 
-/// What a module has registered. All of it ends with the module, wherever references to it are kept.
+/// A module's registrations. All end with the module, wherever references to them are kept.
 ///
-/// May be cloned, and kept to register at run time; once the module has come to its end, that fails with
+/// May be cloned, and kept to register at run time; once the module is exiting, that fails with
 /// `ESHUTDOWN`.
 #[derive(Clone)]
 pub struct ModuleHooks(Arc<Owned>);
@@ -108,25 +109,27 @@ struct Owned {
 
 struct List {
     entries: KVec<Arc<dyn Revoke>>,
-    /// The module has come to its end.
+    /// The module is exiting.
     is_closed: bool,
 }
 
 impl ModuleHooks {
-    /// Has `handler` called at `points` of `net`. May sleep. For the errors see [`Registration::new`].
+    /// Registers `handler` at `points` of `net`. May sleep. For the errors see
+    /// [`Registration::new`].
     pub fn register<T: Handler>(
         &self,
         net: Net,
         points: &[HookPoint],
         handler: impl PinInit<T, Error>,
     ) -> Result<Arc<Registration<T>>> {
-        // SAFETY: It is owned below.
+        // SAFETY: It is owned by the next call.
         self.own(unsafe { Registration::new(net, points, handler) })
     }
 
-    /// Has `handler` called at `points` of `nets`, until that is changed. May sleep.
+    /// Registers `handler` at `points` of `nets`, which can be changed later. May sleep.
     ///
-    /// For the errors see [`Registration::new`]; those of namespaces that may be left out are none.
+    /// For the errors see [`Registration::new`]; those of namespaces that may be left out are not
+    /// returned.
     pub fn register_in_nets<T: Handler>(
         &self,
         nets: NetScope,
@@ -143,7 +146,7 @@ impl ModuleHooks {
         Ok(registration)
     }
 
-    /// Has `handler` called at `points` of the device called `name` in `net`. May sleep; takes the RTNL.
+    /// Registers `handler` at `points` of the device `name` in `net`. May sleep; takes the RTNL.
     /// For the errors see [`DeviceRegistration::new`].
     pub fn register_at_device<T: Handler>(
         &self,
@@ -152,24 +155,24 @@ impl ModuleHooks {
         points: &[DevicePoint],
         handler: impl PinInit<T, Error>,
     ) -> Result<Arc<DeviceRegistration<T>>> {
-        // SAFETY: It is owned below.
+        // SAFETY: As in `register`.
         self.own(unsafe { DeviceRegistration::new(net, name, points, handler) })
     }
 
-    /// A queue for packets that outlive the call of a handler, with room for `capacity` of them. May sleep;
-    /// takes the RTNL.
+    /// Creates a queue for packets that outlive the call of a handler, with room for `capacity` of
+    /// them. May sleep; takes the RTNL.
     pub fn packet_queue<T: Tag>(&self, capacity: usize) -> Result<Arc<PacketQueue<T>>> {
-        // SAFETY: It is owned below.
+        // SAFETY: As in `register`.
         self.own(unsafe { PacketQueue::new(capacity) })
     }
 
-    /// Ends a registration before the module's end. May sleep.
+    /// Ends a registration before module exit. May sleep.
     ///
-    /// When it returns, the handler is not running any more. It is dropped with the last reference.
+    /// On return the handler is not running any more; it is dropped with the last reference.
     /// `EDEADLK` in a handler, which would wait for itself: nothing is ended then.
     pub fn unregister<R: Revoke>(&self, registration: Arc<R>) -> Result {
         check_context()?;
-        // It is listed until then: the module's end finds it, and waits for this.
+        // It stays listed until then: module exit finds it, and waits for this call.
         registration.revoke();
         rcu::synchronize_rcu();
 
@@ -186,9 +189,9 @@ impl ModuleHooks {
         Ok(())
     }
 
-    /// Makes something that the kernel calls, and revokes it at the module's end or before.
+    /// Initialises a registration, and lists it to be revoked on module exit or before.
     ///
-    /// `ESHUTDOWN` if the module has come to its end, `EDEADLK` in a handler.
+    /// `ESHUTDOWN` if the module is exiting, `EDEADLK` in a handler.
     pub(super) fn own<R: Revoke + 'static>(&self, init: impl PinInit<R, Error>) -> Result<Arc<R>> {
         check_context()?;
         if self.0.list.lock().is_closed {
@@ -208,17 +211,17 @@ impl ModuleHooks {
         listed.map(|()| owned)
     }
 
-    /// For what is to be in every network namespace.
+    /// Returns the module's namespaces, for objects present in each of them.
     pub(super) fn namespaces(&self) -> &Namespaces {
         &self.0.namespaces
     }
 }
 
-/// The part of a module that revokes what is registered, when it is dropped.
+/// The part of a module that revokes its registrations when dropped.
 pub struct Owner(ModuleHooks);
 
 impl Owner {
-    /// With an empty list.
+    /// Creates an owner with an empty list.
     ///
     /// # Safety
     ///
@@ -235,7 +238,7 @@ impl Owner {
         Ok(Self(ModuleHooks(Arc::pin_init(owned, GFP_KERNEL)?)))
     }
 
-    /// For the module to register with.
+    /// Returns what the module registers with.
     pub fn hooks(&self) -> &ModuleHooks {
         &self.0
     }
@@ -248,7 +251,7 @@ impl Drop for Owner {
         let entries = core::mem::take(&mut list.entries);
         drop(list);
 
-        // The last first, as it may rely on the earlier ones.
+        // In reverse order, as later ones may rely on earlier ones.
         for entry in entries.iter().rev() {
             entry.revoke();
         }
@@ -259,15 +262,16 @@ impl Drop for Owner {
 
 /// Declares a module that registers hooks.
 ///
-/// Takes what [`module!`](kernel::prelude::module) takes, but for `type`: that is a
-/// [`HookModule`](super::HookModule) here. See [the example](super#examples).
-// A second owner of what is registered could be leaked. There is one for each module: the code that the
-// kernel's `module!` makes is the first to ask for it, as nothing else of the module runs before.
+/// Takes the fields of [`module!`](kernel::prelude::module), except that `type` is a
+/// [`HookModule`](super::HookModule). See [the example](super#examples).
+// A second owner of the registrations could be leaked. There is one for each module: the code that
+// the kernel's `module!` generates is the first to create it, as nothing else of the module runs
+// before.
 macro_rules! module_netfilter_hooks {
     (type: $type:ty, name: $name:literal, $($info:tt)*) => {
         const __LOG_PREFIX: &[u8] = ::core::concat!($name, "\0").as_bytes();
 
-        /// What the kernel crate's macros know the module by.
+        /// The name by which the kernel crate's macros refer to the module.
         #[allow(dead_code, reason = "few modules use those macros")]
         enum LocalModule {}
 
@@ -284,7 +288,7 @@ macro_rules! module_netfilter_hooks {
                 pub(crate) use super::module_parameters::*;
             }
 
-            /// What is dropped first stands first.
+            /// Fields are dropped in order.
             struct HookedModule {
                 _module: $type,
                 _owner: $crate::netfilter::Owner,
@@ -294,13 +298,15 @@ macro_rules! module_netfilter_hooks {
                 fn init(module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
                     use ::kernel::sync::atomic::{Atomic, Full};
 
-                    // Whoever finds a way to name this type may call this, and leak the result.
+                    // Safe code that finds a way to name this type could call this, and leak the
+                    // result.
                     static IS_MADE: Atomic<bool> = Atomic::new(false);
                     if IS_MADE.xchg(true, Full) {
                         return Err(::kernel::error::code::EBUSY);
                     }
-                    // SAFETY: This is the first call, which is that of the code that `module!` makes: it
-                    // drops the result with the module, and it is dropped below if there is none.
+                    // SAFETY: This is the first call, which is that of the code that `module!`
+                    // generates: it drops the result with the module, and it is dropped below on
+                    // error.
                     let owner = unsafe { $crate::netfilter::Owner::new() }?;
 
                     Ok(Self {

@@ -11,36 +11,36 @@ use kernel::{
     prelude::*, //
 };
 
-/// A network namespace that is held, so that it does not go away before this is dropped.
+/// A reference to a network namespace, which keeps it from going away.
 ///
 /// # Invariants
 ///
-/// `0` is valid, and a reference to it is ours.
+/// `0` is valid, and we hold a reference to it.
 pub struct Net(*mut bindings::net);
 
-// SAFETY: `struct net` belongs to no thread: it is counted atomically, and the functions that it is
-// handed to take their own locks.
+// SAFETY: `struct net` is not bound to a thread: its count is atomic, and the functions that it is
+// passed to take their own locks.
 unsafe impl Send for Net {}
 
 // SAFETY: As above.
 unsafe impl Sync for Net {}
 
 impl Net {
-    /// The namespace that the kernel boots into, C's `init_net`.
+    /// Returns the initial network namespace, C's `init_net`.
     pub fn init() -> Self {
-        // SAFETY: `init_net` is a static object of the kernel, and may always be counted.
+        // SAFETY: `init_net` is a static object of the kernel, so a reference can always be taken.
         unsafe { Self::get(&raw mut bindings::init_net) }
     }
 
-    /// The namespace of the process with this id, as the current process numbers them.
+    /// Returns the network namespace of the process `pid`, in the current process's pid namespace.
     ///
-    /// `ESRCH` if there is none, `EDEADLK` in a handler: somebody may have the process locked.
+    /// `ESRCH` if there is no such process, `EDEADLK` in a handler: the process may be locked.
     pub fn of_process(pid: i32) -> Result<Self> {
         check_context()?;
-        // SAFETY: The function may be called with any number. It gives a reference, or an error.
+        // SAFETY: The function may be called with any number. It returns a reference, or an error.
         let net = unsafe { from_err_ptr(bindings::get_net_ns_by_pid(pid)) }?;
 
-        // INVARIANT: The reference was just given to us.
+        // INVARIANT: The reference was taken by the call above.
         Ok(Self(net))
     }
 
@@ -55,13 +55,13 @@ impl Net {
         Self(unsafe { bindings::get_net(net) })
     }
 
-    /// The namespace's inode number, as in `/proc/PID/ns/net`.
+    /// Returns the namespace's inode number, as in `/proc/PID/ns/net`.
     pub fn inode(&self) -> u32 {
         // SAFETY: The pointer is valid by the type invariant.
         unsafe { bindings::net_inode(self.0) }
     }
 
-    /// The pointer for C.
+    /// Returns the pointer for C.
     pub(super) fn as_ptr(&self) -> *mut bindings::net {
         self.0
     }
@@ -69,7 +69,7 @@ impl Net {
 
 impl Drop for Net {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the reference is ours to give back.
+        // SAFETY: By the type invariant the reference is ours to release.
         unsafe { bindings::put_net(self.0) };
     }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The packet that a handler is called with: what can be read of it.
+//! The packet that a handler is called with: read access.
 //!
-//! What can be changed is in [`edit`](super::edit), what can be answered in
-//! [`verdict`](super::verdict).
+//! Modification is in [`edit`](super::edit), verdicts are in [`verdict`](super::verdict).
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
@@ -14,52 +13,51 @@ use core::{
     marker::PhantomData, //
 };
 
-/// A packet, for the time of one call of a handler.
+/// A packet, borrowed for one call of a handler.
 ///
-/// It is not reference-counted and cannot be kept: `'a` ends with the call. Answering consumes it.
-/// Whoever wants to keep it has it put in a queue with [`steal`](Self::steal).
+/// It is not reference-counted and cannot be kept: `'a` ends with the call. Returning a verdict
+/// consumes it. To keep it, queue it with [`steal`](Self::steal).
 ///
 /// Offsets count from the start of the network header, also where a link-layer header stands before
-/// it. A packet need not be linear: what lies in page fragments or in a fragment list is read like
-/// the rest. Nothing is ever read from where `transport_header` points, which at the first hooks is
-/// not yet set to the transport header.
+/// it. A packet need not be linear: page fragments and fragment lists are read like the linear
+/// part. Nothing is read through `transport_header`, which at the first hooks is not yet set.
 ///
 /// # Invariants
 ///
-/// `skb` is valid, and `self` is the only access to it, for `'a`. `state` is that of the hook's call for it,
-/// whose socket is valid for as long as the packet is.
+/// `skb` is valid, and `self` is the only access to it, for `'a`. `state` is that of the hook's
+/// call for it, whose socket is valid for as long as the packet is.
 pub struct Packet<'a> {
     skb: *mut bindings::sk_buff,
     state: &'a bindings::nf_hook_state,
-    /// Where the network header starts, from `skb->data`. If that is before `data`, it is a number
-    /// that is beyond the end of any packet.
+    /// Offset of the network header from `skb->data`. If the header is before `data`, an offset
+    /// beyond the end of any packet.
     network_offset: u32,
-    /// Invariant in `'a`, so that no verdict on one packet passes for one on another.
+    /// Invariant in `'a`, so that a verdict on one packet cannot be returned for another.
     _call: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
-/// How far the checksum of a packet's transport header has been made or checked, C's `ip_summed`.
+/// The checksum state of a packet's transport header, C's `ip_summed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum ChecksumState {
-    /// Nobody has looked: `CHECKSUM_NONE`.
+    /// Not validated: `CHECKSUM_NONE`.
     None = bindings::CHECKSUM_NONE,
-    /// A device has found it right: `CHECKSUM_UNNECESSARY`.
+    /// Validated by a device: `CHECKSUM_UNNECESSARY`.
     Unnecessary = bindings::CHECKSUM_UNNECESSARY,
-    /// A device has summed up the packet, which the stack has yet to compare: `CHECKSUM_COMPLETE`.
+    /// Summed over the packet by a device, yet to be compared by the stack: `CHECKSUM_COMPLETE`.
     Complete = bindings::CHECKSUM_COMPLETE,
-    /// Only a part is in the header, the rest is left to a device: `CHECKSUM_PARTIAL`.
+    /// Partial in the header, to be completed by a device: `CHECKSUM_PARTIAL`.
     Partial = bindings::CHECKSUM_PARTIAL,
 }
 
 impl<'a> Packet<'a> {
-    /// Wraps the `skb` that a hook was called with, and the state.
+    /// Wraps the `skb` and the state that a hook was called with.
     ///
     /// # Safety
     ///
-    /// `skb` must be valid for `'a`, with its network header set, and be used by nobody else in
-    /// that time. All that `state` names must be valid for as long, and `okfn` be null or the function to
-    /// call for the packet if it passes the hook point.
+    /// `skb` must be valid for `'a`, with its network header set, and must not be accessed
+    /// otherwise in that time. All that `state` refers to must be valid for as long, and `okfn`
+    /// must be null or the function to call for the packet if it passes the hook point.
     #[inline]
     pub(super) unsafe fn from_raw(
         skb: *mut bindings::sk_buff,
@@ -75,33 +73,34 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The packet for C.
+    /// Returns the packet for C.
     #[inline]
     pub(super) fn as_ptr(&self) -> *mut bindings::sk_buff {
         self.skb
     }
 
-    /// The state of the packet's hook for C.
+    /// Returns the state of the packet's hook for C.
     #[inline]
     pub(super) fn state(&self) -> &'a bindings::nf_hook_state {
         self.state
     }
 
-    /// Where the network header starts, from `skb->data`; beyond the packet if that is before `data`.
+    /// Returns the offset of the network header from `skb->data`; beyond the packet if that is
+    /// before `data`.
     #[inline]
     pub(super) fn network_offset(&self) -> u32 {
         self.network_offset
     }
 
-    /// Where `offset` is, from `skb->data`. `None` beyond what a number can say.
+    /// Converts `offset` to an offset from `skb->data`. `None` on overflow.
     #[inline]
     pub(super) fn data_offset(&self, offset: usize) -> Option<usize> {
         (self.network_offset as usize).checked_add(offset)
     }
 
-    /// The number of bytes from the network header to the end, padding included.
+    /// Returns the number of bytes from the network header to the end, padding included.
     ///
-    /// With segmentation offload this can be more than fits the IP header's length field.
+    /// With segmentation offload this can exceed the range of the IP header's length field.
     #[inline]
     pub fn len(&self) -> usize {
         // SAFETY: `skb` is valid by the type invariant.
@@ -110,13 +109,13 @@ impl<'a> Packet<'a> {
         len.saturating_sub(self.network_offset) as usize
     }
 
-    /// Whether there are no bytes.
+    /// Returns whether the packet has no bytes.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The number of bytes from the network header on that lie in one piece.
+    /// Returns the number of bytes from the network header on that are in the linear part.
     #[inline]
     pub fn linear_len(&self) -> usize {
         // SAFETY: `skb` is valid by the type invariant.
@@ -127,10 +126,10 @@ impl<'a> Packet<'a> {
 
     /// Copies `N` bytes at `offset`. `None` if the packet ends before them.
     ///
-    /// As C's `skb_header_pointer()`, but always a copy: the memory of a packet may be shared with
-    /// clones and with user space, and a Rust reference promises that nobody writes.
+    /// Like C's `skb_header_pointer()`, but always a copy: the memory of a packet may be shared
+    /// with clones and with user space, while a Rust reference asserts that nobody writes.
     ///
-    /// Always inlined, so that of the bytes only those are loaded that the caller uses.
+    /// Always inlined, so that only the bytes that the caller uses are loaded.
     #[inline(always)]
     pub fn copy<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let start = self.data_offset(offset)?;
@@ -139,16 +138,17 @@ impl<'a> Packet<'a> {
         let (data, len, data_len) =
             unsafe { ((*self.skb).data, (*self.skb).len, (*self.skb).data_len) };
 
-        // What `skb_headlen()` says: this many bytes are at `data`, the others elsewhere.
+        // `skb_headlen()`: this many bytes are at `data`, the others elsewhere.
         if end <= len.wrapping_sub(data_len) as usize {
-            // SAFETY: `start + N` bytes from `data` on are in the linear part, as just checked, and
-            // an array of bytes has no alignment.
+            // SAFETY: `start + N` bytes from `data` on are in the linear part, as checked above,
+            // and a byte array has no alignment.
             return Some(unsafe { data.add(start).cast::<[u8; N]>().read() });
         }
         self.copy_pieces(offset)
     }
 
-    /// As [`copy`](Self::copy), from wherever they lie. Out of line, so that nobody else pays for it.
+    /// As [`copy`](Self::copy), also from the non-linear part. Out of line, to keep the fast path
+    /// short.
     #[cold]
     #[inline(never)]
     fn copy_pieces<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
@@ -157,7 +157,7 @@ impl<'a> Packet<'a> {
         self.copy_to(offset, &mut bytes).then_some(bytes)
     }
 
-    /// Copies bytes from `offset` on until `to` is full. `false` if the packet ends before.
+    /// Copies bytes from `offset` on until `to` is full. Returns `false` if the packet ends before.
     pub fn copy_to(&self, offset: usize, to: &mut [u8]) -> bool {
         let Some(start) = self.data_offset(offset) else {
             return false;
@@ -168,8 +168,8 @@ impl<'a> Packet<'a> {
         if start.checked_add(to.len()).is_none_or(|end| end > len) {
             return false;
         }
-        // SAFETY: `skb` is valid, and there is room for as many bytes as are asked for. The casts
-        // lose nothing: both numbers are at most `len`, which is below 2^31.
+        // SAFETY: `skb` is valid, and `to` has room for the requested bytes. The casts are
+        // lossless: both numbers are at most `len`, which is below 2^31.
         let error = unsafe {
             bindings::skb_copy_bits(
                 self.skb,
@@ -181,41 +181,44 @@ impl<'a> Packet<'a> {
         error == 0
     }
 
-    /// The address of C's `struct sk_buff`, by which the kernel's tracepoints tell packets apart.
+    /// Returns the address of C's `struct sk_buff`, by which the kernel's tracepoints identify
+    /// packets.
     ///
-    /// It stays the same from hook to hook, and is another packet's once this one is freed. A secret
-    /// of the kernel, as any address.
+    /// It is the same at each hook, and is reused once the packet is freed. Like any kernel
+    /// address, it must not be disclosed.
     #[inline]
     pub fn address(&self) -> usize {
         self.skb.addr()
     }
 
-    /// The mark that rules, routing and sockets share.
+    /// Returns the packet mark, shared by rules, routing and sockets.
     #[inline]
     pub fn mark(&self) -> u32 {
         // SAFETY: `skb` is valid by the type invariant.
         unsafe { bindings::skb_mark(self.skb) }
     }
 
-    /// The packet's priority for queueing disciplines.
+    /// Returns the packet's priority for queueing disciplines.
     #[inline]
     pub fn priority(&self) -> u32 {
         // SAFETY: `skb` is valid by the type invariant.
         unsafe { bindings::skb_priority(self.skb) }
     }
 
-    /// The network protocol, as IEEE numbers Ethernet's types: 0x0800 is IPv4.
+    /// Returns the network protocol as an EtherType: 0x0800 is IPv4.
     #[inline]
     pub fn protocol(&self) -> u16 {
         // SAFETY: `skb` is valid by the type invariant.
         unsafe { bindings::skb_protocol_host_order(self.skb) }
     }
 
-    /// How many segments this packet stands for. `None` without segmentation offload.
+    /// Returns the number of segments that this packet stands for. `None` without segmentation
+    /// offload.
     ///
-    /// The kernel counts them where it makes such a packet. What a tap, a virtio or a vhost device hands in it
-    /// counts only on the way out, in `qdisc_pkt_len_segs_init()`: before, it is counted here, by the same rule.
-    /// That needs to know where the transport header is, in bytes from the network header.
+    /// The kernel counts them where it builds such a packet. For one injected by a tap, virtio or
+    /// vhost device, it counts only on the way out, in `qdisc_pkt_len_segs_init()`; before that,
+    /// they are counted here, by the same rule. This needs `transport_offset`, in bytes from the
+    /// network header.
     #[inline]
     pub fn segments(&self, transport_offset: usize) -> Option<u16> {
         self.is_gso().then(|| {
@@ -230,7 +233,8 @@ impl<'a> Packet<'a> {
     #[cold]
     fn count_segments(&self, transport_offset: usize) -> u16 {
         const TCP: c_int = bindings::SKB_GSO_TCPV4 | bindings::SKB_GSO_TCPV6;
-        /// Where TCP's header says how long it is, in words of four bytes, in its upper half.
+        /// Offset of TCP's data offset field: header length in words of four bytes, in the upper
+        /// four bits.
         const DATA_OFFSET: usize = 12;
         const UDP_HEADER_LEN: usize = 8;
 
@@ -242,12 +246,12 @@ impl<'a> Packet<'a> {
                 bindings::skb_inner_transport_offset(self.skb),
             )
         };
-        // Inside of a tunnel the headers of both are in each segment.
+        // In a tunnel, each segment has the outer and inner headers.
         let transport = match inner {
             -1 => transport_offset,
             inner => (inner as usize).wrapping_sub(self.network_offset as usize),
         };
-        // UDP's header is a part of the data where that is cut into fragments.
+        // With UDP fragmentation, the UDP header is part of the data.
         let header = if kind & TCP != 0 {
             let byte = self.copy::<1>(transport.wrapping_add(DATA_OFFSET));
             byte.map_or(0, |[byte]| usize::from(byte >> 4) * 4)
@@ -261,14 +265,14 @@ impl<'a> Packet<'a> {
         data.div_ceil(size.max(1).into()).clamp(1, u16::MAX.into()) as u16
     }
 
-    /// Whether the packet is to be segmented by a device, or was put together of segments.
+    /// Returns whether the packet is to be segmented by a device, or was aggregated from segments.
     #[inline]
     pub fn is_gso(&self) -> bool {
         // SAFETY: `skb` is valid by the type invariant.
         unsafe { bindings::skb_is_gso(self.skb) }
     }
 
-    /// How far the transport checksum has been made or checked.
+    /// Returns the state of the transport checksum.
     #[inline]
     pub fn checksum_state(&self) -> ChecksumState {
         // SAFETY: `skb` is valid by the type invariant.
@@ -280,23 +284,24 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The hash of the packet's flow, 0 if none was made. Not computed here.
+    /// Returns the flow hash, 0 if none is set. Does not compute it.
     #[inline]
     pub fn hash(&self) -> u32 {
         // SAFETY: `skb` is valid by the type invariant.
         unsafe { bindings::skb_hash(self.skb) }
     }
 
-    /// When the packet was received, in nanoseconds since 1970, or when it is to leave, by the clock
-    /// that its sender chose. 0 if nobody has asked for time stamps.
+    /// Returns the receive time in nanoseconds since 1970, or the departure time by the clock that
+    /// the sender chose. 0 if time stamping is off.
     #[inline]
     pub fn time_stamp(&self) -> i64 {
         // SAFETY: `skb` is valid by the type invariant.
         unsafe { bindings::skb_tstamp(self.skb) }
     }
 
-    /// The socket that the packet belongs to: that it was sent by, or is for, if the stack has found it
-    /// already. Where it has none, that which the hook point knows: of what a tunnel has wrapped, the tunnel's.
+    /// Returns the socket that the packet was sent by, or is for, if the stack has found it
+    /// already. If it has none, the socket that the hook point was given: for tunnelled traffic,
+    /// the tunnel's.
     #[inline]
     pub fn socket(&self) -> Option<SocketRef<'_>> {
         // SAFETY: Both sockets are null or valid, for as long as the packet is, by the type invariant.
@@ -306,17 +311,17 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// C's `skb_network_offset()`: where the network header starts, from `skb->data`, which is a huge
-/// number if it starts before.
+/// Returns the offset of the network header from `skb->data`, as C's `skb_network_offset()`: a huge
+/// number if the header is before it.
 ///
-/// Each packet pays for this one, so it is not a call of a C helper.
+/// On the fast path, so not a C helper call.
 ///
 /// # Safety
 ///
 /// `skb` must be valid.
 #[inline]
 unsafe fn network_offset(skb: *const bindings::sk_buff) -> u32 {
-    // SAFETY: `skb` is valid by this function's requirement. The headers' offsets are plain numbers.
+    // SAFETY: `skb` is valid by this function's requirement. The header offsets are plain numbers.
     let (head, data, header) = unsafe {
         let headers = (*skb).__bindgen_anon_4.headers.as_ref();
         ((*skb).head, (*skb).data, headers.network_header)

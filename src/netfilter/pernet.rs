@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The network namespaces that there are and will be, for what is to be in each of them.
+//! Per-network-namespace operations, for objects present in each namespace.
 //!
-//! C's `struct pernet_operations` hands its functions the namespace and nothing else. So a module has one
-//! of them, whose functions find its only [`Namespaces`] in a static and pass on to all that joined it.
+//! C's `struct pernet_operations` passes its functions the namespace and nothing else. So a module
+//! has one of them, whose functions find the only [`Namespaces`] through a static and forward to
+//! all members.
 //!
 //! C source: [`net/core/net_namespace.c`](srctree/net/core/net_namespace.c)
 
@@ -37,58 +38,61 @@ use kernel::{
     types::Opaque, //
 };
 
-/// How long after a failure it is tried again.
+/// Delay before a retry after a failure, in milliseconds.
 const RETRY_MS: u32 = 5_000;
 
-/// A namespace that is valid for another reason than that it is held here: mostly, between C's calls of
-/// `init` and `pre_exit` for it.
+/// A namespace that is valid without a reference held here: mostly, between C's calls of `init` and
+/// `pre_exit` for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct NetPtr(*mut bindings::net);
 
-// SAFETY: A namespace belongs to no thread.
+// SAFETY: A namespace is not bound to a thread.
 unsafe impl Send for NetPtr {}
 
 impl NetPtr {
-    /// One that is valid for as long as `net` is held.
+    /// Returns a pointer that is valid for as long as `net` is held.
     pub(super) fn of(net: &Net) -> Self {
         Self(net.as_ptr())
     }
 
+    /// Returns the pointer for C.
     pub(super) fn as_ptr(self) -> *mut bindings::net {
         self.0
     }
 
+    /// Returns whether this is the initial namespace, C's `init_net`.
     pub(super) fn is_initial(self) -> bool {
         self.0 == &raw mut bindings::init_net
     }
 }
 
-/// Something that is in network namespaces, and is told when they come and go.
+/// An object present in network namespaces, notified when they come and go.
 ///
-/// All is called with the list of namespaces locked: what a namespace has been entered for is valid until
-/// [`leave`](Self::leave) or [`end`](Self::end) returns.
+/// All functions are called with the list of namespaces locked: a namespace that was entered stays
+/// valid until [`leave`](Self::leave) or [`end`](Self::end) returns.
 pub(super) trait Pernet: Send + Sync {
-    /// Called for each namespace that there is, and for each that comes. An error keeps it from being made.
+    /// Called for each existing namespace, and for each new one. An error fails the namespace's
+    /// creation.
     fn enter(&self, net: NetPtr) -> Result<(), RegistrationError>;
 
-    /// Called for each namespace that goes, also if it was not entered. C waits for a grace period
-    /// before the namespace is gone.
+    /// Called for each namespace that goes away, also if it was not entered. C waits for a grace
+    /// period before the namespace is freed.
     fn leave(&self, net: NetPtr);
 
     /// Leaves all namespaces, for good.
     fn end(&self);
 
-    /// Called some seconds after [`Namespaces::retry_later`]. Says whether there is still something to be
-    /// tried again.
+    /// Called some seconds after [`Namespaces::retry_later`]. Returns whether another retry is
+    /// needed.
     fn retry(&self) -> bool;
 }
 
-/// All network namespaces, and who is told of them.
+/// All network namespaces, and the members notified of them.
 ///
 /// # Invariants
 ///
-/// While `stage` is [`Stage::Registered`], `operations` is registered, and [`NAMESPACES`] holds this
-/// object. It is not dropped in that stage, and not before `work` has been cancelled.
+/// While `stage` is [`Stage::Registered`], `operations` is registered, and [`NAMESPACES`] holds
+/// this object. It is not dropped in that stage, and not before `work` has been cancelled.
 #[pin_data]
 pub(super) struct Namespaces {
     #[pin]
@@ -101,32 +105,34 @@ pub(super) struct Namespaces {
     list: Mutex<List>,
 }
 
-// SAFETY: `operations` and `work` are C's alone, and guarded by its locks; the other fields may be sent.
+// SAFETY: `operations` and `work` are accessed by C only, under its locks; the other fields are
+// `Send`.
 unsafe impl Send for Namespaces {}
 
-// SAFETY: As above: shared access reaches mutexes.
+// SAFETY: As above; shared access goes through mutexes.
 unsafe impl Sync for Namespaces {}
 
-/// The module's namespaces, while C may call for them.
+/// The module's namespaces, while C may call the operations.
 static NAMESPACES: Atomic<*mut Namespaces> = Atomic::new(null_mut());
 
 enum Stage {
-    /// Nobody has joined yet.
+    /// Nothing has joined yet.
     Idle,
-    /// C calls.
+    /// The operations are registered.
     Registered,
-    /// The module has come to its end.
+    /// The module is exiting.
     Closed,
 }
 
 struct List {
-    /// A page and more if there are many: not to be one piece of memory.
+    /// May be vmalloc memory, since it can exceed a page.
     nets: KVVec<NetPtr>,
     members: KVec<Arc<dyn Pernet>>,
     is_closed: bool,
 }
 
 impl Namespaces {
+    /// Creates an empty list of members. Registers nothing yet.
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             operations: Opaque::new(bindings::pernet_operations {
@@ -135,7 +141,7 @@ impl Namespaces {
                 ..Default::default()
             }),
             work <- Opaque::ffi_init(|slot| {
-                // SAFETY: The slot is pinned memory for it, and the function that it is to call.
+                // SAFETY: The slot is pinned memory for the work, and `retry` is its function.
                 unsafe { bindings::delayed_work_init(slot, Some(retry)) };
             }),
             stage <- new_mutex!(Stage::Idle),
@@ -147,9 +153,9 @@ impl Namespaces {
         })
     }
 
-    /// Has `member` enter all namespaces, and told of those that come. May sleep.
+    /// Adds a member, which enters all namespaces and is notified of new ones. May sleep.
     ///
-    /// If it fails, `member` has left all again, and is not kept.
+    /// On error `member` has left all namespaces again and is not kept.
     pub(super) fn join(&self, member: Arc<dyn Pernet>) -> Result<(), RegistrationError> {
         self.register()?;
         let mut list = self.list.lock();
@@ -169,11 +175,11 @@ impl Namespaces {
                 return Err(error);
             }
         }
-        // There is room, which was made before anything was registered.
+        // Room was reserved before anything was registered.
         Ok(members.push_within_capacity(member).map_err(Error::from)?)
     }
 
-    /// Ends a member, whether it has joined or not. May sleep.
+    /// Ends a member, whether or not it has joined. May sleep.
     pub(super) fn end(&self, member: &dyn Pernet) {
         let mut list = self.list.lock();
         let found = list
@@ -183,18 +189,18 @@ impl Namespaces {
 
         member.end();
         let known = found.and_then(|index| list.members.remove(index).ok());
-        // Nothing of its own is dropped with the lock held.
+        // The member is dropped without the lock held.
         drop(list);
         drop(known);
     }
 
-    /// Has all members asked to try again after some seconds. Any context.
+    /// Schedules a retry of all members after some seconds. Any context.
     pub(super) fn retry_later(&self) {
-        // SAFETY: By the type invariant it is cancelled before it goes.
+        // SAFETY: By the type invariant it is cancelled before it is freed.
         unsafe { bindings::delayed_work_schedule(self.work.get(), msecs_to_jiffies(RETRY_MS)) };
     }
 
-    /// Has C call no more. May sleep. Nobody may be a member any more.
+    /// Unregisters the operations. May sleep. There must be no members left.
     pub(super) fn close(&self) {
         let mut stage = self.stage.lock();
 
@@ -205,11 +211,11 @@ impl Namespaces {
         }
         *stage = Stage::Closed;
         self.list.lock().is_closed = true;
-        // SAFETY: It was initialised, and nobody schedules it any more but itself.
+        // SAFETY: It was initialised, and nothing but the work itself schedules it any more.
         unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
     }
 
-    /// Has C call, if it does not yet.
+    /// Registers the operations, if not done yet.
     fn register(&self) -> Result {
         let mut stage = self.stage.lock();
 
@@ -226,7 +232,7 @@ impl Namespaces {
         let error = unsafe { bindings::register_pernet_subsys(self.operations.get()) };
         let registered = to_result(error);
         match registered {
-            // INVARIANT: It was registered just now.
+            // INVARIANT: It was registered above.
             Ok(()) => *stage = Stage::Registered,
             Err(_) => NAMESPACES.store(null_mut(), Release),
         }
@@ -234,17 +240,17 @@ impl Namespaces {
     }
 }
 
-/// The module's namespaces.
+/// Returns the module's namespaces.
 ///
 /// # Safety
 ///
-/// To be used only while C may call the module's `struct pernet_operations`.
+/// Must be called only while C may call the module's `struct pernet_operations`.
 unsafe fn namespaces<'a>() -> &'a Namespaces {
     // SAFETY: In that time the static holds them, by the type invariant.
     unsafe { &*NAMESPACES.load(Acquire) }
 }
 
-/// Called for each namespace that there is, and for each that comes.
+/// Called for each existing namespace, and for each new one.
 ///
 /// # Safety
 ///
@@ -253,7 +259,7 @@ unsafe extern "C" fn init_net(net: *mut bindings::net) -> c_int {
     let net = NetPtr(net);
 
     from_result(|| {
-        // SAFETY: C calls.
+        // SAFETY: Called by C, as the operations' `init`.
         let mut list = unsafe { namespaces() }.list.lock();
         let List { nets, members, .. } = &mut *list;
 
@@ -269,14 +275,15 @@ unsafe extern "C" fn init_net(net: *mut bindings::net) -> c_int {
     })
 }
 
-/// Called for each namespace that goes, and for all when the operations go. C waits afterwards.
+/// Called for each namespace that goes away, and for all when the operations are unregistered. C
+/// waits for a grace period afterwards.
 ///
 /// # Safety
 ///
 /// To be used only as the `pre_exit` of [`Namespaces`]'s operations.
 unsafe extern "C" fn pre_exit_net(net: *mut bindings::net) {
     let net = NetPtr(net);
-    // SAFETY: C calls.
+    // SAFETY: Called by C, as the operations' `pre_exit`.
     let mut list = unsafe { namespaces() }.list.lock();
 
     list.members.iter().for_each(|member| member.leave(net));
@@ -285,20 +292,20 @@ unsafe extern "C" fn pre_exit_net(net: *mut bindings::net) {
     }
 }
 
-/// Called when it is time to try again.
+/// Called when a retry is due.
 ///
 /// # Safety
 ///
 /// To be used only as the function of [`Namespaces`]'s work.
 unsafe extern "C" fn retry(work: *mut bindings::work_struct) {
-    // SAFETY: By this function's requirement it is the field of a delayed work, which is that of
-    // `Namespaces`, which is not dropped before this has been cancelled.
+    // SAFETY: By this function's requirement `work` is the field of a delayed work, which is that
+    // of `Namespaces`, which is not dropped before this has been cancelled.
     let this = unsafe {
         let work = kernel::container_of!(work, bindings::delayed_work, work);
         &*kernel::container_of!(Opaque::cast_from(work), Namespaces, work)
     };
     let list = this.list.lock();
-    // Each of them, not only up to the first one.
+    // Retry all members, not only up to the first one left.
     let is_left = list
         .members
         .iter()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A handler that is being called in every network namespace, those to come included.
+//! A handler registered in every network namespace, present and future.
 //!
 //! C source: [`net/netfilter/core.c`](srctree/net/netfilter/core.c)
 
@@ -36,43 +36,44 @@ use kernel::{
     }, //
 };
 
-/// How many namespaces are tried again at once, of those that are left out.
+/// The number of left-out namespaces that one retry handles.
 ///
-/// A user who has filled many of them is not to keep the others waiting for long.
+/// Bounds the time for which a user with many full namespaces can delay the others.
 const RETRIES: usize = 256;
 
-/// In which network namespaces a handler is called.
+/// The network namespaces in which a handler is registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetScope {
-    /// In the one that the kernel boots into, C's `init_net`.
+    /// The initial namespace, C's `init_net`.
     Initial,
-    /// In all that there are, and in all that will be. Where one does not take the handler, none does,
-    /// and a new one cannot be made.
+    /// All present and future namespaces. If one does not take the handler, none does; a new
+    /// namespace that does not take it cannot be created.
     ///
-    /// Any user can see to that, in a user namespace of his own: a hook point has room for 1,024 hooks,
-    /// and those of his network namespace are his. So this is for handlers without which nothing may pass.
+    /// Any user can cause such a failure in his own user namespace: a hook point has room for 1,024
+    /// hooks, and those of his network namespace are his. So this is for handlers without which no
+    /// packet may pass.
     All,
-    /// In all that there are, and in all that will be, but for those other than the initial one that do
-    /// not take the handler. These are left out: see [`PernetRegistration`].
+    /// All present and future namespaces, except those other than the initial one that do not take
+    /// the handler. These are left out: see [`PernetRegistration`].
     AllPossible,
 }
 
 impl NetScope {
-    /// Whether a namespace is one of these.
+    /// Returns whether the scope includes a namespace.
     fn include(self, net: NetPtr) -> bool {
         self != Self::Initial || net.is_initial()
     }
 
-    /// Whether a namespace may not be left out.
+    /// Returns whether a namespace must not be left out.
     fn need(self, net: NetPtr) -> bool {
         self == Self::All || net.is_initial()
     }
 }
 
-/// Why a handler is not called in a network namespace.
+/// The reason why a handler is not registered in a network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistrationError {
-    /// The point that did not take it, if it was one of them.
+    /// The hook point that failed, if one did.
     pub point: Option<HookPoint>,
     /// As for [`Registration::new`](super::Registration::new).
     pub error: Error,
@@ -109,23 +110,23 @@ impl fmt::Display for RegistrationError {
     }
 }
 
-/// A handler that is being called in every network namespace, those to come included.
+/// A handler registered in every network namespace, present and future.
 ///
-/// One handler serves all; [`HookState::net_inode`](super::HookState::net_inode) says where a packet is. Made by
-/// [`ModuleHooks::register_in_nets`], and ended as a [`Registration`](super::Registration) is.
+/// One handler serves all namespaces; [`HookState::net_inode`](super::HookState::net_inode)
+/// identifies the packet's. Created by [`ModuleHooks::register_in_nets`]; ended as a
+/// [`Registration`](super::Registration) is.
 ///
-/// The points, and whether they are those of every namespace, can be [changed](Self::change) while
-/// packets pass.
+/// The points and the scope can be [changed](Self::change) while packets pass.
 ///
-/// With [`NetScope::AllPossible`], a namespace in which one of the points cannot be registered is left out with
-/// all of them, one line of the log says so, and so does [`left_out`](Self::left_out). It is tried again
-/// with each change, and every five seconds.
+/// With [`NetScope::AllPossible`], a namespace in which one of the points cannot be registered is
+/// left out entirely. This is logged once and reported by [`left_out`](Self::left_out).
+/// Registration is retried on each change and every five seconds.
 ///
 /// # Invariants
 ///
-/// Each entry of `table`, whose `priv` points to `handler`, is registered in those of its namespaces that
-/// `is_in` is set for. There is none if `is_ended`, and while there is one, [`Namespaces`](super::pernet)
-/// or [`ModuleHooks`] has a reference to this object.
+/// Each entry of `table`, whose `priv` points to `handler`, is registered in those of its
+/// namespaces for which `is_in` is set. If `is_ended`, there is no namespace; while there is one,
+/// [`Namespaces`](super::pernet) or [`ModuleHooks`] holds a reference to this object.
 #[pin_data]
 pub struct PernetRegistration<T: Handler> {
     hooks: ModuleHooks,
@@ -137,31 +138,31 @@ pub struct PernetRegistration<T: Handler> {
     _pin: PhantomPinned,
 }
 
-/// What is registered where.
+/// The entries, and the namespaces in which they are registered.
 struct Table {
-    /// All namespaces that there are. A page and more if there are many: not to be one piece of memory.
+    /// All existing namespaces. May be vmalloc memory, since it can exceed a page.
     namespaces: KVVec<Namespace>,
     entries: KVec<Entry>,
     nets: NetScope,
-    /// Which namespace is the next one to be tried again.
+    /// The index of the namespace to retry next.
     next: usize,
     is_ended: bool,
 }
 
-/// A namespace, and whether the handler is called there.
+/// A namespace, with its registration state.
 struct Namespace {
     net: NetPtr,
     inode: u32,
     is_in: bool,
     /// Why it is left out.
     left_out: Option<RegistrationError>,
-    /// Why it is to be left out, once it is known that a change is made.
+    /// Why it is to be left out once the pending change is committed.
     refusal: Option<RegistrationError>,
-    /// The log says so.
+    /// Whether this was logged.
     is_told: bool,
 }
 
-/// A point, with what C has of it in each namespace.
+/// A hook point, with its C entry.
 struct Entry {
     point: HookPoint,
     ops: KVec<HookOps>,
@@ -184,12 +185,14 @@ impl Entry {
         Ok(list)
     }
 
+    /// Registers the entry in a namespace.
+    ///
     /// # Safety
     ///
-    /// The namespace must be valid, the entry not be registered there, and be taken out again and a
-    /// grace period pass before it and the handler are freed.
+    /// The namespace must be valid, and the entry must not be registered there. The entry must be
+    /// unregistered, and a grace period must pass, before it and the handler are freed.
     unsafe fn register(&self, net: NetPtr) -> Result<(), RegistrationError> {
-        // SAFETY: By this function's requirement; there is one entry.
+        // SAFETY: By this function's requirement; the array has one entry.
         to_result(unsafe {
             bindings::nf_register_net_hooks(net.as_ptr(), HookOps::as_ptr(&self.ops), 1)
         })
@@ -199,6 +202,8 @@ impl Entry {
         })
     }
 
+    /// Unregisters the entry from a namespace.
+    ///
     /// # Safety
     ///
     /// The entry must be registered in this namespace.
@@ -208,7 +213,8 @@ impl Entry {
     }
 }
 
-/// Registers entries in a namespace, all or none. Those that were undone may still be running.
+/// Registers entries in a namespace, all or none. Entries that were rolled back may still be
+/// running.
 ///
 /// # Safety
 ///
@@ -221,7 +227,7 @@ unsafe fn register_all<'a>(
         // SAFETY: By this function's requirement.
         if let Err(error) = unsafe { entry.register(net) } {
             for entry in entries.take(done) {
-                // SAFETY: It was registered just now.
+                // SAFETY: It was registered above.
                 unsafe { entry.unregister(net) };
             }
             return Err(error);
@@ -231,7 +237,7 @@ unsafe fn register_all<'a>(
 }
 
 impl Namespace {
-    /// Has all entries in, or leaves the namespace out.
+    /// Registers all entries, or leaves the namespace out.
     ///
     /// # Safety
     ///
@@ -243,7 +249,7 @@ impl Namespace {
         self.is_in = self.left_out.is_none();
     }
 
-    /// Takes those entries out that are not to stay. What is said of them in `is_in` is the caller's.
+    /// Unregisters the entries that are not to stay. The caller updates `is_in`.
     ///
     /// # Safety
     ///
@@ -257,10 +263,10 @@ impl Namespace {
         }
     }
 
-    /// Says in the log, once, that the namespace is left out, or no longer.
+    /// Logs, once each, that the namespace is left out or no longer left out.
     fn tell(&mut self) {
         let is_left_out = self.left_out.is_some();
-        // SAFETY: May be called from any context.
+        // SAFETY: Any context.
         if is_left_out == self.is_told || unsafe { bindings::net_ratelimit() } == 0 {
             return;
         }
@@ -276,7 +282,7 @@ impl Namespace {
 }
 
 impl Table {
-    /// Tries again to take in some of the namespaces that are left out. Says whether there are any left.
+    /// Retries some of the namespaces that are left out. Returns whether any are left.
     fn retry(&mut self) -> bool {
         let Self {
             namespaces,
@@ -285,7 +291,7 @@ impl Table {
             ..
         } = self;
         let mut is_left = false;
-        // From where the last time ended, and around.
+        // Resume where the last call ended, and wrap around.
         if *next > namespaces.len() {
             *next = 0;
         }
@@ -298,8 +304,8 @@ impl Table {
                 *next = index;
                 return true;
             }
-            // SAFETY: The namespace is valid, as it is in the table, and nothing is registered there.
-            // The entries live until they are taken out: they are the table's.
+            // SAFETY: The namespace is in the table, so it is valid, and nothing is registered
+            // there. The entries are the table's, so they live until they are unregistered.
             unsafe { namespace.take_in(entries) };
             namespace.tell();
             is_left |= !namespace.is_in;
@@ -309,7 +315,8 @@ impl Table {
 }
 
 impl<T: Handler> PernetRegistration<T> {
-    /// For `handler` to be called at `points` of `nets`, once it has joined the module's namespaces.
+    /// Prepares a registration of `handler` at `points` of `nets`, which takes effect once it has
+    /// joined the module's namespaces.
     pub(super) fn new<'a>(
         hooks: ModuleHooks,
         nets: NetScope,
@@ -322,7 +329,8 @@ impl<T: Handler> PernetRegistration<T> {
             // INVARIANT: There is no namespace yet.
             table <- new_mutex!(Table {
                 namespaces: KVVec::new(),
-                // SAFETY: `this` is the memory that is being initialised, so a field has an address.
+                // SAFETY: `this` points to the memory being initialised, so taking a field's
+                // address is sound.
                 entries: Entry::list(points, unsafe { &raw const (*this.as_ptr()).handler })?,
                 nets,
                 next: 0,
@@ -332,18 +340,19 @@ impl<T: Handler> PernetRegistration<T> {
         })
     }
 
-    /// Has the handler called at `points` of `nets` from now on, and nowhere else. May sleep.
+    /// Moves the registration to `points` of `nets`. May sleep.
     ///
-    /// At a point that stays, no packet is missed and none comes twice, since nothing is touched
-    /// there. What is new goes in before what is old goes out; where just the priority of a point
-    /// changes, a packet that is on its way through that point may come twice. Where there is no room for
-    /// the new beside the old, a namespace that may be left out is taken in again at once, but packets of
-    /// the time between are missed.
+    /// A point that stays is left untouched: it misses no packet and sees none twice. New entries
+    /// are registered before old ones are unregistered. Where only the priority of a point changes,
+    /// a packet in flight at that point may be seen twice. Where there is no room for the new
+    /// entries beside the old, a namespace that may be left out is registered again at once, but
+    /// packets in between are missed.
     ///
     /// # Errors
     ///
-    /// Those of [`Registration::new`](super::Registration::new), of a namespace that may not be left out,
-    /// `ESHUTDOWN` if it was ended, and `EDEADLK` in a handler; the old hooks are kept.
+    /// Those of [`Registration::new`](super::Registration::new), for a namespace that must not be
+    /// left out; `ESHUTDOWN` if the registration was ended; `EDEADLK` in a handler. On error the
+    /// old hooks are kept.
     pub fn change(&self, nets: NetScope, points: &[HookPoint]) -> Result<(), RegistrationError> {
         check_context()?;
         let mut guard = self.table.lock();
@@ -359,7 +368,7 @@ impl<T: Handler> PernetRegistration<T> {
         let is_old = |point: &HookPoint| entries.iter().any(|entry| entry.point == *point);
         let is_new = |entry: &Entry| points.contains(&entry.point);
 
-        // All memory first.
+        // Allocate everything first.
         let mut added = KVec::new();
         for point in distinct(points).filter(|point| !is_old(point)) {
             added.push(Entry::new(*point, &raw const self.handler)?, GFP_KERNEL)?;
@@ -372,16 +381,16 @@ impl<T: Handler> PernetRegistration<T> {
             Iterator::chain(old, added.iter())
         };
 
-        // What is new goes in, in each namespace all or nothing.
+        // Register the new entries, all or none in each namespace.
         let mut failed = None;
         for (index, namespace) in namespaces.iter_mut().enumerate() {
             namespace.refusal = None;
             if !nets.include(namespace.net) {
                 continue;
             }
-            // SAFETY: The namespace is valid, as it is in the table. These entries are not registered
-            // there yet by the type invariant. They are kept below, and freed by a later call or with
-            // the table, after a grace period each.
+            // SAFETY: The namespace is in the table, so it is valid. By the type invariant these
+            // entries are not registered there yet. They are kept below, and freed by a later call
+            // or with the table, in each case after a grace period.
             let done = unsafe { register_all(namespace.net, come(namespace.is_in)) };
             match done {
                 Err(error) if nets.need(namespace.net) => {
@@ -395,39 +404,42 @@ impl<T: Handler> PernetRegistration<T> {
             for namespace in namespaces.iter().take(index) {
                 if nets.include(namespace.net) && namespace.refusal.is_none() {
                     for entry in come(namespace.is_in) {
-                        // SAFETY: It was registered just now.
+                        // SAFETY: It was registered above.
                         unsafe { entry.unregister(namespace.net) };
                     }
                 }
             }
             drop(guard);
-            // Those that were undone may still be running, and `added` is freed now.
+            // Entries that were rolled back may still be running, and `added` is freed now.
             rcu::synchronize_rcu();
             return Err(error);
         }
 
-        // What is old goes out.
+        // Unregister the old entries.
         for namespace in namespaces.iter_mut() {
             let stays = nets.include(namespace.net) && namespace.refusal.is_none();
-            // SAFETY: These are the table's entries, and what is not to stay is not kept, or not there.
+            // SAFETY: These are the table's entries, and those not to stay are either dropped or
+            // not registered.
             unsafe { namespace.take_out(entries, |entry| stays && is_new(entry)) };
             namespace.is_in = stays;
             namespace.left_out = namespace.refusal.take();
         }
         for entry in Iterator::chain(entries.drain_all(), added.drain_all()) {
             let list = if is_new(&entry) { &mut kept } else { &mut gone };
-            // There is room for all: one without is leaked, since packets may still be at it.
+            // There is room for all; an entry without room is leaked, since packets may still be at
+            // it.
             if let Err(entry) = list.push_within_capacity(entry) {
                 core::mem::forget(entry);
             }
         }
-        // INVARIANT: The table says again what is registered where.
+        // INVARIANT: The table matches the registered entries again.
         *entries = kept;
         guard.nets = nets;
-        // There may be room where what is old was.
+        // The old entries may have made room.
         let is_left = guard.retry();
         guard.namespaces.iter_mut().for_each(Namespace::tell);
-        // With the table locked, which the module's end waits for before it waits for the work.
+        // Scheduled with the table locked: module exit waits for the lock before it waits for the
+        // work.
         if is_left {
             self.hooks.namespaces().retry_later();
         }
@@ -438,8 +450,8 @@ impl<T: Handler> PernetRegistration<T> {
         Ok(())
     }
 
-    /// Writes those namespaces to `to` that are left out, by inode number, with the reason, as far as there
-    /// is room. Gives the number of all. May sleep. `EDEADLK` in a handler.
+    /// Writes the namespaces that are left out to `to`, as inode number and reason, as far as there
+    /// is room. Returns their total number. May sleep. `EDEADLK` in a handler.
     pub fn left_out(&self, to: &mut [Option<(u32, Error)>]) -> Result<usize> {
         check_context()?;
         let table = self.table.lock();
@@ -458,7 +470,7 @@ impl<T: Handler> PernetRegistration<T> {
         Ok(number)
     }
 
-    /// The handler that is being called.
+    /// Returns the registered handler.
     pub fn handler(&self) -> &T {
         &self.handler
     }
@@ -473,19 +485,19 @@ impl<T: Handler> Pernet for PernetRegistration<T> {
         }
         let mut namespace = Namespace {
             net,
-            // SAFETY: The namespace is valid: `leave` or `end` is still to come.
+            // SAFETY: The namespace is valid until `leave` or `end`.
             inode: unsafe { bindings::net_inode(net.as_ptr()) },
             is_in: false,
             left_out: None,
             refusal: None,
             is_told: false,
         };
-        // This little memory it takes to know of a namespace at all.
+        // Tracking a namespace needs this much memory in any case.
         table.namespaces.reserve(1, GFP_KERNEL)?;
 
         if table.nets.include(net) {
-            // SAFETY: The namespace is valid, as above, and nothing is registered there. These entries
-            // live until they are taken out: they are the table's.
+            // SAFETY: The namespace is valid, as above, and nothing is registered there. The
+            // entries are the table's, so they live until they are unregistered.
             unsafe { namespace.take_in(&table.entries) };
         }
         if let Some(error) = namespace.left_out {
@@ -495,7 +507,7 @@ impl<T: Handler> Pernet for PernetRegistration<T> {
             self.hooks.namespaces().retry_later();
         }
         namespace.tell();
-        // There is room, which was made before anything was registered.
+        // Room was reserved before anything was registered.
         let listed = table.namespaces.push_within_capacity(namespace);
         Ok(listed.map_err(Error::from)?)
     }
@@ -508,7 +520,7 @@ impl<T: Handler> Pernet for PernetRegistration<T> {
         };
 
         if let Ok(namespace) = table.namespaces.remove(index) {
-            // SAFETY: These are the table's entries. The namespace is not in the table any more.
+            // SAFETY: These are the table's entries. The namespace is no longer in the table.
             unsafe { namespace.take_out(&table.entries, |_| false) };
         }
     }
@@ -521,7 +533,7 @@ impl<T: Handler> Pernet for PernetRegistration<T> {
             // SAFETY: These are the table's entries.
             unsafe { namespace.take_out(&table.entries, |_| false) };
         }
-        // INVARIANT: Nothing is registered any more, and nothing will be.
+        // INVARIANT: Nothing is registered, and nothing will be.
         table.namespaces = KVVec::new();
         table.is_ended = true;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where on a packet's way a handler is called: family, hook point and priority.
+//! Hook points: family, hook and priority.
 //!
 //! C headers: [`include/uapi/linux/netfilter.h`](srctree/include/uapi/linux/netfilter.h),
 //! [`include/uapi/linux/netfilter_ipv4.h`](srctree/include/uapi/linux/netfilter_ipv4.h),
@@ -13,7 +13,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// A family of hooks, C's `NFPROTO_*`.
+/// A hook family, C's `NFPROTO_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// IPv4, `NFPROTO_IPV4`.
@@ -22,17 +22,17 @@ pub enum Family {
     Ipv6,
     /// ARP, `NFPROTO_ARP`.
     Arp,
-    /// What a bridge forwards, `NFPROTO_BRIDGE`.
+    /// Bridged packets, `NFPROTO_BRIDGE`.
     Bridge,
     /// A network device, `NFPROTO_NETDEV`.
     Netdev,
 }
 
 impl Family {
-    /// How many there are.
+    /// The number of families.
     pub const COUNT: usize = 5;
 
-    /// The name that `nft` gives it.
+    /// Returns the name that `nft` uses.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ipv4 => "ipv4",
@@ -44,30 +44,30 @@ impl Family {
     }
 }
 
-/// A hook point.
+/// A hook, independent of the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Come in by a device, before routing: `NF_INET_PRE_ROUTING`.
+    /// Received, before routing: `NF_INET_PRE_ROUTING`.
     PreRouting,
-    /// For this host: `NF_INET_LOCAL_IN`, `NF_ARP_IN`.
+    /// Routed to this host: `NF_INET_LOCAL_IN`, `NF_ARP_IN`.
     LocalIn,
-    /// For another host: `NF_INET_FORWARD`, `NF_ARP_FORWARD`.
+    /// Routed to another host: `NF_INET_FORWARD`, `NF_ARP_FORWARD`.
     Forward,
-    /// Made by this host, before routing is final: `NF_INET_LOCAL_OUT`, `NF_ARP_OUT`.
+    /// Locally generated, before routing is final: `NF_INET_LOCAL_OUT`, `NF_ARP_OUT`.
     LocalOut,
     /// About to leave by a device: `NF_INET_POST_ROUTING`.
     PostRouting,
-    /// Just taken from a device: `NF_NETDEV_INGRESS`, `NF_INET_INGRESS`.
+    /// Just received from a device: `NF_NETDEV_INGRESS`, `NF_INET_INGRESS`.
     Ingress,
-    /// About to be given to a device: `NF_NETDEV_EGRESS`.
+    /// About to be passed to a device: `NF_NETDEV_EGRESS`.
     Egress,
 }
 
 impl Hook {
-    /// How many there are.
+    /// The number of hooks.
     pub const COUNT: usize = 7;
 
-    /// The name that `nft` gives it.
+    /// Returns the name that `nft` uses.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PreRouting => "prerouting",
@@ -81,9 +81,10 @@ impl Hook {
     }
 }
 
-/// What C calls `pf` and `hook` in `struct nf_hook_state`.
+/// Converts `pf` and `hook` of C's `struct nf_hook_state`.
 ///
-/// `None` for what no [`HookPoint`] is made of, which the netfilter core does not call our hooks with.
+/// `None` for combinations that no [`HookPoint`] has, which the netfilter core does not call our
+/// hooks with.
 #[inline]
 pub(super) fn from_raw(pf: u8, hook: u8) -> Option<(Family, Hook)> {
     let hook = u32::from(hook);
@@ -110,7 +111,7 @@ pub(super) fn from_raw(pf: u8, hook: u8) -> Option<(Family, Hook)> {
         }
         _ => return None,
     };
-    // The bridge has these same numbers, as `NF_BR_*`.
+    // The bridge family uses the same numbers, as `NF_BR_*`.
     let hook = match hook {
         bindings::nf_inet_hooks_NF_INET_PRE_ROUTING => Hook::PreRouting,
         bindings::nf_inet_hooks_NF_INET_LOCAL_IN => Hook::LocalIn,
@@ -123,7 +124,7 @@ pub(super) fn from_raw(pf: u8, hook: u8) -> Option<(Family, Hook)> {
     Some((family, hook))
 }
 
-/// A hook point that the IP families and the bridge have, C's `enum nf_inet_hooks`.
+/// A hook of the IP families and the bridge, C's `enum nf_inet_hooks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InetHook {
     /// See [`Hook::PreRouting`].
@@ -162,7 +163,7 @@ impl From<InetHook> for Hook {
     }
 }
 
-/// A hook point of ARP, C's `NF_ARP_*`.
+/// A hook of ARP, C's `NF_ARP_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArpHook {
     /// See [`Hook::LocalIn`].
@@ -183,7 +184,7 @@ impl ArpHook {
     }
 }
 
-/// A hook point of a device, C's `enum nf_dev_hooks`.
+/// A hook of a device, C's `enum nf_dev_hooks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceHook {
     /// See [`Hook::Ingress`].
@@ -192,13 +193,13 @@ pub enum DeviceHook {
     Egress,
 }
 
-/// The place of a handler among those of the same hook point: lower is earlier.
+/// The priority of a handler at its hook point: lower is earlier.
 ///
-/// Those of equal priority are called in the order of their registration, newest first.
+/// Handlers of equal priority are called in reverse order of registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Priority(i32);
 
-/// Makes a constant of each C name.
+/// Defines a constant for each C name.
 macro_rules! priorities {
     ($($(#[$doc:meta])* $name:ident = $raw:ident,)+) => {
         $($(#[$doc])* pub const $name: Self = Self(bindings::$raw);)+
@@ -209,68 +210,69 @@ impl Priority {
     priorities! {
         /// Before all others: `NF_IP_PRI_FIRST`.
         FIRST = nf_ip_hook_priorities_NF_IP_PRI_FIRST,
-        /// Of the raw table, if it is to see fragments: `NF_IP_PRI_RAW_BEFORE_DEFRAG`.
+        /// The raw table, if it is to see fragments: `NF_IP_PRI_RAW_BEFORE_DEFRAG`.
         RAW_BEFORE_DEFRAG = nf_ip_hook_priorities_NF_IP_PRI_RAW_BEFORE_DEFRAG,
-        /// Of what puts fragments together: `NF_IP_PRI_CONNTRACK_DEFRAG`.
+        /// Defragmentation: `NF_IP_PRI_CONNTRACK_DEFRAG`.
         CONNTRACK_DEFRAG = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK_DEFRAG,
-        /// Of the raw table: `NF_IP_PRI_RAW`.
+        /// The raw table: `NF_IP_PRI_RAW`.
         RAW = nf_ip_hook_priorities_NF_IP_PRI_RAW,
         /// `NF_IP_PRI_SELINUX_FIRST`.
         SELINUX_FIRST = nf_ip_hook_priorities_NF_IP_PRI_SELINUX_FIRST,
-        /// Of connection tracking: `NF_IP_PRI_CONNTRACK`.
+        /// Connection tracking: `NF_IP_PRI_CONNTRACK`.
         CONNTRACK = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK,
-        /// Of the mangle table: `NF_IP_PRI_MANGLE`.
+        /// The mangle table: `NF_IP_PRI_MANGLE`.
         MANGLE = nf_ip_hook_priorities_NF_IP_PRI_MANGLE,
-        /// Of destination NAT: `NF_IP_PRI_NAT_DST`.
+        /// Destination NAT: `NF_IP_PRI_NAT_DST`.
         NAT_DST = nf_ip_hook_priorities_NF_IP_PRI_NAT_DST,
-        /// Of the filter table: `NF_IP_PRI_FILTER`.
+        /// The filter table: `NF_IP_PRI_FILTER`.
         FILTER = nf_ip_hook_priorities_NF_IP_PRI_FILTER,
-        /// Of the security table: `NF_IP_PRI_SECURITY`.
+        /// The security table: `NF_IP_PRI_SECURITY`.
         SECURITY = nf_ip_hook_priorities_NF_IP_PRI_SECURITY,
-        /// Of source NAT: `NF_IP_PRI_NAT_SRC`.
+        /// Source NAT: `NF_IP_PRI_NAT_SRC`.
         NAT_SRC = nf_ip_hook_priorities_NF_IP_PRI_NAT_SRC,
         /// `NF_IP_PRI_SELINUX_LAST`.
         SELINUX_LAST = nf_ip_hook_priorities_NF_IP_PRI_SELINUX_LAST,
-        /// Of connection tracking's helpers: `NF_IP_PRI_CONNTRACK_HELPER`.
+        /// Connection tracking helpers: `NF_IP_PRI_CONNTRACK_HELPER`.
         CONNTRACK_HELPER = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK_HELPER,
-        /// Of what confirms a new connection, the last one: `NF_IP_PRI_CONNTRACK_CONFIRM`.
+        /// Confirmation of new connections, last: `NF_IP_PRI_CONNTRACK_CONFIRM`.
         CONNTRACK_CONFIRM = nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK_CONFIRM,
         /// After all others: `NF_IP_PRI_LAST`.
         LAST = nf_ip_hook_priorities_NF_IP_PRI_LAST,
 
-        /// On a bridge: `NF_BR_PRI_NAT_DST_BRIDGED`.
+        /// For bridges: `NF_BR_PRI_NAT_DST_BRIDGED`.
         BRIDGE_NAT_DST_BRIDGED = nf_br_hook_priorities_NF_BR_PRI_NAT_DST_BRIDGED,
-        /// On a bridge: `NF_BR_PRI_FILTER_BRIDGED`.
+        /// For bridges: `NF_BR_PRI_FILTER_BRIDGED`.
         BRIDGE_FILTER_BRIDGED = nf_br_hook_priorities_NF_BR_PRI_FILTER_BRIDGED,
-        /// On a bridge, where the IP families' hooks are called from: `NF_BR_PRI_BRNF`.
+        /// For bridges, where the IP families' hooks are called from: `NF_BR_PRI_BRNF`.
         BRIDGE_BRNF = nf_br_hook_priorities_NF_BR_PRI_BRNF,
-        /// On a bridge: `NF_BR_PRI_NAT_DST_OTHER`.
+        /// For bridges: `NF_BR_PRI_NAT_DST_OTHER`.
         BRIDGE_NAT_DST_OTHER = nf_br_hook_priorities_NF_BR_PRI_NAT_DST_OTHER,
-        /// On a bridge: `NF_BR_PRI_FILTER_OTHER`.
+        /// For bridges: `NF_BR_PRI_FILTER_OTHER`.
         BRIDGE_FILTER_OTHER = nf_br_hook_priorities_NF_BR_PRI_FILTER_OTHER,
-        /// On a bridge: `NF_BR_PRI_NAT_SRC`.
+        /// For bridges: `NF_BR_PRI_NAT_SRC`.
         BRIDGE_NAT_SRC = nf_br_hook_priorities_NF_BR_PRI_NAT_SRC,
     }
 
-    /// The priority with this number.
+    /// Creates a priority from its number.
     pub const fn new(number: i32) -> Self {
         Self(number)
     }
 
-    /// The priority `offset` later, or earlier if it is negative. Stays between first and last.
+    /// Returns the priority `offset` later, or earlier if negative, clamped to the range from first
+    /// to last.
     pub const fn offset(self, offset: i32) -> Self {
         Self(self.0.saturating_add(offset))
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn as_raw(self) -> i32 {
         self.0
     }
 }
 
-/// Where a handler is called in a network namespace.
+/// A hook point of a network namespace, with the handler's priority there.
 ///
-/// The constructors name the pairings of family and hook point that exist; there are no others.
+/// The constructors cover the pairs of family and hook that exist; no others can be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HookPoint {
     pf: u32,
@@ -287,34 +289,35 @@ impl HookPoint {
         }
     }
 
-    /// A hook point of IPv4.
+    /// Creates a hook point of IPv4.
     pub const fn ipv4(hook: InetHook, priority: Priority) -> Self {
         Self::new(bindings::NFPROTO_IPV4, hook.as_raw(), priority)
     }
 
-    /// A hook point of IPv6.
+    /// Creates a hook point of IPv6.
     pub const fn ipv6(hook: InetHook, priority: Priority) -> Self {
         Self::new(bindings::NFPROTO_IPV6, hook.as_raw(), priority)
     }
 
-    /// A hook point of both IPv4 and IPv6. [`HookState::family`](super::HookState::family) says which.
+    /// Creates a hook point of both IPv4 and IPv6. [`HookState::family`](super::HookState::family)
+    /// returns the packet's.
     pub const fn inet(hook: InetHook, priority: Priority) -> Self {
         Self::new(bindings::NFPROTO_INET, hook.as_raw(), priority)
     }
 
-    /// A hook point of ARP.
+    /// Creates a hook point of ARP.
     pub const fn arp(hook: ArpHook, priority: Priority) -> Self {
         Self::new(bindings::NFPROTO_ARP, hook.as_raw(), priority)
     }
 
-    /// A hook point of bridges.
+    /// Creates a hook point of bridges.
     pub const fn bridge(hook: InetHook, priority: Priority) -> Self {
         Self::new(bindings::NFPROTO_BRIDGE, hook.as_raw(), priority)
     }
 
-    /// Fills in what C's `struct nf_hook_ops` says of a point.
+    /// Fills in the fields of C's `struct nf_hook_ops` that name a point.
     ///
-    /// `EOPNOTSUPP` if the kernel is built without the family, of which the core would warn.
+    /// `EOPNOTSUPP` if the kernel is built without the family; the core would warn.
     pub(super) fn to_ops(self) -> Result<bindings::nf_hook_ops> {
         if (self.pf == bindings::NFPROTO_ARP && !cfg!(CONFIG_NETFILTER_FAMILY_ARP))
             || (self.pf == bindings::NFPROTO_BRIDGE && !cfg!(CONFIG_NETFILTER_FAMILY_BRIDGE))
@@ -330,7 +333,7 @@ impl HookPoint {
     }
 }
 
-/// As `nft` names it, without the priority: `ipv4 prerouting`.
+/// Formats the point as `nft` names it, without the priority: `ipv4 prerouting`.
 impl fmt::Display for HookPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (family, pf) = match self.pf {
@@ -347,12 +350,12 @@ impl fmt::Display for HookPoint {
     }
 }
 
-/// Where a handler is called on a device.
+/// A hook point of a device, with the handler's priority there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DevicePoint {
-    /// On its way in or out.
+    /// Ingress or egress.
     pub hook: DeviceHook,
-    /// Among the handlers of the same device.
+    /// Priority among the handlers of the same device.
     pub priority: Priority,
 }
 

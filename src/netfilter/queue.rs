@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets that outlive the call of the handler: `NF_STOLEN`.
+//! Queues for packets that outlive the call of the handler: `NF_STOLEN`.
 //!
-//! As a queue to user space does, a [`PacketQueue`] holds what a packet and its hook's state refer to,
-//! and frees the packets of a device that goes down and of a namespace that goes away. The owner never
-//! has a packet of his own: he says of each what is to become of it, and a work item sees to that. It
-//! holds no lock that the packet's further way could want.
+//! Like a queue to user space, a [`PacketQueue`] holds references to what a packet and its hook
+//! state refer to, and frees the packets of a device that goes down and of a namespace that goes
+//! away. The owner never gets a packet back: it decides each packet's fate, and a work item carries
+//! that out, without a lock that the rest of the packet path could take.
 //!
 //! C sources: [`net/netfilter/nf_queue.c`](srctree/net/netfilter/nf_queue.c),
 //! [`net/netfilter/nfnetlink_queue.c`](srctree/net/netfilter/nfnetlink_queue.c)
@@ -46,51 +46,53 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What an owner knows of a packet in a queue. Never dropped, so it can be dropped anywhere.
+/// The owner's data for a queued packet. `Copy`, so it has no destructor and can be discarded in
+/// any context.
 pub trait Tag: Copy + Send + Unpin + 'static {}
 
 impl<T: Copy + Send + Unpin + 'static> Tag for T {}
 
-/// What becomes of a packet that is held.
+/// The fate of a held packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It stays, at its place.
+    /// The packet stays queued, at its position.
     Keep,
-    /// It goes on its way, past all hooks that were left at its hook point.
+    /// The packet continues, past all remaining hooks of its hook point.
     ///
-    /// What was to be done there is not done: a connection that is new at `LOCAL_IN` or
-    /// `POST_ROUTING`, where connection tracking confirms it, stays unconfirmed.
+    /// What those hooks would do is skipped: a new connection at `LOCAL_IN` or `POST_ROUTING`,
+    /// where connection tracking confirms it, stays unconfirmed.
     Reinject,
-    /// It is freed, and this is why.
+    /// The packet is freed, for this reason.
     Free(DropReason),
 }
 
-/// Packets that were taken from the stack, in the order in which they came, each with a tag `T`.
+/// A FIFO of packets stolen from the stack, each with a tag `T`.
 ///
-/// A packet is put in by [`Packet::steal`], and its fate is decided in [`Self::process`]. While it is
-/// held, so are its devices, its socket and its route. It is freed without anybody being asked, with the
-/// reason [`DropReason::DEV_READY`], as soon as one of its devices goes down or its namespace is taken down:
-/// neither waits for it. A socket whose last reference is a packet here, and with it the socket's
-/// namespace, goes when the packet does, as with any packet on its way.
+/// A packet is queued by [`Packet::steal`], and its fate is decided in [`Self::process`]. While it
+/// is held, so are its devices, its socket and its route. It is freed without a decision, with the
+/// reason [`DropReason::DEV_READY`], as soon as one of its devices goes down or its namespace is
+/// dismantled: neither waits for it. A socket whose last reference is held by a queued packet, and
+/// with it the socket's namespace, goes away with the packet, as for any packet in flight.
 ///
-/// From the first packet on that is part of a connection of connection tracking's, `nf_conntrack` cannot be
-/// unloaded before the queue is gone, nor `nf_nat` from the first one on whose connection it knows of.
+/// Once a packet of a tracked connection was queued, `nf_conntrack` cannot be unloaded until the
+/// queue is gone; likewise `nf_nat`, once a packet of a connection that it knows of was queued.
 ///
-/// There is room for as many packets as was said in the beginning, and no memory is taken afterwards.
+/// The capacity is fixed on creation, and nothing is allocated afterwards.
 ///
-/// What is left at the module's end is sent on. From then on packets are given back by [`Packet::steal`].
+/// On module exit the remaining packets are reinjected. From then on [`Packet::steal`] returns the
+/// packet.
 ///
 /// # Invariants
 ///
-/// Once initialised, and until `open` has ended, `notifier` is registered. `work` is not queued any more
-/// then. Each packet in `packets`, with the references that [`bindings::nf_tracer_held_take`] takes, is
-/// ours, and was live when it was put there, with the lock held. Who takes one out is under RCU until it is
-/// back or gone.
+/// Once initialised, and until `open` has ended, `notifier` is registered. `work` is not queued any
+/// more then. Each packet in `packets`, with the references that [`bindings::nf_tracer_held_take`]
+/// takes, is ours, and was live when it was put there, with the lock held. Whoever takes one out is
+/// under RCU until it is back or gone.
 #[pin_data(PinnedDrop)]
 pub struct PacketQueue<T: Tag> {
     #[pin]
     notifier: Opaque<bindings::notifier_block>,
-    /// Does with packets that leave what was decided.
+    /// Carries out the fates of packets that leave.
     #[pin]
     work: Opaque<bindings::work_struct>,
     #[pin]
@@ -101,38 +103,38 @@ pub struct PacketQueue<T: Tag> {
     _pin: PhantomPinned,
 }
 
-// SAFETY: The notifier and the work are guarded by locks of C; the other fields may be sent.
+// SAFETY: The notifier and the work are protected by locks of C; the other fields are `Send`.
 unsafe impl<T: Tag> Send for PacketQueue<T> {}
 
-// SAFETY: As above: shared access reaches the packets only under their lock.
+// SAFETY: As above; shared access reaches the packets only under their lock.
 unsafe impl<T: Tag> Sync for PacketQueue<T> {}
 
 struct Packets<T> {
-    /// Those that are to be decided on, by their numbers, of which each is given once.
+    /// Packets to be decided on, by their numbers, each of which is assigned once.
     held: RBTree<u64, Held<T>>,
-    /// Those whose fate is not [`Fate::Keep`].
+    /// Packets whose fate is not [`Fate::Keep`].
     leaving: RBTree<u64, Held<T>>,
-    /// As much as there is still.
+    /// The free capacity.
     room: KVec<Room<T>>,
     next: u64,
-    /// How many somebody has taken out at this moment.
+    /// The number of packets that are taken out at the moment.
     out: usize,
-    /// Modules of connection tracking's that we have a reference to.
+    /// The connection tracking modules that we hold references to.
     modules: bindings::nf_held_modules,
     is_closed: bool,
 }
 
-/// Memory for a packet in a queue.
+/// Preallocated memory for one queued packet.
 type Room<T> = RBTreeNodeReservation<u64, Held<T>>;
 
-/// A packet that is out of the queue.
+/// A packet taken out of the queue.
 struct Taken<T> {
     number: u64,
     held: Held<T>,
     room: Room<T>,
 }
 
-/// A packet with what is held for it, which is whoever's has the value.
+/// A packet with its references, owned by the owner of the value.
 #[derive(Clone, Copy)]
 struct Held<T> {
     raw: bindings::nf_held,
@@ -140,18 +142,18 @@ struct Held<T> {
     fate: Fate,
 }
 
-// SAFETY: Neither a packet nor what it refers to belongs to a thread.
+// SAFETY: Neither a packet nor what it refers to is bound to a thread.
 unsafe impl<T: Send> Send for Held<T> {}
 
 impl<T> Held<T> {
-    /// Whether nothing that the packet refers to is going away.
+    /// Returns whether nothing that the packet refers to is going away.
     fn is_live(&self) -> bool {
-        // SAFETY: Devices and namespace are valid: either the call of the packet's hook goes on, or the
-        // packet is in a queue, or was taken out of one under RCU.
+        // SAFETY: Devices and namespace are valid: the call of the packet's hook has not returned,
+        // or the packet is in a queue, or was taken out of one under RCU.
         unsafe { bindings::nf_tracer_held_is_live(&self.raw) }
     }
 
-    /// What becomes of the packet, which is freed where it cannot stay nor go on.
+    /// Returns the packet's actual fate: it is freed where it can neither stay nor continue.
     fn settled(&self, fate: Fate) -> Fate {
         match fate {
             Fate::Keep | Fate::Reinject if !self.is_live() => Fate::Free(DropReason::DEV_READY),
@@ -159,34 +161,37 @@ impl<T> Held<T> {
         }
     }
 
-    /// Has its fate become of the packet.
+    /// Carries out the packet's fate.
     ///
     /// # Safety
     ///
-    /// It must be ours, and was taken out of the queue in `section`. It is not ours any more.
+    /// The packet must be ours and must have been taken out of the queue in `section`. It is not
+    /// ours any more afterwards.
     unsafe fn leave(self, _section: &Section) {
         match self.settled(self.fate) {
             // SAFETY: By this function's requirement.
             Fate::Free(reason) => unsafe {
                 bindings::sk_skb_reason_drop(null_mut(), self.raw.skb, reason.0);
             },
-            // SAFETY: By this function's requirement; a packet is held only if there is a continuation. Without
-            // bottom halves and under RCU is how it is called by the core.
+            // SAFETY: By this function's requirement; a packet is held only if there is a
+            // continuation. The core, too, calls it with bottom halves disabled and under RCU.
             Fate::Keep | Fate::Reinject => unsafe {
                 bindings::nf_tracer_hook_continue(&self.raw.state, self.raw.skb);
             },
         }
-        // SAFETY: The packet has gone, and the references are ours.
+        // SAFETY: The packet is gone, and the references are ours.
         unsafe { bindings::nf_tracer_held_release(&self.raw) };
     }
 }
 
-/// A time in which a packet may go on its way: in process context, without bottom halves and under RCU.
+/// A section in which packets may be reinjected: in process context, with bottom halves disabled
+/// and under RCU.
 struct Section(());
 
 impl Section {
     fn enter() -> Self {
-        // SAFETY: Called in process context, by who holds no lock that a packet's way could want.
+        // SAFETY: Called in process context, by callers that hold no lock that the packet path
+        // could take.
         unsafe { bindings::nf_tracer_reinject_begin() };
         Self(())
     }
@@ -194,24 +199,32 @@ impl Section {
 
 impl Drop for Section {
     fn drop(&mut self) {
-        // SAFETY: It was begun when `self` was made, by this thread.
+        // SAFETY: It was begun when `self` was created, by this thread.
         unsafe { bindings::nf_tracer_reinject_end() };
     }
 }
 
 impl<'a> Packet<'a> {
-    /// Takes the packet from the stack and puts it in a queue. The verdict says so.
+    /// Steals the packet from the stack and queues it. The verdict is `NF_STOLEN`.
     ///
-    /// Gives the packet back, as it was, if the queue is full or closed; if its route, its socket, a device
-    /// or the namespace is just going away; if it is the first of a connection of connection tracking's that
-    /// others have in common with it, or to which a helper or a timeout policy belongs; for what a bridge
-    /// forwards, whose ports a hook cannot hold; where the way on is a module's that may be unloaded, as for
-    /// what IPVS sends; and where nothing goes on, as for [`Packet::stop`]. For any context of a handler.
+    /// Returns the packet, unchanged, if
+    ///
+    /// - the queue is full or closed,
+    /// - its route, its socket, a device or the namespace is going away,
+    /// - it is the first of a tracked connection that others share, or that has a helper or a
+    ///   timeout policy,
+    /// - it is forwarded by a bridge, whose ports a hook cannot hold,
+    /// - its continuation belongs to a module that may be unloaded, as for packets that IPVS sends,
+    /// - it has no continuation, as for [`Packet::stop`].
+    ///
+    /// # Context
+    ///
+    /// Any context of a handler.
     pub fn steal<T: Tag>(self, queue: &PacketQueue<T>, tag: T) -> Result<Verdict<'a>, Self> {
-        // SAFETY: A packet by value is the one of the hook's call that this is in. It is the hook's until it
-        // answers, and then it is the queue's.
+        // SAFETY: A packet by value is the one of the current hook call. It is the hook's until
+        // that returns a verdict, and the queue's from then on.
         if unsafe { queue.put(&self, tag) } {
-            // SAFETY: The packet is the queue's now, which is what this answer says.
+            // SAFETY: The packet is the queue's now, which is what this verdict means.
             Ok(unsafe { Verdict::new(Action::Return(bindings::NF_STOLEN)) })
         } else {
             Err(self)
@@ -220,11 +233,12 @@ impl<'a> Packet<'a> {
 }
 
 impl<T: Tag> PacketQueue<T> {
-    /// A queue that has room for `capacity` packets. May sleep; takes the RTNL.
+    /// Creates a queue with room for `capacity` packets. May sleep; takes the RTNL.
     ///
     /// # Safety
     ///
-    /// The result must be revoked or dropped before the module's text is freed: it must not be leaked.
+    /// The result must be revoked or dropped before the module's text is freed: it must not be
+    /// leaked.
     pub unsafe fn new(capacity: usize) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             notifier: Opaque::new(bindings::notifier_block {
@@ -232,30 +246,32 @@ impl<T: Tag> PacketQueue<T> {
                 ..Default::default()
             }),
             work <- Opaque::ffi_init(|slot| {
-                // SAFETY: The slot is pinned memory for it, and the function that it is to call.
+                // SAFETY: The slot is pinned memory for the work, and `dispatch` is its function.
                 unsafe { bindings::work_init(slot, Some(dispatch::<T>)) };
             }),
             packets <- new_spinlock_irq!(Packets::new(capacity)?, "PacketQueue"),
             open <- Ending::new(()),
             _pin: PhantomPinned,
-            // INVARIANT: The last step, and one that undoes itself if it fails.
+            // INVARIANT: The last initialiser step, and it undoes itself on failure.
             _: {
-                // SAFETY: `notifier` is pinned and lives until `drop` has unregistered it. All fields are
-                // initialised, as events of devices that there are come at once.
+                // SAFETY: `notifier` is pinned and lives until `drop` has unregistered it. All
+                // fields are initialised, as required since events of existing devices are replayed
+                // at once.
                 to_result(unsafe { bindings::register_netdevice_notifier(notifier.get()) })?;
             },
         })
     }
 
-    /// Has `decide` say of each packet that is to be decided on what becomes of it, from the oldest on.
+    /// Calls `decide` for each held packet, oldest first, to get its fate.
     ///
-    /// Those that come in the meantime are left for the next time. Calls on several CPUs at once each get
-    /// other packets. What leaves does so soon afterwards, in its order, from a work item.
+    /// Packets queued in the meantime are left for the next call. Concurrent calls on several CPUs
+    /// get different packets. Packets that leave do so soon afterwards, in order, from a work item.
     ///
     /// # Context
     ///
-    /// Wherever a `SpinLockIrq` may be taken, handlers and interrupts included; with `PREEMPT_RT`, which makes
-    /// it a lock that sleeps, not with interrupts off. `decide` is called under RCU: it must not sleep.
+    /// Wherever a `SpinLockIrq` may be taken, handlers and interrupts included; with `PREEMPT_RT`,
+    /// where it is a sleeping lock, not with interrupts off. `decide` is called under RCU: it must
+    /// not sleep.
     pub fn process(&self, mut decide: impl FnMut(&Packet<'_>, T) -> Fate) {
         let end = self.packets.lock().next;
         let mut first = 0;
@@ -268,22 +284,24 @@ impl<T: Tag> PacketQueue<T> {
             let held = taken.held;
             first = taken.number + 1;
 
-            // SAFETY: The packet is ours alone by the type invariant and until we decide, what its state names
-            // is held, and a packet at a hook has its network header set.
+            // SAFETY: By the type invariant the packet is exclusively ours until its fate is
+            // decided, what its state refers to is held, and a packet at a hook has its network
+            // header set.
             let packet = unsafe { Packet::from_raw(held.raw.skb, &held.raw.state) };
             let fate = decide(&packet, held.tag);
 
             if self.packets.lock().put_back(taken, fate) {
-                // INVARIANT: It is open: who closes it waits for us.
-                // SAFETY: It was initialised, and is cancelled before it goes.
+                // INVARIANT: The queue is open: closing it waits for us.
+                // SAFETY: It was initialised, and is cancelled before it is freed.
                 unsafe { bindings::work_schedule(self.work.get()) };
             }
         }
     }
 
-    /// Has their fates become of the packets that leave, up to those that have not come yet. May sleep.
+    /// Carries out the fates of packets that leave, except those that start to leave later. May
+    /// sleep.
     ///
-    /// By whoever holds no lock that a packet's way could want. The RTNL is none.
+    /// The caller must hold no lock that the packet path could take, which the RTNL is not.
     fn dispatch(&self) {
         let end = self.packets.lock().next;
 
@@ -298,29 +316,30 @@ impl<T: Tag> PacketQueue<T> {
         }
     }
 
-    /// Has all packets leave whose devices or namespace go. May sleep. None of them is anywhere afterwards.
+    /// Flushes all packets whose devices or namespace go away. May sleep. On return none of them is
+    /// held anywhere.
     fn flush(&self) {
         self.process(|_, _| Fate::Keep);
-        // They come back, to leave now,
+        // They are put back, to leave now,
         self.wait_for_those_out();
         self.dispatch();
-        // or the work has had them leave.
+        // or the work has carried out their fates.
         self.wait_for_those_out();
     }
 
-    /// Waits until packets that are out at this moment are back or gone. May sleep.
+    /// Waits until packets that are out at the moment are back or gone. May sleep.
     fn wait_for_those_out(&self) {
         if self.packets.lock().out != 0 {
             synchronize_rcu_expedited();
         }
     }
 
-    /// Puts a packet in. `false` if it was not, and is as it was.
+    /// Queues a packet. On `false` it was not queued and is unchanged.
     ///
     /// # Safety
     ///
-    /// The packet must be the one of the hook's call that this is in. If it is put in, it must not be used
-    /// any more.
+    /// The packet must be the one of the current hook call. Once queued, it must not be used any
+    /// more.
     unsafe fn put(&self, packet: &Packet<'_>, tag: T) -> bool {
         let skb = packet.as_ptr();
         let raw = bindings::nf_held {
@@ -336,7 +355,8 @@ impl<T: Tag> PacketQueue<T> {
         };
         let mut packets = self.packets.lock();
 
-        // A device or namespace that begins to go after this sends an event, which waits for the lock.
+        // A device or namespace that starts to go away after this check sends an event, which waits
+        // for the lock.
         if packets.is_closed || !held.is_live() {
             return false;
         }
@@ -348,14 +368,14 @@ impl<T: Tag> PacketQueue<T> {
             packets.give_back(room);
             return false;
         }
-        // INVARIANT: The references were taken, and it is live.
+        // INVARIANT: The references were taken, and the packet is live.
         let number = packets.next;
         packets.next += 1;
         packets.held.insert(room.into_node(number, held));
         true
     }
 
-    /// Sends on all packets that are left, and takes none any more. May sleep.
+    /// Reinjects all remaining packets, and closes the queue. May sleep.
     fn close(&self) {
         self.open.end(|()| self.send_on_for_good());
     }
@@ -363,9 +383,10 @@ impl<T: Tag> PacketQueue<T> {
     fn send_on_for_good(&self) {
         self.packets.lock().is_closed = true;
         self.process(|_, _| Fate::Reinject);
-        // Who has one out puts it back, to leave, and queues the work for it. None comes after these.
+        // Whoever has a packet out puts it back, to leave, and queues the work for it. No new ones
+        // follow.
         rcu::synchronize_rcu();
-        // INVARIANT: Nobody queues the work from here on, and it has ended when this is done.
+        // INVARIANT: The work is not queued from here on, and has ended when this is done.
         // SAFETY: Both were initialised; by the type invariant the notifier is registered.
         unsafe {
             bindings::cancel_work_sync(self.work.get());
@@ -401,8 +422,7 @@ impl<T: Copy> Packets<T> {
         })
     }
 
-    /// Takes out the first packet that is to be decided on whose number is `first` or higher, but lower than
-    /// `end`.
+    /// Takes out the first packet to be decided on with a number in `first..end`.
     fn take(&mut self, first: u64, end: u64) -> Option<Taken<T>> {
         let (number, held) = first_between(&self.held, first, end)?;
         let room = self.held.remove_node(&number)?.into_reservation();
@@ -411,7 +431,7 @@ impl<T: Copy> Packets<T> {
         Some(Taken { number, held, room })
     }
 
-    /// Takes out the first packet that leaves whose number is lower than `end`.
+    /// Takes out the first packet that leaves with a number below `end`.
     fn take_leaving(&mut self, end: u64) -> Option<Held<T>> {
         let (number, held) = first_between(&self.leaving, 0, end)?;
         let room = self.leaving.remove_node(&number)?.into_reservation();
@@ -421,10 +441,11 @@ impl<T: Copy> Packets<T> {
         Some(held)
     }
 
-    /// Puts a packet back with its fate. Says whether it leaves.
+    /// Puts a packet back with its fate. Returns whether it leaves.
     fn put_back(&mut self, taken: Taken<T>, fate: Fate) -> bool {
         let Taken { number, held, room } = taken;
-        // The event of a device or namespace that is going may have found it missing.
+        // The event of a device or namespace that is going away may have missed it while it was
+        // out.
         let fate = match held.settled(fate) {
             Fate::Keep if self.is_closed => Fate::Reinject,
             other => other,
@@ -440,12 +461,12 @@ impl<T: Copy> Packets<T> {
     }
 
     fn give_back(&mut self, room: Room<T>) {
-        // There is room for all that have been made.
+        // There is room for all reservations that were made.
         let _ = self.room.push_within_capacity(room);
     }
 }
 
-/// The first packet of a list whose number is `first` or higher, but lower than `end`.
+/// Returns the first packet of a list with a number in `first..end`.
 fn first_between<T: Copy>(
     list: &RBTree<u64, Held<T>>,
     first: u64,
@@ -470,17 +491,17 @@ impl<T: Tag> PinnedDrop for PacketQueue<T> {
 ///
 /// To be used only as the function of a [`PacketQueue`]'s work.
 unsafe extern "C" fn dispatch<T: Tag>(work: *mut bindings::work_struct) {
-    // SAFETY: By this function's requirement it is the field of a queue, which is not dropped before this
-    // has been cancelled.
+    // SAFETY: By this function's requirement `work` is the field of a queue, which is not dropped
+    // before this has been cancelled.
     let queue = unsafe { &*kernel::container_of!(Opaque::cast_from(work), PacketQueue<T>, work) };
 
     queue.dispatch();
 }
 
-/// Called when something happens to a device of any namespace, with the RTNL held.
+/// Called on device events of any namespace, with the RTNL held.
 ///
-/// The last device that a namespace takes down is its loopback device, before anything of the namespace is
-/// freed.
+/// The last device that a namespace takes down is its loopback device, before anything of the
+/// namespace is freed.
 ///
 /// # Safety
 ///

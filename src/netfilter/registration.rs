@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A handler that is being called in one network namespace.
+//! A handler registered in one network namespace.
 //!
 //! C source: [`net/netfilter/core.c`](srctree/net/netfilter/core.c)
 
@@ -27,19 +27,22 @@ use kernel::{
     sync::rcu, //
 };
 
-/// A handler that is being called, at one point or at several of a network namespace.
+/// A handler registered at one or more hook points of a network namespace.
 ///
-/// Made by [`ModuleHooks::register`](super::ModuleHooks::register), and ended with the module or by
-/// [`ModuleHooks::unregister`](super::ModuleHooks::unregister).
+/// Created by [`ModuleHooks::register`](super::ModuleHooks::register); ended by
+/// [`ModuleHooks::unregister`](super::ModuleHooks::unregister) or on module exit.
 ///
-/// All points go in together or not at all. The handler may run before it is known to be registered, and
-/// runs no more once the registration is ended: that takes it out of all its points and waits for the
-/// calls that are still running, once for all of them. Then the handler is dropped with the last
-/// reference. The namespace is held until the registration is ended.
+/// The points are registered all or none. The handler may run before the registration returns.
+/// Ending the registration removes all entries, waits once for running calls to finish, and drops
+/// the handler with the last reference; the handler does not run after that. The namespace is held
+/// until the registration ends.
 ///
-/// Both may sleep. From atomic context they are as wrong as any sleeping function, and a kernel with
-/// `CONFIG_DEBUG_ATOMIC_SLEEP` says so. A handler is registered twice by two registrations only, and
-/// is then called twice.
+/// Two registrations of one handler call it twice.
+///
+/// # Context
+///
+/// Registering and ending may sleep; `CONFIG_DEBUG_ATOMIC_SLEEP` reports a call from atomic
+/// context.
 ///
 /// # Invariants
 ///
@@ -57,19 +60,20 @@ pub struct Registration<T: Handler> {
 }
 
 impl<T: Handler> Registration<T> {
-    /// Has `handler` called at `points` of `net`. May sleep.
+    /// Registers `handler` at `points` of `net`. May sleep.
     ///
     /// # Safety
     ///
-    /// The result must be revoked or dropped before the module's text is freed: it must not be leaked.
+    /// The result must be revoked or dropped before the module's text is freed: it must not be
+    /// leaked.
     ///
     /// # Errors
     ///
-    /// - `ENOMEM`: no memory,
-    /// - `E2BIG`: a point has its 1,024 hooks already,
+    /// - `ENOMEM`: out of memory,
+    /// - `E2BIG`: a point already has the maximum of 1,024 hooks,
     /// - `EOPNOTSUPP`: the kernel is built without the family,
     /// - `EBUSY`: the point takes only one hook of this kind,
-    /// - and those of `handler`'s own initialiser.
+    /// - any error of `handler`'s initialiser.
     pub unsafe fn new<'a>(
         net: Net,
         points: &'a [HookPoint],
@@ -82,16 +86,17 @@ impl<T: Handler> Registration<T> {
             handler <- handler,
             ops: HookOps::list(
                 distinct(points).map(|point| point.to_ops()),
-                // SAFETY: `this` is the memory that is being initialised, so a field has an address.
+                // SAFETY: `this` points to the memory being initialised, so taking a field's
+                // address is sound.
                 unsafe { &raw const (*this.as_ptr()).handler },
             )?,
             _pin: PhantomPinned,
-            // INVARIANT: The last step, and one that undoes itself if it fails: nothing is left
-            // registered then.
+            // INVARIANT: The last initialiser step, and it undoes itself on failure: nothing stays
+            // registered.
             _: {
-                // SAFETY: All other fields are initialised, as the callback may run at once. `ops`
-                // lives on the heap, and `handler` is pinned, so both stay where they are until
-                // `drop` has taken the hooks out and has waited. The namespace is held.
+                // SAFETY: All other fields are initialised, as required since the callback may run
+                // at once. `ops` is on the heap and `handler` is pinned, so both stay in place
+                // until `drop` has removed the hooks and waited. The namespace is held.
                 let registered = to_result(unsafe {
                     bindings::nf_register_net_hooks(
                         raw_net.as_ptr(),
@@ -100,7 +105,7 @@ impl<T: Handler> Registration<T> {
                     )
                 });
                 if registered.is_err() {
-                    // Those that were undone may have run, and may still be running.
+                    // Entries that were rolled back may still be running.
                     rcu::synchronize_rcu();
                 }
                 registered?;
@@ -108,14 +113,15 @@ impl<T: Handler> Registration<T> {
         })
     }
 
-    /// The handler that is being called.
+    /// Returns the registered handler.
     pub fn handler(&self) -> &T {
         &self.handler
     }
 
-    /// Takes all entries out, without waiting for running calls. Says whether they were in.
+    /// Removes all entries, without waiting for running calls. Returns whether they were
+    /// registered.
     fn take_out(&self) -> bool {
-        // INVARIANT: The entries are taken out before it has ended.
+        // INVARIANT: The entries are removed before `net` has ended.
         // SAFETY: By the type invariant these entries are registered in this namespace.
         self.net.end(|net| unsafe {
             bindings::nf_unregister_net_hooks(
@@ -137,9 +143,9 @@ impl<T: Handler> Revoke for Registration<T> {
 impl<T: Handler> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
         if self.take_out() {
-            // Unregistering does not wait: other CPUs may be inside the handler, and dumps of the
-            // hook lists may be reading `ops`. Both do so under RCU, and both fields are dropped after
-            // this function. Whoever revokes waits likewise.
+            // Unregistering does not wait: other CPUs may still be inside the handler, and dumps of
+            // the hook lists may be reading `ops`. Both run under RCU, and both fields are dropped
+            // after this function. Callers of `revoke()` wait likewise.
             rcu::synchronize_rcu();
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a packet is when a handler is called with it.
+//! The context in which a handler is called for a packet.
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
@@ -20,10 +20,11 @@ use kernel::{
     str::BStr, //
 };
 
-/// What C's `struct nf_hook_state` says, for the time of one call of a handler.
+/// C's `struct nf_hook_state`, borrowed for one call of a handler.
 ///
-/// It may be looked at after the packet was answered: the call is inside `rcu_read_lock()`, for which devices
-/// and the namespace stay. A socket may stay only with its packet: [`Packet::socket`](super::Packet::socket).
+/// It may be used after the packet was consumed: the call is inside `rcu_read_lock()`, so devices
+/// and the namespace stay valid. A socket is valid only as long as its packet: see
+/// [`Packet::socket`](super::Packet::socket).
 pub struct HookState<'a> {
     raw: &'a bindings::nf_hook_state,
     family: Family,
@@ -33,11 +34,11 @@ pub struct HookState<'a> {
 impl<'a> HookState<'a> {
     /// Wraps the state that a hook was called with.
     ///
-    /// `None` if it names a point that nothing here can be registered at.
+    /// `None` if it names a point at which nothing here can be registered.
     ///
     /// # Safety
     ///
-    /// The devices and the namespace that `raw` names must be valid for `'a`.
+    /// The devices and the namespace that `raw` refers to must be valid for `'a`.
     #[inline]
     pub(super) unsafe fn new(raw: &'a bindings::nf_hook_state) -> Option<Self> {
         let (family, hook) = point::from_raw(raw.pf, raw.hook)?;
@@ -45,57 +46,57 @@ impl<'a> HookState<'a> {
         Some(Self { raw, family, hook })
     }
 
-    /// The packet's family.
+    /// Returns the packet's family.
     #[inline]
     pub fn family(&self) -> Family {
         self.family
     }
 
-    /// The hook point that the packet is at.
+    /// Returns the hook point that the packet is at.
     #[inline]
     pub fn hook(&self) -> Hook {
         self.hook
     }
 
-    /// C's number of the family, `NFPROTO_*`.
+    /// Returns the family as C's `NFPROTO_*` number.
     #[inline]
     pub fn pf(&self) -> u8 {
         self.raw.pf
     }
 
-    /// C's number of the hook point, in its family.
+    /// Returns the hook point as C's number within its family.
     #[inline]
     pub fn hooknum(&self) -> u8 {
         self.raw.hook
     }
 
-    /// The device that the packet came in by, if the hook point knows.
+    /// Returns the input device, if the hook point has one.
     #[inline]
     pub fn input(&self) -> Option<DeviceRef<'a>> {
         NonNull::new(self.raw.in_).map(|raw| DeviceRef(raw, PhantomData))
     }
 
-    /// The device that the packet is to leave by, if the hook point knows.
+    /// Returns the output device, if the hook point has one.
     #[inline]
     pub fn output(&self) -> Option<DeviceRef<'a>> {
         NonNull::new(self.raw.out).map(|raw| DeviceRef(raw, PhantomData))
     }
 
-    /// The inode number of the network namespace, as in `/proc/PID/ns/net`.
+    /// Returns the inode number of the network namespace, as in `/proc/PID/ns/net`.
     #[inline]
     pub fn net_inode(&self) -> u32 {
         // SAFETY: The core passes the namespace that the hook is called in.
         unsafe { bindings::net_inode(self.raw.net) }
     }
 
-    /// Whether the hook is called in the network namespace that the kernel boots into, C's `init_net`.
+    /// Returns whether the hook is called in the initial network namespace, C's `init_net`.
     #[inline]
     pub fn is_initial_net(&self) -> bool {
         core::ptr::eq(self.raw.net, &raw const bindings::init_net)
     }
 }
 
-/// A network device, for the time of one call of a handler.
+/// A network device, borrowed for one call of a handler.
 ///
 /// # Invariants
 ///
@@ -104,18 +105,18 @@ impl<'a> HookState<'a> {
 pub struct DeviceRef<'a>(NonNull<bindings::net_device>, PhantomData<&'a ()>);
 
 impl DeviceRef<'_> {
-    /// The interface index, unique in its namespace.
+    /// Returns the interface index, unique in its namespace.
     #[inline]
     pub fn index(&self) -> i32 {
         // SAFETY: The device is valid by the type invariant.
         unsafe { bindings::netdev_ifindex(self.0.as_ptr()) }
     }
 
-    /// The name. If it is changed at this moment, it may be a mixture of both.
+    /// Returns the name. During a rename it may be a mixture of both names.
     #[inline]
     pub fn name(&self) -> DeviceName {
         let mut name = DeviceName([0; bindings::IFNAMSIZ as usize]);
-        // SAFETY: The device is valid by the type invariant, and there is room for a name.
+        // SAFETY: The device is valid by the type invariant, and the array has room for a name.
         unsafe { bindings::nf_tracer_netdev_copy_name(self.0.as_ptr(), name.0.as_mut_ptr()) };
         name
     }
@@ -126,13 +127,13 @@ impl DeviceRef<'_> {
 pub struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
 
 impl DeviceName {
-    /// The name with the zeros behind it.
+    /// Returns the name, padded with zeros.
     #[inline]
     pub fn as_array(&self) -> &[u8; bindings::IFNAMSIZ as usize] {
         &self.0
     }
 
-    /// The bytes of the name, at most 15.
+    /// Returns the bytes of the name, at most 15.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.split(|byte| *byte == 0).next().unwrap_or_default()
@@ -145,7 +146,7 @@ impl fmt::Display for DeviceName {
     }
 }
 
-/// A socket, for the time of one call of a handler.
+/// A socket, borrowed for one call of a handler.
 ///
 /// # Invariants
 ///
@@ -154,7 +155,7 @@ impl fmt::Display for DeviceName {
 pub struct SocketRef<'a>(NonNull<bindings::sock>, PhantomData<&'a ()>);
 
 impl SocketRef<'_> {
-    /// Wraps a socket, or the listener of one that is still a request. `None` if there is none.
+    /// Wraps a socket, or the listener of a request socket. `None` if there is none.
     ///
     /// # Safety
     ///
@@ -167,8 +168,8 @@ impl SocketRef<'_> {
         NonNull::new(full).map(|raw| Self(raw, PhantomData))
     }
 
-    /// The user id of the socket's owner, as the initial user namespace has it. `None` for the kernel's own
-    /// sockets, which no user has made.
+    /// Returns the user id of the socket's owner, in the initial user namespace. `None` for kernel
+    /// sockets, which no user created.
     #[inline]
     pub fn uid(&self) -> Option<u32> {
         let sk = self.0.as_ptr();
@@ -176,8 +177,8 @@ impl SocketRef<'_> {
         unsafe { (!bindings::sk_is_kern(sk)).then(|| bindings::sk_uid(sk)) }
     }
 
-    /// The socket's cookie, unique since boot, as `ss -e` and `SO_COOKIE` say it. `None` before
-    /// anybody has asked for it there: making one is not a module's to do.
+    /// Returns the socket's cookie, unique since boot, as shown by `ss -e` and `SO_COOKIE`. `None`
+    /// until one was requested there: generating one is not left to a module.
     #[inline]
     pub fn cookie(&self) -> Option<NonZeroU64> {
         // SAFETY: The socket is valid by the type invariant.

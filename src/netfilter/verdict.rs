@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a handler answers on a packet.
+//! A handler's verdict on a packet.
 //!
-//! Today's core knows five of netfilter's seven answers: it warns of `NF_REPEAT` and `NF_STOP` and
-//! leaks the packet. These two are done on this side of it.
+//! The current core implements five of netfilter's seven verdicts: it warns on `NF_REPEAT` and
+//! `NF_STOP` and leaks the packet. These two are implemented here.
 //!
 //! C source: [`nf_hook_slow()`](srctree/net/netfilter/core.c)
 
@@ -24,63 +24,66 @@ use kernel::{
     }, //
 };
 
-/// Why a packet is dropped, C's `enum skb_drop_reason`. Shown by the tracepoint `skb:kfree_skb`.
+/// The reason why a packet is dropped, C's `enum skb_drop_reason`. Shown by the tracepoint
+/// `skb:kfree_skb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DropReason(pub(super) bindings::skb_drop_reason);
 
 impl DropReason {
-    /// A netfilter hook said so.
+    /// Dropped by a netfilter hook.
     pub const NETFILTER_DROP: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NETFILTER_DROP);
-    /// A filter that a socket or a program set up said so.
+    /// Dropped by a filter of a socket or a program.
     pub const SOCKET_FILTER: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_SOCKET_FILTER);
-    /// Nobody said.
+    /// No reason given.
     pub const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
-    /// The IP header makes no sense.
+    /// Malformed IP header.
     pub const IP_INHDR: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_INHDR);
-    /// The TCP checksum is wrong.
+    /// Bad TCP checksum.
     pub const TCP_CSUM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_TCP_CSUM);
-    /// The UDP checksum is wrong.
+    /// Bad UDP checksum.
     pub const UDP_CSUM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_UDP_CSUM);
-    /// The device is down, or a queue's packet has lost its device or namespace.
+    /// The device is down, or the device or namespace of a queued packet is gone.
     pub const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
-    /// There was no memory.
+    /// Out of memory.
     pub const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
 }
 
-/// What to do when nobody listens to a queue.
+/// What to do with a packet if a queue has no listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoListener {
     /// Drop the packet.
     Drop,
-    /// Let it pass: `NF_VERDICT_FLAG_QUEUE_BYPASS`.
+    /// Accept the packet: `NF_VERDICT_FLAG_QUEUE_BYPASS`.
     Bypass,
 }
 
-/// What the thunk has to do after the handler.
+/// What the thunk does after the handler has returned.
 pub(super) enum Action {
     /// Return this value to the core.
     Return(c_uint),
     /// Call the handler again.
     Repeat,
-    /// Call the hook point's continuation, and tell the core that the packet is gone.
+    /// Call the hook point's continuation, and return to the core that the packet is gone.
     Stop,
 }
 
-/// A handler's answer on one packet, made by consuming the packet.
+/// A handler's verdict on one packet, created by consuming the packet.
 ///
-/// So each packet has exactly one answer, and what was answered can no longer be touched. An owned
-/// packet has had its action, and can have no other.
+/// So each packet gets exactly one verdict, is acted on once, and cannot be accessed afterwards.
 #[must_use = "a packet without an answer would be lost"]
 pub struct Verdict<'a> {
     action: Action,
-    /// Invariant in `'a`, so that no answer on one packet passes for one on another.
+    /// Invariant in `'a`, so that a verdict on one packet cannot be returned for another.
     _call: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
 impl<'a> Verdict<'a> {
+    /// Creates a verdict.
+    ///
     /// # Safety
     ///
-    /// `action` must fit what was done with the packet of this call, which must not be used again.
+    /// `action` must match what was done with the packet of this call, which must not be used
+    /// again.
     #[inline]
     pub(super) unsafe fn new(action: Action) -> Self {
         Self {
@@ -89,6 +92,7 @@ impl<'a> Verdict<'a> {
         }
     }
 
+    /// Returns what the thunk does.
     #[inline]
     pub(super) fn into_action(self) -> Action {
         self.action
@@ -104,7 +108,7 @@ impl<'a> Verdict<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Lets the packet pass on to the next hook: `NF_ACCEPT`.
+    /// Passes the packet on to the next hook: `NF_ACCEPT`.
     #[inline]
     pub fn accept(self) -> Verdict<'a> {
         Verdict::value(bindings::NF_ACCEPT)
@@ -122,18 +126,19 @@ impl<'a> Packet<'a> {
         Verdict::value(errno(error) | bindings::NF_DROP)
     }
 
-    /// Drops the packet, and says why. A local sender gets `error`: `NF_DROP_REASON`.
+    /// Drops the packet with a reason. A local sender gets `error`: `NF_DROP_REASON`.
     #[inline]
     pub fn drop_with_reason(self, reason: DropReason, error: Error) -> Verdict<'a> {
-        // SAFETY: The packet is the hook's until it answers, and the answer is that it is gone.
+        // SAFETY: The packet is the hook's until it returns a verdict, and the verdict is that it
+        // is gone.
         unsafe { bindings::sk_skb_reason_drop(core::ptr::null_mut(), self.as_ptr(), reason.0) };
         Verdict::value(errno(error) | bindings::NF_STOLEN)
     }
 
-    /// Hands the packet to user space by queue `number`: `NF_QUEUE_NR`.
+    /// Queues the packet to user space, to queue `number`: `NF_QUEUE_NR`.
     ///
-    /// Gives the packet back where it is not of IPv4, IPv6 or the bridge: the core takes no others back
-    /// from user space.
+    /// Returns the packet if its family is not IPv4, IPv6 or bridge: the core does not reinject
+    /// others from user space.
     #[inline]
     pub fn queue(self, number: u16, no_listener: NoListener) -> Result<Verdict<'a>, Self> {
         match self.state().pf.into() {
@@ -149,7 +154,7 @@ impl<'a> Packet<'a> {
         ))
     }
 
-    /// Has the handler called again with the packet, as `NF_REPEAT` did.
+    /// Calls the handler again with the packet, as `NF_REPEAT` did.
     ///
     /// At most [`MAX_REPEATS`](super::MAX_REPEATS) times; then the packet is dropped, and a local
     /// sender gets `ELOOP`.
@@ -161,12 +166,12 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Lets the packet pass, past all hooks that are left at this point, as `NF_STOP` did.
+    /// Accepts the packet, skipping all remaining hooks at this point, as `NF_STOP` did.
     ///
-    /// What becomes of the packet then is what a local sender is told, as if all hooks had accepted.
+    /// A local sender gets the result of the continuation, as if all hooks had accepted.
     ///
-    /// Gives the packet back where there is nothing to go on to: a device's hooks have no
-    /// continuation that a hook could call, and that of a VRF device's prerouting frees the packet.
+    /// Returns the packet if it has no continuation: a device's hooks have none that a hook could
+    /// call, and that of a VRF device's prerouting frees the packet.
     #[inline]
     pub fn stop(self) -> Result<Verdict<'a>, Self> {
         // SAFETY: The state and its devices are valid by the packet's type invariant.
@@ -180,11 +185,12 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The answer after a hook point's continuation has taken the packet, and has said `result`.
+/// Returns the verdict after a hook point's continuation has consumed the packet and returned
+/// `result`.
 ///
-/// The core hands the caller minus the number in the upper half of `NF_STOLEN`: so positive ones pass, too,
-/// like `NET_XMIT_CN`. A 1 would have the caller use the packet; it is `NET_XMIT_DROP` or `NET_RX_DROP`,
-/// of which `net_xmit_errno()` makes this error.
+/// The core returns the negated upper half of `NF_STOLEN` to its caller, so positive results such
+/// as `NET_XMIT_CN` pass, too. A 1 would make the caller use the packet; it is `NET_XMIT_DROP` or
+/// `NET_RX_DROP`, which `net_xmit_errno()` converts to this error.
 #[inline]
 pub(super) fn continued(result: c_int) -> c_uint {
     let no_room = ENOBUFS.to_errno();
@@ -196,10 +202,10 @@ pub(super) fn continued(result: c_int) -> c_uint {
     (result.wrapping_neg() as c_uint) << 16 | bindings::NF_STOLEN
 }
 
-/// An error number where a verdict has room for it.
+/// Returns an error number as a verdict encodes it.
 ///
-/// Those from 512 on are between parts of the kernel, and a sender is not to get them: of `EIOCBQUEUED`,
-/// `sock_sendmsg()` makes a `BUG()`. It gets what it would get without one.
+/// Those from 512 on are internal to the kernel and must not reach a sender: `sock_sendmsg()` has a
+/// `BUG()` on `EIOCBQUEUED`. Such an error becomes `EPERM`, which the sender would get without one.
 #[inline]
 pub(super) fn errno(error: Error) -> c_uint {
     const FIRST_INTERNAL: c_uint = 512;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The headers of ICMP, [RFC 792](https://www.rfc-editor.org/rfc/rfc792), and of ICMPv6,
-//! [RFC 4443](https://www.rfc-editor.org/rfc/rfc4443#section-2.1).
+//! ICMP headers, [RFC 792](https://www.rfc-editor.org/rfc/rfc792), and ICMPv6 headers, [RFC
+//! 4443](https://www.rfc-editor.org/rfc/rfc4443#section-2.1).
 
 /// ICMP's number in the IPv4 header.
 pub(crate) const PROTOCOL: u8 = 1;
@@ -11,16 +11,16 @@ pub(crate) const PROTOCOL_V6: u8 = 58;
 /// The fields of an ICMP or ICMPv6 header, in host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IcmpHeader {
-    /// The message's type.
+    /// The message type.
     pub(crate) kind: u8,
     pub(crate) code: u8,
     pub(crate) check: u16,
-    /// Identifier and sequence number, in those messages that have them.
+    /// Identifier and sequence number, for message types that have them.
     pub(crate) echo: Option<Echo>,
     v6: bool,
 }
 
-/// What pairs a reply with its request.
+/// The fields that match a reply to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Echo {
     pub(crate) id: u16,
@@ -28,15 +28,15 @@ pub(crate) struct Echo {
 }
 
 impl IcmpHeader {
-    /// Length in bytes of what all messages have.
+    /// Length in bytes of the part common to all messages.
     pub(crate) const LEN: usize = 8;
 
-    /// Reads a header of ICMP, or of ICMPv6 if `v6`. Any bytes make one.
+    /// Parses an ICMP header, or an ICMPv6 header if `v6`. Any bytes are valid.
     #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN], v6: bool) -> Self {
         let [kind, code, c0, c1, i0, i1, s0, s1] = *bytes;
-        // Echo, time stamp, information, address mask: as `dump_ipv4_packet()` has it, but that knows
-        // echo only.
+        // Echo, timestamp, information, address mask: as in `dump_ipv4_packet()`, except that it
+        // knows echo only.
         let has_id = match v6 {
             true => matches!(kind, 128 | 129),
             false => matches!(kind, 0 | 8 | 13..=18),
@@ -54,7 +54,7 @@ impl IcmpHeader {
         }
     }
 
-    /// The type's name, spelt as nft spells it.
+    /// Returns the name of the type, as nft spells it.
     pub(crate) fn kind_name(&self) -> Option<&'static str> {
         Some(match (self.v6, self.kind) {
             (false, 0) => "echo-reply",
@@ -91,7 +91,7 @@ impl IcmpHeader {
         })
     }
 
-    /// The code's name, spelt as nft spells it, where the type's codes have names.
+    /// Returns the name of the code, as nft spells it, if the type's codes have names.
     pub(crate) fn code_name(&self) -> Option<&'static str> {
         Some(match (self.v6, self.kind, self.code) {
             (false, 3, 0) => "net-unreachable",

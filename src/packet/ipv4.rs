@@ -9,32 +9,32 @@ use core::net::Ipv4Addr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ipv4Header {
     version: u8,
-    /// Internet header length, in words of 32 bits. Less than 5 makes no sense.
+    /// Internet header length, in words of 32 bits. Invalid below 5.
     ihl: u8,
     /// Differentiated services and ECN.
     pub(crate) tos: u8,
-    /// Length of the datagram in bytes, this header included, or 0: see [`Self::datagram_len`].
+    /// Length of the datagram in bytes, with this header, or 0: see [`Self::datagram_len`].
     pub(crate) total_length: u16,
-    /// Common to all fragments of a datagram.
+    /// Identification, common to all fragments of a datagram.
     pub(crate) id: u16,
     pub(crate) dont_fragment: bool,
-    /// Whether fragments follow that belong behind this one.
+    /// The more-fragments flag.
     pub(crate) more_fragments: bool,
-    /// Where in its datagram this fragment starts, in units of 8 bytes; 0 if it is the first, or
-    /// the datagram whole.
+    /// Offset of this fragment in its datagram, in units of 8 bytes; 0 if it is the first, or the
+    /// datagram is complete.
     pub(crate) fragment_offset: u16,
     pub(crate) ttl: u8,
-    /// The protocol above, as IANA numbers them.
+    /// The upper-layer protocol, as assigned by IANA.
     pub(crate) protocol: u8,
     pub(crate) source: Ipv4Addr,
     pub(crate) destination: Ipv4Addr,
 }
 
 impl Ipv4Header {
-    /// Length in bytes of a header without options, which is what [`Self::parse`] reads.
+    /// Length in bytes of a header without options, which [`Self::parse`] reads.
     pub(crate) const MIN_LEN: usize = 20;
 
-    /// Reads a header. Any bytes make one: [`Self::is_sound`] tells.
+    /// Parses a header. Any bytes are accepted: [`Self::is_sound`] validates.
     #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Self {
         #[rustfmt::skip]
@@ -62,10 +62,11 @@ impl Ipv4Header {
         }
     }
 
-    /// Whether it can be a header: of version 4, not shorter than itself, nor longer than its datagram.
+    /// Returns whether the header is valid: version 4, header length at least the minimum, datagram
+    /// not shorter than the header.
     ///
-    /// The checksum is not looked at: `ip_rcv()` has done so for what came in, and it is not yet
-    /// there in what this host sends.
+    /// The checksum is not verified: `ip_rcv()` has done so for received packets, and in locally
+    /// generated ones it is not set yet.
     #[inline(always)]
     pub(crate) fn is_sound(&self) -> bool {
         self.version == 4
@@ -73,16 +74,17 @@ impl Ipv4Header {
             && (self.total_length == 0 || usize::from(self.total_length) >= self.header_len())
     }
 
-    /// Length in bytes of the header with its options, as it says itself: 0 to 60.
+    /// Returns the length in bytes of the header with its options, by its own field: 0 to 60.
     #[inline]
     pub(crate) fn header_len(&self) -> usize {
         usize::from(self.ihl) * 4
     }
 
-    /// Length in bytes of the datagram, of which `packet_len` bytes are there, padding included.
+    /// Returns the length in bytes of the datagram. `packet_len` is the number of bytes present,
+    /// padding included.
     ///
-    /// A total length of 0 stands for a datagram that the field has no room for: segmentation
-    /// offload makes such ones (BIG TCP), and they end where the packet does.
+    /// A total length of 0 stands for a datagram that exceeds the field: segmentation offload
+    /// builds those (BIG TCP), and they end where the packet does.
     #[inline]
     pub(crate) fn datagram_len(&self, packet_len: usize) -> usize {
         match self.total_length {
@@ -91,7 +93,7 @@ impl Ipv4Header {
         }
     }
 
-    /// Which piece of its datagram this is, unless it is all of it.
+    /// Returns the fragment's fields, unless the datagram is complete.
     #[inline]
     pub(crate) fn fragment(&self) -> Option<Fragment> {
         (self.more_fragments || self.fragment_offset != 0).then_some(Fragment {

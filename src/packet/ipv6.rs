@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The IPv6 header and its extension headers,
-//! [RFC 8200](https://www.rfc-editor.org/rfc/rfc8200#section-3).
+//! The IPv6 header and its extension headers, [RFC
+//! 8200](https://www.rfc-editor.org/rfc/rfc8200#section-3).
 
 use super::{
     Bytes,
@@ -17,40 +17,41 @@ pub(crate) struct Ipv6Header {
     /// Differentiated services and ECN.
     pub(crate) traffic_class: u8,
     pub(crate) flow_label: u32,
-    /// Length in bytes of all that is behind this header, or 0: see [`Self::datagram_len`].
+    /// Length in bytes of all that follows this header, or 0: see [`Self::datagram_len`].
     pub(crate) payload_length: u16,
-    /// What comes next: an extension header or the protocol above.
+    /// The next header: an extension header or the upper-layer protocol.
     pub(crate) next_header: u8,
     pub(crate) hop_limit: u8,
     pub(crate) source: Ipv6Addr,
     pub(crate) destination: Ipv6Addr,
 }
 
-/// What stands behind the extension headers.
+/// The result of a walk of the extension headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ExtensionWalk {
-    /// The protocol above, or the extension header at which the walk has ended.
+    /// The upper-layer protocol, or the extension header at which the walk has stopped.
     pub(super) protocol: u8,
-    /// Where it starts, in bytes from the IPv6 header.
+    /// Its offset, in bytes from the IPv6 header.
     pub(super) offset: usize,
     pub(super) fragment: Option<Fragment>,
     pub(super) extensions: Extensions,
-    /// Why the walk has ended at an extension header.
+    /// Why the walk has stopped at an extension header.
     pub(super) malformed: Option<Malformed>,
 }
 
-/// How many extension headers are walked.
+/// The maximum number of extension headers that are walked.
 ///
-/// The stack and nft stop at `IP6_MAX_EXT_HDRS_CNT`, 12. A first fragment can have one more and still be
-/// delivered: conntrack takes the fragment header off before the stack counts. And the stack counts anew behind
-/// each segment routing header that leads to an address of its own in a VRF, so that there is no number that
-/// would do: whatever stands behind those that are walked, no condition leaves such a packet out.
+/// The stack and nft stop at `IP6_MAX_EXT_HDRS_CNT`, 12. A first fragment can have one more and
+/// still be delivered: conntrack removes the fragment header before the stack counts. And the stack
+/// counts anew behind each segment routing header that leads to an address of its own in a VRF, so
+/// that no number would suffice. Whatever follows those that are walked, no condition excludes such
+/// a packet.
 pub(crate) const MAX_EXTENSIONS: usize = 16;
 
-/// Extension headers, as IANA numbers them: those that `ipv6_ext_hdr()` knows.
+/// Extension headers, as assigned by IANA: those that `ipv6_ext_hdr()` knows.
 ///
-/// To the kernel, and so to nft, Mobility (135), HIP (139) and SHIM6 (140) are protocols, and so is "no next
-/// header" (59), which nothing follows. ESP (50) hides what follows.
+/// The kernel, and so nft, treats Mobility (135), HIP (139) and SHIM6 (140) as protocols, and also
+/// "no next header" (59), which nothing follows. ESP (50) hides what follows.
 mod extension {
     pub(super) const HOP_BY_HOP: u8 = 0;
     pub(super) const ROUTING: u8 = 43;
@@ -68,7 +69,7 @@ const EXTENSIONS: [u8; 5] = [
     extension::DESTINATION,
 ];
 
-/// Whether a number is that of an extension header.
+/// Returns whether a number is that of an extension header.
 #[inline(always)]
 pub(crate) fn is_extension(number: u8) -> bool {
     matches!(
@@ -81,7 +82,7 @@ pub(crate) fn is_extension(number: u8) -> bool {
     )
 }
 
-/// Which kinds of extension headers a packet has.
+/// The set of extension header types that a packet has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extensions(u8);
 
@@ -94,7 +95,7 @@ impl Extensions {
         }
     }
 
-    /// Whether one of them has a number that is `wanted`.
+    /// Returns whether one of them has a number that is `wanted`.
     pub(super) fn any(self, wanted: impl Fn(u8) -> bool) -> bool {
         (0..)
             .zip(EXTENSIONS)
@@ -102,7 +103,7 @@ impl Extensions {
     }
 }
 
-/// The number of what follows the IPv6 header. `None` if the packet ends inside of it.
+/// Returns the next-header field of the IPv6 header. `None` if the packet ends inside the header.
 #[inline(always)]
 pub(crate) fn next_header(packet: &impl Bytes) -> Option<u8> {
     packet
@@ -110,16 +111,17 @@ pub(crate) fn next_header(packet: &impl Bytes) -> Option<u8> {
         .map(|bytes| Ipv6Header::parse(&bytes).next_header)
 }
 
-/// Whether a packet has a length that its header has no room for, in an option of its own:
-/// [RFC 2675](https://www.rfc-editor.org/rfc/rfc2675#section-2).
+/// Returns whether a packet has a jumbo payload option, for a length that exceeds the header's
+/// field: [RFC 2675](https://www.rfc-editor.org/rfc/rfc2675#section-2).
 ///
-/// As `ipv6_parse_hopopts()` sets `IP6SKB_JUMBOGRAM`: where the headers right behind IPv6's are the
-/// hop-by-hop options, of which no more are looked at than the kernel takes.
+/// As `ipv6_parse_hopopts()` sets `IP6SKB_JUMBOGRAM`: only if the hop-by-hop options directly
+/// follow the IPv6 header, and within the number of options that the kernel accepts.
 #[cold]
 pub(super) fn is_jumbogram(packet: &impl Bytes) -> bool {
     const JUMBO_PAYLOAD: u8 = 194;
     const LEN: u8 = 4;
-    /// The default of the sysctl `net.ipv6.max_hbh_number`, and the most padding between two.
+    /// The default of the sysctl `net.ipv6.max_hbh_number`, and the maximum padding between two
+    /// options.
     const MAX_OPTIONS: usize = 8;
     const MAX_PADDING: usize = 7;
 
@@ -137,11 +139,11 @@ pub(super) fn is_jumbogram(packet: &impl Bytes) -> bool {
             return false;
         };
         if kind == JUMBO_PAYLOAD {
-            // Its length is more than the header's field has room for.
+            // The jumbo length must exceed the range of the header's field.
             let payload = packet.copy::<4>(offset + 2).map(u32::from_be_bytes);
             return len == LEN && payload.is_some_and(|payload| payload > u16::MAX.into());
         }
-        // A single byte of padding has no length.
+        // Pad1 has no length field.
         offset += match kind {
             0 => 1,
             _ => usize::from(len) + 2,
@@ -154,7 +156,7 @@ impl Ipv6Header {
     /// Length in bytes.
     pub(crate) const LEN: usize = 40;
 
-    /// Reads a header. Any bytes make one: [`Self::is_sound`] tells.
+    /// Parses a header. Any bytes are accepted: [`Self::is_sound`] validates.
     #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Self {
         #[rustfmt::skip]
@@ -181,17 +183,18 @@ impl Ipv6Header {
         }
     }
 
-    /// Whether it can be a header, of version 6.
+    /// Returns whether the header is valid: version 6.
     #[inline(always)]
     pub(crate) fn is_sound(&self) -> bool {
         self.version == 6
     }
 
-    /// Length in bytes of the datagram with this header, of which `packet_len` bytes are there.
+    /// Returns the length in bytes of the datagram with this header. `packet_len` is the number of
+    /// bytes present, padding included.
     ///
-    /// A payload length of 0 stands for one that the field has no room for: a jumbogram, or what
-    /// segmentation offload makes (BIG TCP). These end where the packet does, and so does a header
-    /// with nothing behind it.
+    /// A payload length of 0 stands for one that exceeds the field: a jumbogram, or what
+    /// segmentation offload builds (BIG TCP). These end where the packet does, and so does a header
+    /// that nothing follows.
     #[inline]
     pub(crate) fn datagram_len(&self, packet_len: usize) -> usize {
         match self.payload_length {
@@ -202,8 +205,9 @@ impl Ipv6Header {
 
     /// Walks the extension headers of a datagram that ends at `end`.
     ///
-    /// Ends at the first header that is none, and at a fragment other than the first, which has none
-    /// of the headers that follow. Goes as far as `ipv6_skip_exthdr()` and `ipv6_find_hdr()` do, at least.
+    /// Stops at the first header that is not an extension header, and at a fragment other than the
+    /// first, which has none of the headers that follow. Goes at least as far as
+    /// `ipv6_skip_exthdr()` and `ipv6_find_hdr()` do.
     #[inline(always)]
     pub(super) fn upper(&self, packet: &impl Bytes, end: usize) -> ExtensionWalk {
         let upper = ExtensionWalk {
@@ -222,14 +226,14 @@ impl Ipv6Header {
 }
 
 impl ExtensionWalk {
-    /// Goes on to what is behind the extension headers, if it is not there yet.
+    /// Continues to the header behind the extension headers, if not there yet.
     fn walk(mut self, packet: &impl Bytes, end: usize) -> Self {
         for _ in 0..MAX_EXTENSIONS {
             if !is_extension(self.protocol) {
                 return self;
             }
             self.extensions.insert(self.protocol);
-            // What all of them start with, and where a fragment starts.
+            // The fields that all of them start with, and the fragment offset.
             let Some([next, length, offset0, offset1]) = packet.copy::<4>(self.offset) else {
                 return self.cut();
             };
@@ -243,7 +247,7 @@ impl ExtensionWalk {
                 };
                 self.fragment = Some(fragment);
                 if fragment.offset != 0 {
-                    // nft knows the protocol by as much of the header.
+                    // nft needs no more of the header to know the protocol.
                     self.protocol = next;
                     self.offset = self.offset.wrapping_add(8);
                     return match self.offset <= end {
@@ -254,7 +258,7 @@ impl ExtensionWalk {
             }
             let len = match self.protocol {
                 extension::FRAGMENT => 8,
-                // An authentication header's length is in words, without the first two.
+                // An authentication header's length is in words, minus 2.
                 extension::AUTHENTICATION => (usize::from(length) + 2) * 4,
                 _ => (usize::from(length) + 1) * 8,
             };
@@ -271,7 +275,7 @@ impl ExtensionWalk {
         self
     }
 
-    /// That the datagram ends before the header that the walk has come to.
+    /// Marks that the datagram ends before the header that the walk has reached.
     fn cut(self) -> Self {
         Self {
             malformed: Some(Malformed::Truncated),

@@ -17,7 +17,7 @@ impl SctpHeader {
     /// Length in bytes, the checksum included.
     pub(crate) const LEN: usize = 12;
 
-    /// Reads a header. Any bytes make one.
+    /// Parses a header. Any bytes are valid.
     #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Self {
         let [s0, s1, d0, d1, t0, t1, t2, t3, ..] = *bytes;

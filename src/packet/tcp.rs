@@ -10,23 +10,22 @@ pub(crate) const PROTOCOL: u8 = 6;
 pub(crate) struct TcpHeader {
     pub(crate) source_port: u16,
     pub(crate) destination_port: u16,
-    /// Sequence number of the first byte of data.
+    /// Sequence number of the first byte of payload.
     pub(crate) seq: u32,
-    /// The acknowledgment field, whether or not the ACK flag gives it a meaning.
+    /// The acknowledgment field, whether or not the ACK flag is set.
     pub(crate) ack_seq: u32,
-    /// Length of the header with its options, in words of 32 bits. Less than 5 makes no sense.
+    /// Length of the header with its options, in words of 32 bits. Invalid below 5.
     pub(crate) data_offset: u8,
     pub(crate) flags: TcpFlags,
-    /// Not scaled: the scale is agreed on in the handshake only.
+    /// Not scaled: the scale is negotiated in the handshake only.
     pub(crate) window: u16,
-    /// The checksum field, which holds only a part of the checksum while the rest is left to a
-    /// network device.
+    /// The checksum field, which is partial while a network device is to complete it.
     pub(crate) check: u16,
-    /// The urgent pointer, whether or not the URG flag gives it a meaning.
+    /// The urgent pointer, whether or not the URG flag is set.
     pub(crate) urg_ptr: u16,
 }
 
-/// The nine flags, in the wire's bits: FIN is the lowest.
+/// The nine flags, as on the wire: FIN is the lowest bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TcpFlags(u16);
 
@@ -35,12 +34,12 @@ impl TcpFlags {
     pub(crate) const NAMES: [&'static str; 9] =
         ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
 
-    /// The bits.
+    /// Returns the bits.
     pub(crate) fn bits(self) -> u16 {
         self.0
     }
 
-    /// The names of the flags that are set, from the lowest bit on.
+    /// Returns the names of the flags that are set, from the lowest bit on.
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         (0..)
             .zip(Self::NAMES)
@@ -50,10 +49,10 @@ impl TcpFlags {
 }
 
 impl TcpHeader {
-    /// Length in bytes of a header without options, which is what [`Self::parse`] reads.
+    /// Length in bytes of a header without options, which [`Self::parse`] reads.
     pub(crate) const MIN_LEN: usize = 20;
 
-    /// Reads a header. Any bytes make one.
+    /// Parses a header. Any bytes are valid.
     #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::MIN_LEN]) -> Self {
         #[rustfmt::skip]
@@ -78,7 +77,7 @@ impl TcpHeader {
         }
     }
 
-    /// Length in bytes of the header with its options, as it says itself: 0 to 60.
+    /// Returns the length in bytes of the header with its options, by its own field: 0 to 60.
     #[inline]
     pub(crate) fn header_len(&self) -> usize {
         usize::from(self.data_offset) * 4

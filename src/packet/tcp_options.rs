@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The options of a TCP header,
-//! [as IANA lists them](https://www.iana.org/assignments/tcp-parameters).
+//! The options of a TCP header, [as assigned by
+//! IANA](https://www.iana.org/assignments/tcp-parameters).
 
 use super::{
     tcp::TcpHeader,
@@ -9,42 +9,42 @@ use super::{
     Network, //
 };
 
-/// The bytes of a header's options: read only when they are to be shown.
+/// The bytes of a header's options, read only for output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TcpOptions {
     bytes: [u8; Self::MAX_LEN],
     len: usize,
 }
 
-/// One option. Padding (NOP) is none.
+/// An option. Padding (NOP) is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TcpOption<'a> {
     /// Maximum segment size in bytes, RFC 9293.
     Mss(u16),
-    /// How many bits the window is shifted, RFC 7323.
+    /// Window scale as a shift count, RFC 7323.
     WindowScale(u8),
-    /// RFC 2018.
+    /// SACK permitted, RFC 2018.
     SackPermitted,
-    /// The blocks that arrived, RFC 2018.
+    /// The received blocks, RFC 2018.
     Sack(SackBlocks<'a>),
-    /// RFC 7323.
+    /// Timestamps, RFC 7323.
     Timestamps { value: u32, echo: u32 },
     /// A cookie, empty in a request for one, RFC 7413.
     FastOpen(&'a [u8]),
-    /// Its subtype, RFC 8684.
+    /// MPTCP, by its subtype, RFC 8684.
     Mptcp(u8),
-    /// Any other, with its data.
+    /// Any other option, with its data.
     Other { kind: u8, data: &'a [u8] },
-    /// What does not make an option: the rest of the bytes.
+    /// A malformed option: the rest of the bytes.
     Invalid(&'a [u8]),
 }
 
-/// The blocks of sequence numbers of a SACK option.
+/// The blocks of sequence numbers in a SACK option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SackBlocks<'a>(&'a [u8]);
 
 impl<'a> SackBlocks<'a> {
-    /// The left and the right edge of each block.
+    /// Returns the left and right edge of each block.
     pub(crate) fn iter(self) -> impl Iterator<Item = (u32, u32)> + 'a {
         self.0.chunks_exact(8).filter_map(|block| {
             let (left, right) = block.split_first_chunk::<4>()?;
@@ -55,10 +55,10 @@ impl<'a> SackBlocks<'a> {
 }
 
 impl TcpOptions {
-    /// The most bytes that there can be: a data offset of 15 words.
+    /// The maximum length in bytes: a data offset of 15 words.
     const MAX_LEN: usize = 40;
 
-    /// Reads the options of `tcp`, which is the header that `network` has above it.
+    /// Reads the options of `tcp`, which is the upper-layer header of `network`.
     ///
     /// `None` if the datagram ends before the header does.
     pub(crate) fn read(packet: &impl Bytes, network: &Network, tcp: &TcpHeader) -> Option<Self> {
@@ -72,7 +72,7 @@ impl TcpOptions {
         if network.end.saturating_sub(start) < len {
             return None;
         }
-        // A header has whole words.
+        // The header length is a multiple of whole words.
         for (word, offset) in options.bytes.chunks_exact_mut(4).zip((0..len).step_by(4)) {
             let bytes = packet.copy::<4>(start.wrapping_add(offset));
             word.copy_from_slice(&bytes?);
@@ -80,13 +80,13 @@ impl TcpOptions {
         Some(options)
     }
 
-    /// The options, in their order.
+    /// Returns an iterator over the options, in order.
     pub(crate) fn iter(&self) -> Iter<'_> {
         Iter(self.bytes.get(..self.len).unwrap_or_default())
     }
 }
 
-/// Goes through the options of a header.
+/// An iterator over the options of a header.
 pub(crate) struct Iter<'a>(&'a [u8]);
 
 impl<'a> Iterator for Iter<'a> {

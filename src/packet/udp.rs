@@ -12,7 +12,7 @@ pub(crate) struct UdpHeader {
     pub(crate) destination_port: u16,
     /// Length in bytes of header and data.
     pub(crate) length: u16,
-    /// The checksum field: 0 for none, a part while the rest is left to a network device.
+    /// The checksum field: 0 for none, partial while a network device is to complete it.
     pub(crate) check: u16,
 }
 
@@ -20,7 +20,7 @@ impl UdpHeader {
     /// Length in bytes.
     pub(crate) const LEN: usize = 8;
 
-    /// Reads a header. Any bytes make one.
+    /// Parses a header. Any bytes are valid.
     #[inline(always)]
     pub(crate) fn parse(bytes: &[u8; Self::LEN]) -> Self {
         let [s0, s1, d0, d1, l0, l1, c0, c1] = *bytes;

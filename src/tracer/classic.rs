@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The classic line, which people have scripts for.
+//! The classic line format, which existing scripts parse.
 //!
 //! ```text
 //! source : 127.0.0.1:55560 | dest : 127.0.0.1:41705 | seq : 2257457827 | ack_seq : 4262703343 | window : 20462 | csum : 0xfe28 | urg_ptr : 0
 //! ```
 //!
-//! That is TCP over IPv4. Other packets have the same beginning, with an IPv6 address in brackets and
-//! no port where there is none, and then the protocol and its fields in the same spelling:
+//! This is TCP over IPv4. Lines of other packets start likewise, with an IPv6 address in brackets
+//! and without a port where there is none, followed by the protocol and its fields in the same
+//! style:
 //!
 //! ```text
 //! source : [fe80::1]:5353 | dest : [ff02::fb]:5353 | udp | length : 53 | csum : 0x21ab
@@ -17,11 +18,11 @@
 //! source : 10.0.0.1 | dest : 10.0.0.2 | protocol : 17 | fragment : 1480 | id : 4711 | length : 540
 //! ```
 //!
-//! A fragment's own field is where it starts, in bytes. Lengths are in bytes. So are a first fragment that ends
-//! inside its transport header, with its ports, and what stands behind extension headers that were not walked to
-//! their end.
+//! `fragment` is the fragment's offset. It and lengths are in bytes. A first fragment that ends
+//! inside its transport header has a line of that form, with its ports, and so has a packet whose
+//! extension headers were not walked to their end.
 //!
-//! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
+//! Pure Rust, independent of the kernel, as [`packet`](crate::packet).
 
 use super::line::Line;
 use crate::packet::{
@@ -33,11 +34,11 @@ use crate::packet::{
 };
 use core::net::IpAddr;
 
-/// Room for the longest line, which a test measures.
+/// Room for the longest line, which a test measures, in bytes.
 pub(crate) const CAPACITY: usize = 224;
 
-/// Whether a packet has a classic line. One without a whole transport header has, if it is a fragment, or if what
-/// stands behind its extension headers is not known.
+/// Returns whether a packet has a classic line. One without a complete transport header has one if
+/// it is a fragment, or if its upper-layer protocol is not known.
 #[inline]
 pub(crate) fn has_line(info: &PktInfo) -> bool {
     info.malformed.is_none() || has_line_of(info)
@@ -51,7 +52,7 @@ fn has_line_of(info: &PktInfo) -> bool {
     };
 
     match network.malformed {
-        // Of a header that is cut there are only the ports.
+        // Of a truncated header there are only the ports.
         None => network.fragment.is_some() || !matches!(transport, Transport::Ports(_)),
         Some(Malformed::Invalid) => false,
         Some(Malformed::Truncated | Malformed::TooManyExtensions) => true,
@@ -120,7 +121,7 @@ pub(crate) fn write(line: &mut Line<CAPACITY>, network: &Network, transport: &Tr
     };
 }
 
-/// Appends the address of one end, and its port if there is one.
+/// Appends an address, and the port if there is one.
 #[inline]
 fn end(line: &mut Line<CAPACITY>, address: IpAddr, port: Option<u16>) {
     match (address, port) {

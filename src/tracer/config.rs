@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is active: the settings as the packets' way reads them.
+//! The active configuration: the settings in the form that the packet path reads.
 
 use super::{
     limiter::Limit,
@@ -39,7 +39,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// The hook points of the IP families, in the order of [`Hooks`]' numbers.
+/// The hooks of the IP families, in the order of [`Hooks`]' numbers.
 const HOOKS: [InetHook; 5] = [
     InetHook::PreRouting,
     InetHook::LocalIn,
@@ -49,7 +49,7 @@ const HOOKS: [InetHook; 5] = [
 ];
 
 impl Settings {
-    /// Where packets are traced.
+    /// Returns the hook points to register at.
     pub(super) fn points(&self) -> Result<KVec<HookPoint>> {
         let priority = Priority::new(self.priority.0);
         let mut points = KVec::new();
@@ -68,11 +68,12 @@ impl Settings {
         Ok(points)
     }
 
-    /// How many lines there may be.
+    /// Returns the rate limit for lines.
     pub(super) fn limit(&self) -> Limit {
         Limit::new(self.rate, self.burst())
     }
 
+    /// Returns the network namespaces to register in.
     pub(super) fn nets(&self) -> NetScope {
         match self.netns {
             Netns::Host => NetScope::Initial,
@@ -80,7 +81,7 @@ impl Settings {
         }
     }
 
-    /// Whether the conditions on the addresses hold, which none holds for that are not there.
+    /// Returns whether the conditions on the addresses hold. Missing addresses match none.
     #[inline]
     pub(super) fn matches_addresses(&self, packet: &Packet<'_>, family: Family) -> bool {
         let v6 = family == Family::Ipv6;
@@ -95,13 +96,14 @@ impl Settings {
             && holds(&self.dst, destination)
     }
 
-    /// Whether there is a condition on the addresses.
+    /// Returns whether there is a condition on the addresses.
     pub(super) fn has_conditions_on_addresses(&self) -> bool {
         self.host.is_some() || self.src.is_some() || self.dst.is_some()
     }
 
-    /// Whether the conditions on the ports hold, which nothing without ports meets. `None` where the packet ends
-    /// before the ports that a condition asks for, so that it is not known.
+    /// Returns whether the conditions on the ports hold, which a packet without ports never meets.
+    /// `None` if the packet ends before the ports that a condition needs, so that the result is not
+    /// known.
     #[inline(always)]
     pub(super) fn matches_ports(&self, ports: impl FnOnce() -> KnownPorts) -> Option<bool> {
         if !self.has_conditions_on_ports() {
@@ -127,13 +129,13 @@ impl Settings {
             && holds(&self.dport, |list| among(list, destination))
     }
 
-    /// Whether there is a condition that only a transport header can meet.
+    /// Returns whether there is a condition on the ports.
     #[inline]
     pub(super) fn has_conditions_on_ports(&self) -> bool {
         self.port.is_some() || self.sport.is_some() || self.dport.is_some()
     }
 
-    /// Whether the condition on the devices holds, for one of the two.
+    /// Returns whether the condition on the devices holds, for the input or the output device.
     #[inline]
     pub(super) fn matches_devices(&self, state: &HookState<'_>) -> bool {
         holds(&self.iface, |list| {
@@ -144,37 +146,38 @@ impl Settings {
         })
     }
 
-    /// Whether the BPF program takes the packet.
+    /// Returns whether the BPF program matches the packet.
     #[inline]
     pub(super) fn matches_bpf(&self, packet: &Packet<'_>) -> bool {
         holds(&self.bpf, |bpf| bpf.program.takes(packet))
     }
 }
 
-/// Whether a condition holds, if there is one.
+/// Returns whether a condition holds, or there is none.
 #[inline]
 fn holds<T>(condition: &Option<Arc<T>>, check: impl FnOnce(&T) -> bool) -> bool {
     condition.as_ref().is_none_or(|condition| check(condition))
 }
 
-/// Settings with what belongs to them while they are active.
+/// Settings with the resources that they need while active.
 pub(super) struct Config {
     pub(super) settings: Settings,
     pub(super) limit: Limit,
     /// Whether the protocol is the only condition.
     pub(super) protocol_only: bool,
-    /// Whether there is a sink that shows what is read of a packet, as the kernel's own loggers do not.
+    /// Whether there is a sink that shows parsed fields, which the kernel's own loggers do not.
     pub(super) reads_headers: bool,
-    /// With the format that it prints.
+    /// The logger of `format=nf_log`.
     pub(super) syslog: Option<Logger>,
-    /// With the sink that it is.
+    /// The logger of `sink=nflog`.
     pub(super) nflog: Option<Logger>,
 }
 
 impl Config {
-    /// May sleep, and load the kernel's loggers. Says what this kernel does not have.
+    /// Creates a configuration. May sleep, and load the kernel's loggers. Logs what this kernel
+    /// does not have.
     ///
-    /// `ENOENT` and `EOPNOTSUPP` for what this kernel does not have, `ENOMEM`.
+    /// `ENOENT` and `EOPNOTSUPP` for what this kernel does not have, `ENOMEM` if out of memory.
     pub(super) fn new(settings: &Settings) -> Result<KBox<Self>> {
         let sinks = settings.sink;
         let lines = sinks.contain(Sink::Log) && settings.format == Format::NfLog;
@@ -212,7 +215,7 @@ fn no_logger(error: Error, what: &str) -> Error {
             pr_err!(
                 "{what} is not there: this kernel has none, or may not load it, see modprobe(8)\n"
             );
-            // 'insmod' takes ENOENT for an unknown symbol.
+            // `insmod` takes `ENOENT` for an unknown symbol.
             EOPNOTSUPP
         }
         error => error,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How many packets were seen, and what became of each, for each of the sinks.
+//! Counters of the packets seen and their outcomes, for each sink.
 
 use super::settings::sinks::{
     Sink,
@@ -16,29 +16,29 @@ use crate::{
 use core::fmt;
 use kernel::prelude::*;
 
-/// Why a packet is of no interest to any sink.
+/// The reason why a packet is for no sink.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Skip {
-    /// It is none that was asked for.
+    /// It does not match.
     NotMatched,
     /// It ends inside a header.
     Truncated,
-    /// A header makes no sense.
+    /// A header is invalid.
     Invalid,
 }
 
-/// What became of a packet that was asked for, at one sink.
+/// The outcome for a matching packet at one sink.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The sink has it.
+    /// The sink has taken it.
     Emitted,
-    /// It would have made a line, had there not been too many.
+    /// Its line exceeded the rate limit.
     Suppressed,
-    /// The sink did not take it: nobody listens, or the kernel's own logger has no line for it.
+    /// The sink did not take it: it has no consumer, or the kernel's own logger does not log it.
     Lost,
 }
 
-/// The words for the counts of one sink, in the order in which they are kept and written.
+/// The names of the counts of one sink, in the order in which they are kept and written.
 const SKIPS: [(Skip, &str); 3] = [
     (Skip::NotMatched, "not_matched"),
     (Skip::Truncated, "truncated"),
@@ -59,7 +59,7 @@ const HOOKS: [Hook; 5] = [
     Hook::PostRouting,
 ];
 
-/// A hook point of an IP family, of which both enums have them first.
+/// A hook of an IP family. Both enums list these first, so they serve as indices.
 #[derive(Clone, Copy)]
 pub(crate) struct Point {
     family: Family,
@@ -69,6 +69,7 @@ pub(crate) struct Point {
 impl Point {
     const COUNT: usize = FAMILIES.len() * HOOKS.len();
 
+    /// Creates a point, which must be one of an IP family.
     #[inline]
     pub(crate) fn new(family: Family, hook: Hook) -> Self {
         Self { family, hook }
@@ -79,7 +80,7 @@ impl Point {
         self.family as usize * HOOKS.len() + self.hook as usize
     }
 
-    /// All of them, in the order that packets pass them.
+    /// Returns all points, in the order in which packets traverse them.
     fn all() -> impl Iterator<Item = Self> {
         HOOKS
             .into_iter()
@@ -87,50 +88,53 @@ impl Point {
     }
 }
 
-/// The counts, kept per CPU.
+/// The counters, kept per CPU.
 ///
-/// A packet that is not wanted is counted once, for the set of active sinks; one that is wanted,
-/// once for each sink. So what one sink has seen is the sum over all sets that it is in.
+/// A packet that does not match is counted once, for the set of active sinks; one that matches,
+/// once for each sink. So the number that one sink has seen is the sum over all sets that contain
+/// it.
 pub(crate) struct Counters(PerCpuCounters<{ Self::COUNT }>);
 
 impl Counters {
     const PER_POINT: usize = Sinks::SETS * SKIPS.len() + Sink::ALL.len() * OUTCOMES.len();
     const COUNT: usize = Point::COUNT * Self::PER_POINT;
 
-    /// Counters that are all zero. May sleep. `ENOMEM` is the only error.
+    /// Creates counters that are all zero. May sleep. `ENOMEM` is the only error.
     pub(crate) fn new() -> Result<Self> {
         PerCpuCounters::new().map(Self)
     }
 
-    /// Counts a packet that none of the sinks gets. Any context.
+    /// Counts a packet that is for no sink. Any context.
     #[inline]
     pub(crate) fn count_skip(&self, point: Point, sinks: Sinks, skip: Skip) {
         self.0.inc(Self::skip(point, sinks.set(), skip));
     }
 
-    /// Counts a packet at one of the sinks that it was for. Any context.
+    /// Counts a packet at one of its sinks. Any context.
     #[inline]
     pub(crate) fn count(&self, point: Point, sink: Sink, outcome: Outcome) {
         self.0.inc(Self::outcome(point, sink, outcome));
     }
 
-    /// How many packets had this outcome at this sink.
+    /// Returns the number of packets with this outcome at this sink.
     pub(crate) fn total(&self, sink: Sink, outcome: Outcome) -> u64 {
         Point::all()
             .map(|point| self.0.sum(Self::outcome(point, sink, outcome)))
             .fold(0, u64::wrapping_add)
     }
 
-    /// A line for each point and sink that has seen a packet: `prerouting ipv4 log seen 14 ...`.
+    /// Returns a line for each point and sink that has seen a packet: `prerouting ipv4 log seen 14
+    /// ...`.
     ///
-    /// What is seen is the sum of all that follows, whatever is being counted meanwhile.
+    /// `seen` is the sum of all counts that follow it, also while packets are being counted.
     pub(crate) fn lines(&self) -> impl Iterator<Item = CountsLine> + '_ {
         Point::all()
             .flat_map(|point| Sink::ALL.map(|sink| self.line(point, sink)))
             .filter(|line| line.seen() != 0)
     }
 
-    /// The counts of all points together, for each sink that has seen a packet; for the log always.
+    /// Returns the counts over all points, for each sink that has seen a packet, and always for the
+    /// log.
     pub(crate) fn summaries(&self) -> impl Iterator<Item = CountsLine> + '_ {
         Sink::ALL
             .into_iter()
@@ -173,7 +177,7 @@ impl Counters {
     }
 }
 
-/// All counts of a sink, at one point or at all of them, to be printed.
+/// All counts of a sink, at one point or over all of them, for output.
 pub(crate) struct CountsLine {
     point: Option<Point>,
     sink: Sink,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event of a packet for whoever listens to the tracepoint `nf_tracer:packet`.
+//! The event of a packet, for consumers of the tracepoint `nf_tracer:packet`.
 //!
 //! C header: [`bindings/events.h`](../../bindings/events.h)
 
@@ -23,7 +23,7 @@ use crate::{
 };
 use core::net::IpAddr;
 
-/// Records a packet. It is lost where nobody listens.
+/// Records a packet. It is lost if there is no consumer.
 #[inline]
 pub(super) fn record(packet: &Packet<'_>, state: &HookState<'_>, info: &PktInfo) -> Outcome {
     if events::packet(|| read(packet, state, info)) {
@@ -33,7 +33,7 @@ pub(super) fn record(packet: &Packet<'_>, state: &HookState<'_>, info: &PktInfo)
     }
 }
 
-/// All that an event has. Out of line, as for most packets nobody listens.
+/// Collects the fields of an event. Out of line, as for most packets there is no consumer.
 #[inline(never)]
 fn read(packet: &Packet<'_>, state: &HookState<'_>, info: &PktInfo) -> events::Packet {
     let mut event = events::Packet {

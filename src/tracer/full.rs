@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The full line: all that is known of a packet, as `key=value`, with a blank between.
+//! The full line format: all that is known of a packet, as `key=value` separated by blanks.
 //!
 //! ```text
 //! hook=prerouting family=ipv4 in=eth0 netns=4026531833 mark=0x0 len=60 src=10.0.0.1 dst=10.0.0.2 ttl=64 tos=0x0 id=4711 df proto=tcp sport=41000 dport=80 seq=1 ack=0 window=64240 flags=SYN csum=0x1234 csum_state=none urg=0 payload=0 options=mss:1460,sackOK,ts:1:0,wscale:7
@@ -8,37 +8,38 @@
 //!
 //! | key | value |
 //! | --- | --- |
-//! | `hook`, `family` | where the packet is |
-//! | `in`, `out` | devices, where the hook knows them; bytes other than plain characters as `\xNN` |
+//! | `hook`, `family` | the hook point |
+//! | `in`, `out` | devices, where the hook has them; bytes other than plain characters as `\xNN` |
 //! | `netns` | inode number of the network namespace |
-//! | `mark` | the packet's mark |
-//! | `uid` | owner of the socket that the packet has: the sender's, also inside of a tunnel's, and from `LOCAL_IN` on, or before where the kernel looks early, the receiver's; none for the kernel's own |
+//! | `mark` | the packet mark |
+//! | `uid` | owner of the packet's socket: the sender's, also inside a tunnel's packet; from `LOCAL_IN` on, or earlier with early demux, the receiver's; none for kernel sockets |
 //! | `len` | bytes from the network header on |
-//! | `segments` | how many packets this one stands for, with segmentation offload only: as the kernel has counted them, or will |
+//! | `segments` | with segmentation offload only, the number of packets this one stands for: as the kernel has counted them, or will |
 //! | `src`, `dst`, `ttl`, `hoplimit`, `tos`, `tc`, `flowlabel`, `id` | of the IP header |
 //! | `df` | don't fragment |
-//! | `frag` | where this fragment starts, in bytes, with `+` if more follow; `fragid` is IPv6's id |
-//! | `proto` | name, or number; an extension header's where what stands above is not known |
+//! | `frag` | fragment offset in bytes, with `+` if more fragments follow; `fragid` is IPv6's identification |
+//! | `proto` | name, or number; that of an extension header if the upper layer is not known |
 //! | `sport`, `dport`, `seq`, `ack`, `window`, `urg`, `vtag` | of the transport header |
 //! | `flags` | TCP's, in the order FIN,SYN,RST,PSH,ACK,URG,ECE,CWR,AE |
 //! | `type`, `code`, `echoid`, `echoseq` | of ICMP, by name where there is one |
 //! | `csum` | the checksum field as it is |
-//! | `csum_state` | `none`: nobody looked; `unnecessary`: a device found it right; `complete`: a device summed up the packet; `partial`: a device is yet to fill it in, so that the field is not wrong but unfinished |
-//! | `payload` | bytes of data of TCP and UDP in this packet; UDP's own length counts |
-//! | `options` | TCP's, in their order |
+//! | `csum_state` | `none`: not validated; `unnecessary`: validated by a device; `complete`: a device summed the packet; `partial`: a device is to complete the field, which is not wrong but unfinished |
+//! | `payload` | bytes of TCP or UDP payload in this packet; UDP's own length counts |
+//! | `options` | TCP's, in order |
 //!
-//! A packet that ends inside a header has `TRUNCATED` at the end, one that contradicts itself `INVALID`, one of
-//! more extension headers than are walked `TOO_MANY_EXTHDRS`. The fields before are there, and of a header that
-//! is cut, the ports.
+//! The line of a packet that ends inside a header ends with `TRUNCATED`; with an invalid header,
+//! `INVALID`; with more extension headers than are walked, `TOO_MANY_EXTHDRS`. The fields before
+//! the defect are shown, and of a truncated header, the ports.
 //!
-//! What is looked at for that: IPv4's version, header length and total length, IPv6's version and the lengths of
-//! its extension headers, TCP's data offset, and UDP's length, by the rules of `udp_rcv()`: not less than its
-//! header, not more than there is but in a first fragment, and 0 only in a jumbogram or with segmentation
-//! offload. What is not: checksums, the options of IPv4 and of IPv6, and what else has a length of its own behind
-//! the first bytes of its header: SCTP's chunks, the extensions of ICMP errors and what they quote, UDP-Lite's
-//! coverage, DCCP's data offset. The kernel itself drops a packet for these after the hooks.
+//! Validated are IPv4's version, header length and total length; IPv6's version and the lengths of
+//! its extension headers; TCP's data offset; and UDP's length, by the rules of `udp_rcv()`: not
+//! less than its header, not more than is present except in a first fragment, and 0 only in a
+//! jumbogram or with segmentation offload. Not validated are checksums, the options of IPv4 and
+//! IPv6, and whatever else has a length of its own behind the first bytes of its header: SCTP's
+//! chunks, the extensions of ICMP errors and what they quote, UDP-Lite's coverage, DCCP's data
+//! offset. The kernel itself drops a packet for these after the hooks.
 //!
-//! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
+//! Pure Rust, independent of the kernel, as [`packet`](crate::packet).
 
 use super::{
     line::Line,
@@ -58,24 +59,24 @@ use crate::packet::{
     Transport, //
 };
 
-/// Room for the longest line, which a test measures. A record of the log holds 1,000 bytes.
+/// Room for the longest line, which a test measures, in bytes. A record of the log holds 1,000.
 pub(crate) const CAPACITY: usize = 896;
 
-/// Where a packet is, and what the kernel knows of it beside its bytes.
+/// What the kernel knows of a packet beside its bytes, as nft's `meta`.
 pub(crate) struct Meta<'a> {
     pub(crate) hook: &'static str,
     pub(crate) family: &'static str,
-    /// The devices' names.
+    /// The names of the input and output devices.
     pub(crate) input: Option<&'a [u8]>,
     pub(crate) output: Option<&'a [u8]>,
     /// The network namespace's inode number.
     pub(crate) netns: u32,
     pub(crate) mark: u32,
-    /// The owner of the sending socket.
+    /// The owner of the packet's socket.
     pub(crate) uid: Option<u32>,
     /// Bytes from the network header on.
     pub(crate) len: usize,
-    /// Of a packet with segmentation offload.
+    /// The number of segments, with segmentation offload.
     pub(crate) segments: Option<u16>,
     pub(crate) checksum: &'static str,
 }
@@ -279,7 +280,7 @@ fn write_options(line: &mut Line<CAPACITY>, options: &TcpOptions) {
     });
 }
 
-/// Appends a list with commas between.
+/// Appends a list separated by commas.
 fn list<T>(
     line: &mut Line<CAPACITY>,
     items: impl Iterator<Item = T>,

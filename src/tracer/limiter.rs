@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How many lines there may be.
+//! Rate limiting of lines.
 
 use crate::ffi::{
     atomic::read_once,
@@ -13,20 +13,21 @@ use kernel::sync::atomic::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// How many lines there may be, as a bucket reckons.
+/// A rate limit for lines, in the units of a token bucket.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit {
-    /// Nanoseconds from one token to the next. `None` for no limit.
+    /// Nanoseconds per token. `None` for no limit.
     interval: Option<u64>,
     /// Nanoseconds that it takes to fill the bucket.
     room: u64,
 }
 
 impl Limit {
-    /// `rate` tokens come in a second, 0 for no limit, and there is room for `burst`, at least 1.
+    /// Creates a limit of `rate` tokens per second, 0 for no limit, and a bucket of `burst`, at
+    /// least 1.
     ///
-    /// The bucket holds what comes between two steps of the clock in any case: with less, there would
-    /// be fewer lines than the rate says.
+    /// The bucket always has room for the tokens of one clock step: a smaller one would lower the
+    /// rate.
     pub(crate) fn new(rate: u32, burst: u32) -> Self {
         let interval = SECOND.checked_div(rate.into());
         let room = interval.map_or(0, |interval| interval.saturating_mul(burst.max(1).into()));
@@ -38,11 +39,11 @@ impl Limit {
     }
 }
 
-/// A token bucket that all CPUs share.
+/// A token bucket shared by all CPUs.
 ///
-/// It keeps the time at which the bucket will be full again, not the number of tokens (the generic cell
-/// rate algorithm, ITU-T I.371), so that an empty bucket is only read: CPUs whose lines are suppressed
-/// share the memory without contending for it.
+/// It keeps the time at which the bucket will be full again, not the number of tokens (the generic
+/// cell rate algorithm, ITU-T I.371), so that an empty bucket is only read: CPUs whose lines are
+/// suppressed share the memory without contending for it.
 struct Bucket {
     /// When the bucket is full again, in nanoseconds of the monotonic clock.
     full: Atomic<u64>,
@@ -73,19 +74,19 @@ impl Bucket {
         })
     }
 
-    /// When a bucket is full again from which one more token was taken.
+    /// Returns when a bucket is full again after one more token was taken.
     #[inline]
     fn next(full: u64, interval: u64, now: u64) -> u64 {
         full.max(now).saturating_add(interval)
     }
 
-    /// Reckons the tokens that are missing by another rate: as many remain missing.
+    /// Converts the missing tokens to another rate: the same number stays missing.
     fn convert(&self, from: &Limit, to: &Limit, now: u64) {
         let (Some(from), Some(to)) = (from.interval, to.interval) else {
             return;
         };
         self.update(|full| {
-            // A token that has come in part is missing. Above a rate of 10^9 none is, ever.
+            // A partial token counts as missing. Above a rate of 10^9 none ever is.
             let late = full
                 .saturating_sub(now)
                 .saturating_add(from.saturating_sub(1));
@@ -94,17 +95,17 @@ impl Bucket {
         });
     }
 
-    /// Has no more tokens missing than there is room for; none where there is no limit.
+    /// Limits the missing tokens to the bucket's size; to none where there is no limit.
     fn clamp(&self, limit: &Limit, now: u64) {
         let room = limit.interval.map_or(0, |_| limit.room);
 
         self.update(|full| Some(full.min(now.saturating_add(room))));
     }
 
-    /// Changes the time, unless `change` gives none. Says whether it was changed.
+    /// Updates the time, unless `change` returns `None`. Returns whether it was updated.
     #[inline]
     fn update(&self, change: impl Fn(u64) -> Option<u64>) -> bool {
-        /// More often than this nobody loses a race.
+        /// The maximum number of attempts, more than any CPU loses in practice.
         const TRIES: usize = 64;
         let mut full = self.full.load(Relaxed);
 
@@ -121,9 +122,9 @@ impl Bucket {
     }
 }
 
-/// Says of each line whether there may be one.
+/// A rate limiter for lines.
 ///
-/// The initial network namespace has a bucket of its own, and all others share one: what goes on in a
+/// The initial network namespace has a bucket of its own, and all others share one: traffic in a
 /// container suppresses no line of the host's.
 pub(crate) struct Limiter {
     host: Bucket,
@@ -131,6 +132,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
+    /// Creates a limiter with full buckets.
     pub(crate) const fn new() -> Self {
         Self {
             host: Bucket::new(),
@@ -138,7 +140,7 @@ impl Limiter {
         }
     }
 
-    /// The bucket of the initial network namespace, or that of all others.
+    /// Returns the bucket of the initial network namespace, or that of all others.
     #[inline]
     fn bucket(&self, is_host: bool) -> &Bucket {
         match is_host {
@@ -147,24 +149,24 @@ impl Limiter {
         }
     }
 
-    /// Whether there is a token, or was a moment ago. Only reads.
+    /// Returns whether there is a token, or was a moment ago. Only reads.
     #[inline]
     pub(crate) fn has_room(&self, is_host: bool, limit: &Limit, now: u64) -> bool {
         self.bucket(is_host).has_room(limit, now)
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token. Returns whether there was one.
     pub(crate) fn allows(&self, is_host: bool, limit: &Limit, now: u64) -> bool {
         self.bucket(is_host).allows(limit, now)
     }
 
     /// Carries the buckets over from one limit to another, which `change` makes active.
     ///
-    /// A full bucket stays full, and of an empty one as many tokens are missing as before, if there is
-    /// room for so many. `now` is asked for after `change`, too, which may take its time.
+    /// A full bucket stays full; otherwise the same number of tokens stays missing, up to the new
+    /// size. `now` is read again after `change`, which may take long.
     ///
-    /// Meanwhile packets go by the old limit or by the new one. So that none of the two finds more
-    /// tokens than there are, what is reckoned by the slower rate is reckoned so first.
+    /// Meanwhile packets use the old limit or the new one. So that neither finds more tokens than
+    /// there are, the bucket is kept in units of the slower rate in that time.
     pub(crate) fn change<R>(
         &self,
         from: &Limit,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A line of the log, on its way to being printed.
+//! A buffer for a line of the log.
 //!
-//! Plain Rust with nothing of the kernel in it, like [`packet`](crate::packet).
+//! Pure Rust, independent of the kernel, as [`packet`](crate::packet).
 
 use core::{
     fmt::{
@@ -15,15 +15,15 @@ use core::{
     }, //
 };
 
-/// A line of ASCII text of at most `N` bytes, on the stack. What does not fit is left out: a number or
-/// a text as a whole.
+/// A line of ASCII text of at most `N` bytes, on the stack. A number or text that does not fit is
+/// omitted as a whole.
 pub(crate) struct Line<const N: usize> {
     bytes: [u8; N],
     len: usize,
 }
 
 impl<const N: usize> Line<N> {
-    /// An empty line.
+    /// Creates an empty line.
     pub(crate) fn new() -> Self {
         Self {
             bytes: [0; N],
@@ -40,7 +40,7 @@ impl<const N: usize> Line<N> {
     /// Appends a number in decimal.
     #[inline]
     pub(crate) fn decimal(&mut self, mut number: u32) -> &mut Self {
-        // The digits come out from the last to the first.
+        // The digits are produced from the last to the first.
         let mut digits = [b'0'; 10];
         let mut used = 0;
 
@@ -67,7 +67,7 @@ impl<const N: usize> Line<N> {
             .push(digits.get(zeros..).unwrap_or_default())
     }
 
-    /// Appends an address in the usual notation with dots.
+    /// Appends an IPv4 address in dotted decimal.
     #[inline]
     pub(crate) fn ipv4(&mut self, address: Ipv4Addr) -> &mut Self {
         let [a, b, c, d] = address.octets().map(u32::from);
@@ -98,8 +98,8 @@ impl<const N: usize> Line<N> {
         self
     }
 
-    /// Appends what may hold any bytes as one word: all that is not a plain visible character is
-    /// written as `\xNN`, so that nobody forges a field or a line by it.
+    /// Appends arbitrary bytes as one word: all but plain visible characters as `\xNN`, so that
+    /// they cannot forge a field or a line.
     pub(crate) fn word(&mut self, bytes: &[u8]) -> &mut Self {
         for byte in bytes {
             match byte {
@@ -113,12 +113,12 @@ impl<const N: usize> Line<N> {
 
     /// Appends formatted text.
     pub(crate) fn format(&mut self, text: fmt::Arguments<'_>) -> &mut Self {
-        // It fails only where a piece is left out, which the capacity rules out.
+        // Fails only if a piece is omitted, which the capacity rules out.
         let _ = self.write_fmt(text);
         self
     }
 
-    /// What the line says.
+    /// Returns the text of the line.
     pub(crate) fn as_str(&self) -> &str {
         self.bytes
             .get(..self.len)

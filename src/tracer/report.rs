@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! When it is said how many lines were suppressed.
+//! Reports of suppressed lines.
 //!
-//! A second after a packet whose line was suppressed, by somebody who need not hurry; then a second after
-//! the next one. So packets of a flood only look whether that is to come.
+//! A report is due a second after a packet whose line was suppressed, from a work item; then a
+//! second after the next such packet. So packets of a flood only check whether a report is
+//! scheduled.
 
 use crate::ffi::{
     atomic::read_once,
@@ -17,15 +18,16 @@ use kernel::sync::{
     rcu::synchronize_rcu, //
 };
 
-/// What was said so far of suppressed lines.
+/// The state of the reports.
 pub(crate) struct Report {
-    /// 1 if it is going to be said how many there were.
+    /// 1 if a report is scheduled.
     is_due: Atomic<u64>,
-    /// How many it was said of.
+    /// The number of suppressed lines reported so far.
     reported: Atomic<u64>,
 }
 
 impl Report {
+    /// Creates the state of nothing reported or scheduled.
     pub(crate) const fn new() -> Self {
         Self {
             is_due: Atomic::new(0),
@@ -33,7 +35,8 @@ impl Report {
         }
     }
 
-    /// Has a line that was counted as suppressed reported, in a second. For a handler's call.
+    /// Schedules a report, in a second, of a line that was counted as suppressed. For a handler's
+    /// call.
     #[inline]
     pub(crate) fn request(&self) {
         if read_once(&self.is_due) == 0 {
@@ -44,24 +47,24 @@ impl Report {
     #[cold]
     #[inline(never)]
     fn schedule(&self) {
-        // Of several CPUs one does it.
+        // One of several CPUs does it.
         if self.is_due.xchg(1, Relaxed) == 0 {
             schedule_report();
         }
     }
 
-    /// How many of all suppressed lines were not reported yet. May sleep.
+    /// Returns the number of suppressed lines that were not reported yet. May sleep.
     ///
-    /// To be called when what was scheduled is to happen, by one at a time.
+    /// To be called from the scheduled work, by one caller at a time.
     pub(crate) fn take(&self, suppressed: impl FnOnce() -> u64) -> u64 {
         self.is_due.store(0, Relaxed);
-        // Who has counted a line, and found that it is going to be reported, has counted it when this
-        // returns. Who counts one later finds that it is not, and has it scheduled again.
+        // Whoever counted a line and found a report scheduled has done so by the time this returns.
+        // Whoever counts one later finds none scheduled, and schedules it again.
         synchronize_rcu();
         self.take_rest(suppressed())
     }
 
-    /// As [`take`](Self::take), where nothing is counted any more.
+    /// As [`take`](Self::take), once nothing is counted any more.
     pub(crate) fn take_rest(&self, suppressed: u64) -> u64 {
         suppressed.wrapping_sub(self.reported.xchg(suppressed, Relaxed))
     }

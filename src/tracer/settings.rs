@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parameters: one table of them, and their values, which are read from text and written as text.
+//! The parameters: one table of them, and their values, with parsing and formatting.
 //!
-//! A value is taken whole or refused whole. What is written is the canonical form: read again, it
-//! gives the same value.
+//! A value is accepted or refused as a whole. It is formatted in canonical form, which parses to
+//! the same value.
 
 pub(crate) mod bpf;
 pub(crate) mod choice;
@@ -49,12 +49,12 @@ use kernel::{
     }, //
 };
 
-/// What setting a parameter changes.
+/// What a change of a parameter affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Changes {
-    /// Where packets are seen.
+    /// The hook points at which packets are seen.
     HookPoints,
-    /// Which of them are chosen, and what becomes of these.
+    /// Which packets match, and what happens to them.
     Config,
 }
 
@@ -62,18 +62,20 @@ pub(crate) enum Changes {
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) changes: Changes,
-    /// Reads a value from text; on error logs one line and changes nothing.
+    /// Parses a value; on error logs one line and changes nothing.
     pub(crate) read: fn(&mut Settings, Text<'_>) -> Result,
-    /// Writes the value in its canonical form, as somebody sees it who reads the parameter.
+    /// Writes the value in canonical form, as shown to a reader of the parameter.
     pub(crate) show: fn(&Settings, &mut dyn fmt::Write) -> fmt::Result,
-    /// Writes `name=value` as it can be read again, with a space before it, unless the value is the default.
+    /// Writes ` name=value` so that it can be parsed again, unless the value is the default.
     pub(crate) assignment: fn(&Settings, &mut dyn fmt::Write) -> fmt::Result,
 }
 
-/// Declares the table of parameters, one entry each, and what follows from it: [`Settings`] with a field for each,
-/// the defaults, [`PARAMETERS`] in the same order, and what the kernel and `modinfo` know of them.
+/// Declares the table of parameters, one entry each, and what is generated from it: [`Settings`]
+/// with a field for each, the defaults, [`PARAMETERS`] in the same order, and the descriptions for
+/// the kernel and `modinfo`.
 ///
-/// Those of the second list have no value of their own: `params` has what they read and write.
+/// Those of the second list have no value of their own: `params` implements reading and writing
+/// them.
 macro_rules! parameters {
     (
         values { $($name:ident: $type:ty = $default:expr, $changes:ident, $description:expr;)+ }
@@ -86,7 +88,7 @@ macro_rules! parameters {
         }
 
         impl Settings {
-            /// The value of each parameter that is not set.
+            /// The defaults of all parameters.
             pub(crate) const DEFAULT: Self = Self {
                 $($name: $default,)+
             };
@@ -111,7 +113,7 @@ macro_rules! parameters {
             },)+
         ];
 
-        /// The names of the parameters without a value of their own, whose numbers follow.
+        /// The names of the parameters without a value of their own, numbered after the others.
         pub(crate) const OTHERS: [&str; [$(stringify!($other)),+].len()] = [$(stringify!($other)),+];
 
         register_params! {
@@ -161,27 +163,27 @@ parameters! {
     others {
         settings, 0o644,
             "several of the above at once: 'defaults', or name=value for each, with spaces between";
-        // For uid 0 only, like nft's counters: it tells about traffic.
+        // Readable by uid 0 only, as nft's counters are: it reveals traffic.
         counts, 0o400,
             "what became of the packets seen, by hook point and family (read only)";
     }
 }
 
-/// What is allowed of the parameter `settings`.
+/// The allowed values of the parameter `settings`, for error messages.
 pub(crate) const ALLOWED: &str =
     "name=value for each parameter to be set, with spaces between, and 'defaults' \
     before them to have all others at their defaults";
 
-/// What the parameter `settings` is made of.
+/// An element of the parameter `settings`.
 pub(crate) enum Assignment<'a> {
-    /// All parameters get their defaults.
+    /// Resets all parameters to their defaults.
     Defaults,
-    /// One gets a value.
+    /// Sets one parameter.
     Value(&'static Parameter, &'a str),
 }
 
-/// Reads the parameter `settings`: words with blanks between, the values quoted as for `insmod` where there are
-/// blanks in them.
+/// Parses the parameter `settings`: words separated by blanks; values with blanks are quoted as for
+/// `insmod`.
 pub(crate) fn assignments(
     text: &str,
 ) -> impl Iterator<Item = Result<Assignment<'_>, ParseError<'_>>> {
@@ -232,7 +234,7 @@ fn assignment(word: &str) -> Result<Assignment<'_>, ParseError<'_>> {
 }
 
 impl Settings {
-    /// Writes `defaults` and all that is set to something else, to be read again.
+    /// Writes `defaults` and all parameters that differ from them, so that it can be parsed again.
     pub(crate) fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
         to.write_str("defaults")?;
         PARAMETERS
@@ -240,7 +242,7 @@ impl Settings {
             .try_for_each(|parameter| (parameter.assignment)(self, to))
     }
 
-    /// Returns how many lines there may be at once: twice as many as in a second, unless a number was given.
+    /// Returns the number of lines in a burst: twice the rate, unless a number was given.
     pub(crate) fn burst(&self) -> u32 {
         match self.burst {
             Burst::Auto => self.rate.saturating_mul(2),
@@ -248,7 +250,8 @@ impl Settings {
         }
     }
 
-    /// Returns what the user may not have meant: conditions that no packet meets, or fewer than it seems.
+    /// Returns a warning on settings that the user may not have meant: conditions that match no
+    /// packet, or fewer than expected.
     pub(crate) fn likely_slip(&self) -> Option<&'static str> {
         let (has_v4, has_v6) = (self.family != Families::Ipv6, self.family != Families::Ipv4);
         let is_of_no_family = |list: &Option<Arc<Prefixes>>| {
@@ -300,21 +303,22 @@ impl Settings {
     }
 }
 
-/// The text of a value, or why there is none.
+/// The text of a value, or the reason why there is none.
 pub(crate) type Text<'a> = Result<&'a str, ParseError<'static>>;
 
-/// What a field of [`Settings`] can be: a [`Value`], or something that need not be there.
+/// The type of a field of [`Settings`]: a [`Value`], or an optional list.
 pub(crate) trait Setting: Sized {
-    /// Reads a value of the parameter `name`; on error logs one line.
+    /// Parses a value of the parameter `name`; on error logs one line.
     fn read(name: &str, text: Text<'_>) -> Result<Self>;
 
-    /// Writes what is active, given all settings.
+    /// Writes the active value, given all settings.
     fn show(&self, settings: &Settings, to: &mut dyn fmt::Write) -> fmt::Result;
 
-    /// Writes ` name=value`, to be read again.
+    /// Writes ` name=value` so that it can be parsed again.
     fn assign(&self, name: &str, to: &mut dyn fmt::Write) -> fmt::Result;
 
-    /// Whether both are the same, or might as well be: not all that is there is compared.
+    /// Returns whether both are equal. May return `false` for equal values: not all contents are
+    /// compared.
     fn is_same(&self, other: &Self) -> bool;
 }
 
@@ -338,7 +342,7 @@ impl<T: Value> Setting for T {
     }
 }
 
-/// A list that is shared with the packets' way. None at all is no condition.
+/// A list that is shared with the packet path. `None` is no condition.
 impl<T: List> Setting for Option<Arc<T>> {
     fn read(name: &str, text: Text<'_>) -> Result<Self> {
         let mut list = empty_list::<T>()?;
@@ -407,62 +411,63 @@ impl Setting for Option<Arc<BpfFilter>> {
 
 /// The value of a parameter.
 pub(crate) trait Value: Sized + PartialEq {
-    /// What is allowed, for whoever wrote something else.
+    /// The allowed values, for error messages.
     const ALLOWED: &'static str;
 
-    /// Reads a value. Blanks around it and around each of its tokens count for nothing.
+    /// Parses a value. Blanks around it and around each of its tokens are ignored.
     fn parse(text: &str) -> Result<Self, ParseError<'_>>;
 
     /// Writes the canonical form.
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result;
 
-    /// Writes what is active where that follows from other parameters too.
+    /// Writes the active value, which may depend on other parameters.
     fn write_active(&self, _: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
         self.write(to)
     }
 }
 
-/// The value of a parameter that is a list of conditions, one of which must hold.
+/// The value of a parameter that is a list of conditions, which are ORed.
 ///
-/// Some kilobytes, which is too much for the kernel's stack: it is filled where it lies.
+/// Its size of some kilobytes is too much for the kernel stack: it is filled in place.
 pub(crate) trait List: Sized {
-    /// What is allowed, for whoever wrote something else.
+    /// The allowed values, for error messages.
     const ALLOWED: &'static str;
 
-    /// No condition at all.
+    /// The empty list, which is no condition.
     const EMPTY: Self;
 
-    /// Adds what a text lists, as for [`Value::parse`]. After an error it is of no use.
+    /// Adds the items of a list in text form, as for [`Value::parse`]. On error the contents are
+    /// unspecified.
     fn read<'a>(&mut self, text: &'a str) -> Result<(), ParseError<'a>>;
 
-    /// Whether there is no condition.
+    /// Returns whether there is no condition.
     fn is_empty(&self) -> bool;
 
     /// Writes the canonical form.
     fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result;
 }
 
-/// Why a value was refused.
+/// The reason why a value was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ParseError<'a> {
-    /// The part of the text that is at fault, if it is a part.
+    /// The invalid part of the text, if it is a part.
     pub(crate) token: Option<&'a str>,
-    /// What is wrong with it, to be read behind the token.
+    /// What is wrong with it, to be printed behind the token.
     pub(crate) why: &'static str,
 }
 
 impl<'a> ParseError<'a> {
-    /// There is nothing but the parameter's name.
+    /// The parameter's name was given without a value.
     pub(crate) const NO_VALUE: Self = Self {
         token: None,
         why: "there is no '=' with a value behind the name",
     };
-    /// It may be the first page of a longer one.
+    /// The value may be truncated to a page.
     pub(crate) const TOO_LONG: Self = Self {
         token: None,
         why: "the value is longer than a write may be, 4095 bytes with pages of 4096: insmod takes more",
     };
-    /// There are bytes that are no characters.
+    /// The value is not valid UTF-8.
     pub(crate) const NO_TEXT: Self = Self {
         token: None,
         why: "the value is no plain text",
@@ -485,7 +490,7 @@ impl ParseError<'_> {
 }
 
 impl kernel::fmt::Display for ParseError<'_> {
-    /// One line, whatever the token holds, and not a long one.
+    /// Formats one line of limited length, whatever the token contains.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 40;
 
@@ -506,7 +511,7 @@ impl kernel::fmt::Display for ParseError<'_> {
     }
 }
 
-/// The tokens of a list, between commas. No token at all for a text that is blank.
+/// Splits a list at commas. Returns no token for blank text.
 fn tokens(text: &str) -> impl Iterator<Item = Result<&str, ParseError<'_>>> {
     let text = text.trim_ascii();
     let pieces = (!text.is_empty()).then(|| text.split(is::<','>));
@@ -524,21 +529,21 @@ fn tokens(text: &str) -> impl Iterator<Item = Result<&str, ParseError<'_>>> {
     })
 }
 
-/// Whether a character is `CHAR`.
+/// Returns whether a character is `CHAR`.
 ///
-/// To split by a `char` itself, core searches with slices that can panic.
+/// Splitting by a `char` itself would search with slices that can panic, in core.
 fn is<const CHAR: char>(char: char) -> bool {
     char == CHAR
 }
 
-/// What is behind a prefix, whatever the case of its letters.
+/// Strips a prefix, ignoring the case of its letters.
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
 
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// Writes items with commas between.
+/// Writes items separated by commas.
 fn write_list<T>(
     to: &mut dyn fmt::Write,
     items: impl Iterator<Item = T>,
@@ -553,17 +558,17 @@ fn write_list<T>(
     Ok(())
 }
 
-/// Whether a text is one or more digits.
+/// Returns whether a text is one or more digits.
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Reads a decimal number, digits only.
+/// Parses a decimal number, digits only.
 fn decimal<T: core::str::FromStr>(text: &str) -> Option<T> {
     is_digits(text).then(|| text.parse().ok()).flatten()
 }
 
-/// Reads a decimal number. Otherwise says that it is out of its range, or else what it is not.
+/// Parses a decimal number. On error the reason is `range` for a number, otherwise `none`.
 fn number<'a, T: core::str::FromStr>(
     text: &'a str,
     range: &'static str,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// What each module of `src/` starts with, by `include!("../prelude.rs");`: the hook API, and what all of them use.
+// Included first by each module of `src/`, by `include!("../prelude.rs");`: the hook API, and the
+// imports common to all.
 
 #[path = "../../bindings/bindings.rs"]
 mod bindings;

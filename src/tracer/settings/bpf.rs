@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Classic BPF programs and their text, `bpf=`.
+//! Classic BPF programs and their text form, `bpf=`.
 
 use super::{
     decimal,
@@ -17,7 +17,7 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// What is allowed, for whoever wrote something else.
+/// The allowed values, for error messages.
 pub(crate) const ALLOWED: &str = "a program as 'tcpdump -y RAW -ddd EXPRESSION' prints it, with \
     commas for the ends of its lines: the number of instructions, then 'code jt jf k' for each; \
     nothing for none";
@@ -25,7 +25,7 @@ pub(crate) const ALLOWED: &str = "a program as 'tcpdump -y RAW -ddd EXPRESSION' 
 /// The fields of an instruction: code, jump if true, jump if false, and k.
 pub(crate) type Fields = (u16, u8, u8, u32);
 
-/// Codes of instructions, of C's `linux/bpf_common.h`.
+/// Instruction codes, from C's `linux/bpf_common.h`.
 mod code {
     pub(super) const LD_W_ABS: u16 = 0x20;
     pub(super) const LD_H_ABS: u16 = 0x28;
@@ -34,8 +34,8 @@ mod code {
     pub(super) const JMP_JEQ_K: u16 = 0x15;
 }
 
-/// Reads a program: the number of its instructions, and the instructions, as often as there are
-/// fields for. `None` if the text is blank.
+/// Parses a program: the number of its instructions, and the instructions in groups of fields.
+/// `None` if the text is blank.
 ///
 /// The count is checked at the end, as a last item that is an error.
 pub(crate) fn parse(
@@ -49,7 +49,7 @@ pub(crate) fn parse(
     let mut last = None;
     let mut found = 0_usize;
     let mut ended = false;
-    // `iptables -m bpf` wants a comma at the end of some programs, and takes it at that of all.
+    // `iptables -m bpf` requires a comma at the end of some programs, and accepts it for all.
     let without_end = text.trim_end_matches(',');
     let mut pieces = without_end.split([',', '\n']).skip(1).map(str::trim_ascii);
 
@@ -76,7 +76,7 @@ pub(crate) fn parse(
     }))
 }
 
-/// What a text is that is no program at all, but often given for one.
+/// Returns what a text is that is not a program but often given for one.
 fn slip(text: &str) -> Option<&'static str> {
     let first = text.bytes().next()?;
 
@@ -91,7 +91,7 @@ fn slip(text: &str) -> Option<&'static str> {
     )
 }
 
-/// Reads one instruction, behind the last one.
+/// Parses one instruction, which follows `last`.
 fn fields(piece: &str, last: Option<Fields>) -> Result<Fields, ParseError<'_>> {
     let mut words = piece.split_ascii_whitespace();
     let read = (|| {
@@ -124,11 +124,12 @@ fn number<T: FromStr>(word: Option<&str>) -> Option<T> {
     decimal(word?)
 }
 
-/// Whether an instruction loads something else than bytes behind the start of the packet, by C's
-/// `SKF_*_OFF`: a device or a socket not every packet has at the hooks, and what is there is not what a
-/// packet socket sees of it. What this host sends is not yet `outbound`, and leaves by no `ifindex` yet.
+/// Returns whether an instruction loads something other than bytes from the start of the packet on,
+/// by C's `SKF_*_OFF`: not every packet has a device or a socket at the hooks, and the values
+/// differ from what a packet socket sees. A locally generated packet is not yet `outbound`, and has
+/// no `ifindex` yet.
 fn reads_beside_packet((code, _, _, k): Fields) -> bool {
-    /// C's `SKF_LL_OFF`, the lowest one.
+    /// C's `SKF_LL_OFF`, the lowest of these offsets.
     const LOWEST: u32 = -0x20_0000_i32 as u32;
     let is_load = matches!(
         code,
@@ -138,11 +139,12 @@ fn reads_beside_packet((code, _, _, k): Fields) -> bool {
     is_load && k >= LOWEST
 }
 
-/// Whether a program with these instructions in turn is compiled for packets with a link-layer header: for Ethernet,
-/// or for one of the two that Linux gives to packets of all devices. Others, and what is asked of the header without
-/// its EtherType, cannot be told from programs for packets without one.
+/// Returns whether a program with these instructions in sequence is compiled for packets with a
+/// link-layer header: Ethernet, or one of the two cooked headers that Linux has for all devices.
+/// Other link types, and checks of the header that do not use its EtherType, cannot be told from
+/// programs for packets without a link-layer header.
 fn asks_for_link_layer(first: Fields, second: Fields) -> bool {
-    /// Where the three have the protocol.
+    /// The offset of the protocol field in each of the three.
     const OFFSETS: [u32; 3] = [12, 14, 0];
     /// IPv4, IPv6, ARP, RARP, VLAN (three), MPLS (two) and PPPoE (two).
     const ETHER_TYPES: [u32; 11] = [
@@ -155,16 +157,16 @@ fn asks_for_link_layer(first: Fields, second: Fields) -> bool {
         && ETHER_TYPES.contains(&second.3)
 }
 
-/// A BPF program, with the instructions that it was made of.
+/// A BPF program, with its instructions.
 pub(crate) struct BpfFilter {
     pub(crate) program: Program,
     fields: KVec<Fields>,
 }
 
 impl BpfFilter {
-    /// Has the kernel check the program. May sleep.
+    /// Creates a filter; the kernel checks the program. May sleep.
     ///
-    /// `EINVAL` if the kernel refuses it, and `ENOMEM`.
+    /// `EINVAL` if the kernel refuses it, `ENOMEM` if out of memory.
     pub(crate) fn new(fields: KVec<Fields>) -> Result<Self> {
         let mut instructions = KVec::with_capacity(fields.len(), GFP_KERNEL)?;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One of a few words, or a set of them: `hooks=`, `family=`, `netns=` and `format=`.
+//! Parameters that are one of a few words, or a set of them: `hooks=`, `family=`, `netns=` and
+//! `format=`.
 
 use super::{
     strip_prefix,
@@ -11,17 +12,18 @@ use super::{
 };
 use core::fmt;
 
-/// Which of the five hook points of the IP families, in the order that packets pass them.
+/// A set of the five hooks of the IP families, numbered in the order in which packets traverse
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hooks(u8);
 
 impl Hooks {
-    /// Where packets come in, and where this host sends its own.
+    /// Where packets are received, and where this host sends its own.
     pub(crate) const DEFAULT: Self = Self(1 | (1 << 3));
 
     const NAMES: [&'static str; 5] = ["prerouting", "input", "forward", "output", "postrouting"];
 
-    /// C's names, and what stands before them.
+    /// C's names, without their prefix.
     const C_NAMES: [&'static str; 5] = [
         "pre_routing",
         "local_in",
@@ -31,7 +33,7 @@ impl Hooks {
     ];
     const C_PREFIXES: [&'static str; 3] = ["nf_inet_", "nf_ip_", "nf_ip6_"];
 
-    /// The number of the hook point that a word is for.
+    /// Returns the number of the hook that a word names.
     fn number(word: &str) -> Option<usize> {
         let prefixes = Self::C_PREFIXES.iter();
         let c_word = prefixes
@@ -46,7 +48,7 @@ impl Hooks {
         find(Self::NAMES, word).or_else(|| find(Self::C_NAMES, c_word.unwrap_or(word)))
     }
 
-    /// Whether it has the hook point of this number, C's `enum nf_inet_hooks`.
+    /// Returns whether the set contains the hook with this number, C's `enum nf_inet_hooks`.
     pub(crate) fn contain(self, number: u32) -> bool {
         number < 8 && (self.0 >> number) & 1 != 0
     }
@@ -80,7 +82,7 @@ impl Value for Hooks {
     }
 }
 
-/// Makes an `enum` of a parameter that is one word of a few.
+/// Declares an `enum` for a parameter that is one word of a few.
 macro_rules! choice {
     ($(#[$doc:meta])* $type:ident, $what:literal, $allowed:literal,
      $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)?
@@ -116,17 +118,17 @@ macro_rules! choice {
     };
 }
 
-/// The network protocols that are traced.
+/// The network protocols to trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Families {
     Ipv4,
     Ipv6,
-    /// Both.
+    /// Both IPv4 and IPv6.
     Inet,
 }
 
 impl Families {
-    /// The words for each: ours, nft's and C's. The first one is written.
+    /// The names of each: ours, nft's and C's. The first one is written.
     const NAMES: [(Self, &'static str); 8] = [
         (Self::Ipv4, "ipv4"),
         (Self::Ipv6, "ipv6"),
@@ -168,21 +170,21 @@ impl Value for Families {
 }
 
 choice! {
-    /// The network namespaces that are traced.
+    /// The network namespaces to trace.
     Netns, "is no choice of namespaces, which have no names here: with all, format=full tells them apart",
     "host for the initial one, or all",
-    /// The one that the kernel booted into.
+    /// The initial one.
     Host = "host",
-    /// All that there are and that will be.
+    /// All present and future ones.
     All = "all",
 }
 
 choice! {
-    /// What a line looks like.
+    /// The format of a line.
     Format, "is no format", "classic, full or nf_log",
     Classic = "classic",
     Full = "full",
-    /// As the kernel's own logger has it.
+    /// That of the kernel's own logger.
     NfLog = "nf_log";
     "nflog": "is a sink: sink=nflog:GROUP"
 }

@@ -10,23 +10,23 @@ use super::{
 };
 use core::fmt;
 
-/// Names of devices, and beginnings of names.
+/// Names of devices, and prefixes of names.
 pub(crate) struct Devices {
     items: [Pattern; Self::MAX],
     len: usize,
 }
 
-/// A name, or with a `+` behind it, all names that start so.
+/// A name, or followed by `+`, a prefix of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pattern {
-    /// Filled up with zeros.
+    /// Padded with zeros.
     bytes: [u8; Self::MAX_LEN],
     len: usize,
     prefix: bool,
 }
 
 impl Pattern {
-    /// C's `IFNAMSIZ`, without the zero at the end.
+    /// C's `IFNAMSIZ`, without the terminating zero.
     const MAX_LEN: usize = 15;
 
     const EMPTY: Self = Self {
@@ -49,16 +49,16 @@ impl Pattern {
 }
 
 impl Devices {
-    /// How many there may be.
+    /// The maximum number of patterns.
     const MAX: usize = 64;
 
-    /// Whether `name` is one of them.
+    /// Returns whether `name` matches one of them.
     #[inline]
     pub(crate) fn contain(&self, name: &[u8]) -> bool {
         self.iter().any(|pattern| pattern.matches(name))
     }
 
-    /// Whether a byte is in one of them.
+    /// Returns whether a byte occurs in one of them.
     pub(crate) fn has(&self, byte: u8) -> bool {
         self.iter()
             .any(|pattern| pattern.as_bytes().contains(&byte))

@@ -14,7 +14,7 @@ use super::{
 };
 use core::fmt;
 
-/// A count of lines.
+/// A number of lines.
 impl Value for u32 {
     const ALLOWED: &'static str = "a number from 0 to 4294967295";
 
@@ -29,10 +29,10 @@ impl Value for u32 {
     }
 }
 
-/// How many lines there may be at once.
+/// The number of lines in a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Burst {
-    /// As many as follow from the rate.
+    /// The number derived from the rate.
     Auto,
     Lines(u32),
 }
@@ -54,24 +54,24 @@ impl Value for Burst {
         }
     }
 
-    /// The number, also where it follows from the rate.
+    /// Writes the number, also where it is derived from the rate.
     fn write_active(&self, settings: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
         settings.burst().write(to)
     }
 }
 
-/// A place among the hooks of a point: lower is earlier.
+/// A priority among the hooks of a point: lower is earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PriorityValue(pub(crate) i32);
 
 impl PriorityValue {
-    /// The first but one. At the first, `br_netfilter` ends the second way through `NF_INET_PRE_ROUTING` of what a
-    /// bridge has received: behind it no packet is seen twice.
+    /// The second lowest. At the lowest, `br_netfilter` ends the second traversal of
+    /// `NF_INET_PRE_ROUTING` by what a bridge has received: behind it no packet is seen twice.
     pub(crate) const DEFAULT: Self = Self(i32::MIN + 1);
 }
 
-/// The names of the IP families' priorities, C's `enum nf_ip_hook_priorities`. Of two with the same
-/// number the first one is written.
+/// The names of the IP families' priorities, C's `enum nf_ip_hook_priorities`. If two have the same
+/// number, the first one is written.
 const NAMES: [(&str, i32); 17] = [
     ("first", i32::MIN),
     ("raw_before_defrag", -450),
@@ -92,13 +92,13 @@ const NAMES: [(&str, i32); 17] = [
     ("conntrack_confirm", i32::MAX),
 ];
 
-/// How far from a name it is still written, as nft does.
+/// The maximum distance at which a number is written relative to a name, as in nft.
 const NEAR: u64 = 10;
 
-/// What stands before the names in C.
+/// The prefixes of the names in C.
 const C_PREFIXES: [&str; 2] = ["nf_ip_pri_", "nf_ip6_pri_"];
 
-/// The number that a name is for.
+/// Returns the number that a name stands for.
 fn named(word: &str) -> Option<i32> {
     let mut prefixes = C_PREFIXES.iter();
     let word = prefixes
@@ -111,8 +111,8 @@ fn named(word: &str) -> Option<i32> {
     found.map(|(_, number)| *number)
 }
 
-/// A name, or nothing, and an offset behind it: its sign and its digits. As for nft there may be blanks
-/// around the sign.
+/// Splits a text into a name, which may be empty, and an offset: its sign and its digits. As in nft
+/// there may be blanks around the sign.
 fn parts(text: &str) -> Option<(&str, i64, &str)> {
     let (name, offset) = text.split_at_checked(text.rfind(['+', '-'])?)?;
     let (sign, digits) = match offset.strip_prefix(is::<'-'>) {

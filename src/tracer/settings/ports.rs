@@ -13,11 +13,11 @@ use super::{
 };
 use core::fmt;
 
-/// Ports and ranges of them.
+/// Ports and ranges of ports.
 pub(crate) struct Ports(Ranges<u16, 128>);
 
 impl Ports {
-    /// Whether `port` is one of them.
+    /// Returns whether `port` is one of them.
     #[inline]
     pub(crate) fn contain(&self, port: u16) -> bool {
         self.0.contain(port)

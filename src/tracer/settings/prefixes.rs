@@ -20,17 +20,18 @@ use core::{
     }, //
 };
 
-/// IPv4 and IPv6 prefixes. Two of them are one within the other or apart, so no two overlap here.
+/// IPv4 and IPv6 prefixes. Two prefixes are nested or disjoint, and nested ones are merged, so none
+/// overlap here.
 pub(crate) struct Prefixes {
     v4: Ranges<u32, { Self::MAX }>,
     v6: Ranges<u128, { Self::MAX }>,
 }
 
 impl Prefixes {
-    /// How many there may be of each family.
+    /// The maximum number of prefixes of each family.
     pub(crate) const MAX: usize = 64;
 
-    /// Whether there are any of IPv4.
+    /// Returns whether there are IPv4 prefixes.
     pub(crate) fn has_v4(&self) -> bool {
         self.v4.iter().len() != 0
     }
@@ -44,12 +45,12 @@ impl Prefixes {
             .any(|(first, last)| is_mapped(*first) && is_mapped(*last))
     }
 
-    /// Whether there are any of IPv6.
+    /// Returns whether there are IPv6 prefixes.
     pub(crate) fn has_v6(&self) -> bool {
         self.v6.iter().len() != 0
     }
 
-    /// Whether one of them holds `address`.
+    /// Returns whether one of them contains `address`.
     #[inline]
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
         match address {
@@ -59,7 +60,7 @@ impl Prefixes {
     }
 }
 
-/// What somebody is likely to have meant who wrote that for an address.
+/// Returns the likely mistake of a user who gave this text for an address.
 fn why_no_address(text: &str) -> &'static str {
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     let is_one_before = |byte| {

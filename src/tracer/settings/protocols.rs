@@ -17,11 +17,11 @@ use crate::packet::{
 };
 use core::fmt;
 
-/// A set of the protocols that can stand in an IP header, as IANA numbers them.
+/// A set of protocols in IP headers, as assigned by IANA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Protocols([u64; 4]);
 
-/// Those that have a name in lines, and in events.
+/// The protocols with names in lines and in events.
 const NAMES: [(&str, u8); 5] = [
     ("tcp", tcp::PROTOCOL),
     ("udp", udp::PROTOCOL),
@@ -30,9 +30,9 @@ const NAMES: [(&str, u8); 5] = [
     ("sctp", sctp::PROTOCOL),
 ];
 
-/// Those that have a name in `proto=` only, by /etc/protocols; of two with the same number the first one
-/// is written. `ipip` is what it is in C's `IPPROTO_IPIP`, and what `ip tunnel` means by it: there it
-/// is 94, a protocol that nobody uses.
+/// The protocols with names in `proto=` only, from /etc/protocols; if two have the same number, the
+/// first one is written. `ipip` is C's `IPPROTO_IPIP`, and what `ip tunnel` means by it; in that
+/// file it is 94, a protocol that is not in use.
 const MORE_NAMES: [(&str, u8); 23] = [
     ("igmp", 2),
     ("ipip", 4),
@@ -59,7 +59,7 @@ const MORE_NAMES: [(&str, u8); 23] = [
     ("ospfigp", 89),
 ];
 
-/// The name of a protocol in lines, if it has one there.
+/// Returns the name of a protocol in lines, if it has one there.
 pub(crate) fn name(protocol: u8) -> Option<&'static str> {
     NAMES
         .iter()
@@ -77,7 +77,7 @@ impl Protocols {
     /// TCP alone.
     pub(crate) const TCP: Self = Self([1 << tcp::PROTOCOL, 0, 0, 0]);
 
-    /// Whether `protocol` is one of them.
+    /// Returns whether `protocol` is one of them.
     #[inline]
     pub(crate) fn contain(&self, protocol: u8) -> bool {
         let word = self.0.get(usize::from(protocol >> 6));

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A set of numbers, as ranges that are looked up quickly.
+//! A set of numbers, as ranges for fast lookup.
 
-/// Ranges with both ends included, sorted, none touching another. At most `N`.
+/// Inclusive ranges, sorted and disjoint. At most `N`.
 pub(super) struct Ranges<T, const N: usize> {
     items: [(T, T); N],
     len: usize,
 }
 
 impl<T: Copy, const N: usize> Ranges<T, N> {
-    /// No range, with memory that holds `zero` until it is used.
+    /// Creates an empty set, in memory initialised with `zero`.
     pub(super) const fn empty(zero: T) -> Self {
         Self {
             items: [(zero, zero); N],
@@ -19,12 +19,12 @@ impl<T: Copy, const N: usize> Ranges<T, N> {
 }
 
 impl<T: Copy + Ord, const N: usize> Ranges<T, N> {
-    /// Adds a range, and merges those that it meets. `None` if there is no room.
+    /// Adds a range, and merges those that it overlaps. `None` if there is no room.
     pub(super) fn insert(&mut self, first: T, last: T) -> Option<()> {
         let (mut first, mut last) = (first, last);
         let mut kept = 0;
 
-        // What it meets goes into it; the others move up.
+        // Merged ranges are absorbed; the others move up.
         for index in 0..self.len {
             let range = *self.items.get(index)?;
             if range.0 <= last && first <= range.1 {
@@ -35,7 +35,7 @@ impl<T: Copy + Ord, const N: usize> Ranges<T, N> {
                 kept += 1;
             }
         }
-        // It goes in where it belongs, and each one behind it a place further.
+        // Insert it at its position, and move each one behind it up by one.
         let mut carried = (first, last);
         for (index, item) in self.items.get_mut(..=kept)?.iter_mut().enumerate() {
             if index == kept || carried < *item {
@@ -46,7 +46,7 @@ impl<T: Copy + Ord, const N: usize> Ranges<T, N> {
         Some(())
     }
 
-    /// Whether `number` is in one of the ranges.
+    /// Returns whether `number` is in one of the ranges.
     #[inline]
     pub(super) fn contain(&self, number: T) -> bool {
         let before = self.iter().as_slice();
@@ -58,6 +58,7 @@ impl<T: Copy + Ord, const N: usize> Ranges<T, N> {
             .is_some_and(|range| number <= range.1)
     }
 
+    /// Returns an iterator over the ranges, in ascending order.
     pub(super) fn iter(&self) -> core::slice::Iter<'_, (T, T)> {
         self.items.get(..self.len).unwrap_or_default().iter()
     }

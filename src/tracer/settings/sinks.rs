@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where packets that are chosen go: `sink=`.
+//! The sinks of matching packets: `sink=`.
 
 use super::{
     number,
@@ -12,10 +12,10 @@ use super::{
 };
 use core::fmt;
 
-/// One of the places where packets can go.
+/// A sink of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sink {
-    /// A line of the kernel's log.
+    /// A line in the kernel log.
     Log,
     /// The tracepoint `nf_tracer:packet`.
     Trace,
@@ -24,10 +24,10 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    /// All of them, in the order of their numbers.
+    /// All sinks, in the order of their numbers.
     pub(crate) const ALL: [Self; 3] = [Self::Log, Self::Trace, Self::Nflog];
 
-    /// The word for it.
+    /// Returns the name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
@@ -37,23 +37,23 @@ impl Sink {
     }
 }
 
-/// At least one of the places.
+/// A set of sinks, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sinks {
-    /// A bit for each, by its number.
+    /// A bitmap, by the sinks' numbers.
     set: u8,
-    /// Of NFLOG, 0 without it.
+    /// The NFLOG group, 0 without NFLOG.
     group: u16,
 }
 
 impl Sinks {
-    /// The log only.
+    /// Only the log.
     pub(crate) const LOG: Self = Self {
         set: 1 << Sink::Log as u8,
         group: 0,
     };
 
-    /// One of them only; of NFLOG without a group.
+    /// Returns the set of one sink, NFLOG without a group.
     #[inline]
     pub(crate) fn only(sink: Sink) -> Self {
         Self {
@@ -62,28 +62,28 @@ impl Sinks {
         }
     }
 
-    /// How many different [sets](Self::set) there are, the empty one included.
+    /// The number of [sets](Self::set), the empty one included.
     pub(crate) const SETS: usize = 1 << Sink::ALL.len();
 
-    /// A number for the set, below [`Self::SETS`].
+    /// Returns the number of the set, below [`Self::SETS`].
     #[inline]
     pub(crate) fn set(self) -> usize {
         self.set.into()
     }
 
-    /// Whether the set of this number has the sink.
+    /// Returns whether the set with this number contains the sink.
     #[inline]
     pub(crate) fn set_contains(set: usize, sink: Sink) -> bool {
         (set >> sink as usize) & 1 != 0
     }
 
-    /// Whether packets go there.
+    /// Returns whether the set contains the sink.
     #[inline]
     pub(crate) fn contain(self, sink: Sink) -> bool {
         Self::set_contains(self.set(), sink)
     }
 
-    /// The group of NFLOG that packets go to.
+    /// Returns the NFLOG group, if NFLOG is a sink.
     pub(crate) fn nflog_group(self) -> Option<u16> {
         self.contain(Sink::Nflog).then_some(self.group)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is above a network header, as the tests ask for it.
+//! Test access to the upper-layer header.
 
 use crate::packet::{
     Bytes,
@@ -11,16 +11,16 @@ use crate::packet::{
 };
 
 pub(crate) trait Above {
-    /// What is read of the packet, which has this network header.
+    /// Parses the packet, which has this network header.
     fn info(&self, packet: &impl Bytes) -> PktInfo;
 
-    /// Whether all headers are whole and make sense.
+    /// Returns whether all headers are complete and valid.
     #[cfg(test)]
     fn check(&self, packet: &impl Bytes) -> Result<(), Malformed> {
         self.info(packet).malformed.map_or(Ok(()), Err)
     }
 
-    /// The header above, if its first bytes are where they should be.
+    /// Parses the upper-layer header, if its first bytes are where they should be.
     fn transport(&self, packet: &impl Bytes) -> Result<Transport, Malformed> {
         let info = self.info(packet);
         match (info.headers.unwrap().1, info.malformed) {
@@ -31,9 +31,11 @@ pub(crate) trait Above {
 }
 
 impl Above for Network {
+    /// Parses the packet, and compares with the fields that most packets are matched on.
+    ///
     /// # Panics
     ///
-    /// If what most packets are looked at for says anything else.
+    /// If the two differ.
     fn info(&self, packet: &impl Bytes) -> PktInfo {
         let info = PktInfo::classify(Some(*self), packet);
         let upper = self.upper_layer();

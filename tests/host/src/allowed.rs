@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which texts a parameter is to take, by the standard library's own ways to read them.
+//! The texts that a parameter must accept, by the standard library's parsers.
 
 use std::net::IpAddr;
 
@@ -14,8 +14,8 @@ const PROTOCOLS: &str =
     "all tcp udp icmp icmpv6 sctp igmp ipip dccp ipv6 rsvp gre esp ah eigrp ospf etherip pim \
     ipcomp vrrp l2tp mobility-header udplite mpls-in-ip hip shim6 ipv6-icmp ipencap ospfigp";
 
-/// Whether a parameter is to take a text. `None` for a list that may be too long: that hangs on which of
-/// its items are merged.
+/// Returns whether a parameter must accept a text. `None` for a list that may be too long, which
+/// depends on the items that are merged.
 pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
     let Ok(text) = std::str::from_utf8(text) else {
         return Some(false);
@@ -32,7 +32,7 @@ pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
         is_allowed => Some(is_allowed),
     };
 
-    // A list has no exclusions.
+    // Lists have no negation.
     if LISTS.contains(&name) && tokens.iter().any(|token| token.starts_with('!')) {
         return Some(false);
     }
@@ -105,9 +105,9 @@ pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
     }
 }
 
-/// A number of digits only, up to a bound.
+/// Parses a number of digits only, up to a maximum.
 fn number(text: &str, max: u64) -> Option<u64> {
-    // More zeros than any number has digits are still digits.
+    // Any number of leading zeros is allowed.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.trim_start_matches('0');
     match number {
@@ -187,7 +187,8 @@ fn is_priority(word: &str) -> bool {
     sum.is_some_and(|number| bounds.contains(&number))
 }
 
-/// The border's kernel takes what ends by returning a constant.
+/// Returns whether the fake kernel of these tests accepts a program: it must end by returning a
+/// constant.
 fn is_program(word: &str) -> bool {
     let mut pieces = word.split([',', '\n']).map(str::trim_ascii);
     let count = pieces.next().unwrap_or_default();
@@ -230,8 +231,8 @@ fn is_program(word: &str) -> bool {
             })
 }
 
-/// Whether an instruction is ld, ldh or ldb of an offset from -0x200000 on, other than ld proto's
-/// neighbours that tcpdump knows, or ldxb of a nibble there.
+/// Returns whether an instruction is ld, ldh or ldb of an offset from -0x200000 on, other than
+/// those next to ld proto that tcpdump knows, or ldxb of a nibble there.
 fn reads_elsewhere(instruction: &[u64]) -> bool {
     let special = instruction[3] >= 0xffe0_0000;
     let known = [0xffff_f004, 0xffff_f008].contains(&instruction[3]);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the module has below it, on a host: the kernel crate, the hooks, the parameters' lock.
+//! Host replacements for what the module uses: the kernel crate, the hooks, the parameter lock.
 //!
-//! As little of each as the module's own files need, so that they build and run here as they are. What
-//! comes out of the module is kept in [`output`].
+//! As little of each as the module's own files need to build and run here unchanged. The module's
+//! output is collected in [`output`].
 
 pub(crate) mod ffi;
 pub(crate) mod kernel;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets in memory: in one piece, and in many, as an skb with page fragments is.
+//! Packets in memory: contiguous, and in pieces like an skb with page fragments.
 
 use crate::packet::Bytes;
 
@@ -22,7 +22,7 @@ impl Bytes for &[u8] {
 pub(crate) struct Scattered<'a>(Vec<&'a [u8]>);
 
 impl<'a> Scattered<'a> {
-    /// Cuts `packet` into pieces of `size` bytes, with empty ones between them.
+    /// Splits `packet` into pieces of `size` bytes, with empty ones between them.
     pub(crate) fn new(packet: &'a [u8], size: usize) -> Self {
         Self(packet.chunks(size).flat_map(|piece| [&[], piece]).collect())
     }

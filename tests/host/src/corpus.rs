@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fuzz target's corpus: packets from their IPv4 header on, one a file.
+//! The fuzz target's corpus: packets from their IPv4 header on, one per file.
 //!
-//! A file's name starts with what the tracer has to make of the packet, which a test compares.
-//! An input that the fuzzer finds is kept by putting it into the folder under such a name.
+//! A file's name starts with the expected outcome, which a test compares. An input found by the
+//! fuzzer is kept by adding it to the folder under such a name.
 
 use std::path::{
     Path,
@@ -18,12 +18,12 @@ use etherparse::{
     TcpHeader, //
 };
 
-/// Where the files are.
+/// Returns the path of the corpus.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/packet")
 }
 
-/// A TCP packet with `data`, after the headers have been changed.
+/// Builds a TCP packet with `data`, after `change` of its headers.
 fn tcp(change: impl FnOnce(&mut Ipv4Header, &mut TcpHeader), data: &[u8]) -> Vec<u8> {
     let mut ip = Ipv4Header::new(0, 64, ip_number::TCP, [10, 1, 2, 3], [192, 168, 4, 5])
         .expect("an empty datagram is not too long");
@@ -40,19 +40,19 @@ fn tcp(change: impl FnOnce(&mut Ipv4Header, &mut TcpHeader), data: &[u8]) -> Vec
     [&ip.to_bytes(), &tcp.to_bytes(), data].concat()
 }
 
-/// A TCP packet without options or data, with `bytes` written over it at `offset`.
+/// Builds a TCP packet without options or data, with `bytes` written over it at `offset`.
 fn patched<const N: usize>(offset: usize, bytes: [u8; N]) -> Vec<u8> {
     let mut packet = tcp(|_, _| {}, &[]);
     packet[offset..offset + N].copy_from_slice(&bytes);
     packet
 }
 
-/// The first `len` bytes of `packet`.
+/// Truncates `packet` to `len` bytes.
 fn cut(len: usize, packet: &[u8]) -> Vec<u8> {
     packet[..len].to_vec()
 }
 
-/// A TCP packet with so many words of IP options.
+/// Builds a TCP packet with this number of words of IP options.
 fn ip_options(words: usize) -> Vec<u8> {
     let no_operations = [1; 40];
     tcp(
@@ -63,7 +63,7 @@ fn ip_options(words: usize) -> Vec<u8> {
     )
 }
 
-/// A fragment of 24 bytes that starts `offset` times 8 bytes into its datagram.
+/// Builds a fragment of 24 bytes with `offset` in units of 8 bytes.
 fn fragment(offset: u16, more_fragments: bool) -> Vec<u8> {
     tcp(
         |ip, _| {
@@ -75,22 +75,22 @@ fn fragment(offset: u16, more_fragments: bool) -> Vec<u8> {
     )
 }
 
-/// A packet of another protocol.
+/// Builds a packet of another protocol.
 fn other(protocol: IpNumber) -> Vec<u8> {
     tcp(|ip, _| ip.protocol = protocol, b"data")
 }
 
-/// A TCP packet with an authentication header between its two.
+/// Builds a TCP packet with an authentication header between IP and TCP.
 fn authenticated() -> Vec<u8> {
     let mut packet = patched(9, [ip_number::AUTH.0]);
-    // Next header, length in words less 2, reserved, index, number, 4 bytes of proof.
+    // Next header, length in words minus 2, reserved, SPI, sequence number, 4 bytes of ICV.
     let auth = [6, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0xde, 0xad, 0xbe, 0xef];
     packet.splice(20..20, auth);
     packet[3] = 56;
     packet
 }
 
-/// The names and the contents of all files.
+/// Returns the names and contents of all files.
 pub fn packets() -> Vec<(&'static str, Vec<u8>)> {
     let plain = || tcp(|_, _| {}, &[]);
     let padded = |total_length| [patched(2, [0, total_length]), vec![0; 6]].concat();
@@ -180,7 +180,7 @@ pub fn packets() -> Vec<(&'static str, Vec<u8>)> {
         ("other-protocol-with-options-cut", {
             let mut packet = cut(24, &ip_options(10));
             packet[9] = ip_number::UDP.0;
-            // All of the datagram that is missing are the options.
+            // Only the options are missing from the datagram.
             packet[3] = 60;
             packet
         }),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The lines and events that are to come out for a packet, of etherparse's fields and by the standard
+//! The expected lines and events for a packet, from etherparse's fields and by the standard
 //! library's formatting.
 
 mod event;
@@ -24,7 +24,7 @@ use crate::{
     }, //
 };
 
-/// Identifier and sequence number, in those messages that have them.
+/// Returns identifier and sequence number, for message types that have them.
 fn echo(kind: u8, rest: [u8; 4], v6: bool) -> Option<(u16, u16)> {
     let has_them = match v6 {
         true => [128, 129].contains(&kind),
@@ -34,7 +34,8 @@ fn echo(kind: u8, rest: [u8; 4], v6: bool) -> Option<(u16, u16)> {
     has_them.then_some((u16::from_be_bytes([i0, i1]), u16::from_be_bytes([s0, s1])))
 }
 
-/// The classic line. Where the transport header is cut, only what may be delivered has one.
+/// Returns the classic line. With a truncated transport header, only packets that may be delivered
+/// have one.
 pub(crate) fn classic(reading: &Reading) -> Option<String> {
     let net = reading.network.as_ref()?;
     let upper = match &reading.upper {
@@ -101,7 +102,7 @@ pub(crate) fn classic(reading: &Reading) -> Option<String> {
     Some(line)
 }
 
-/// TCP's flags, from the lowest bit on.
+/// Returns TCP's flags, from the lowest bit on.
 fn flags(header: &etherparse::TcpHeader) -> [(bool, &'static str); 9] {
     [
         (header.fin, "FIN"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks what becomes of a packet: whether it is one of those that the parameters ask for, what is
-//! counted, and what comes out, against conditions that are looked through one by one here.
+//! Checks the processing of a packet: whether it matches the parameters, what is counted, and what
+//! is output, against conditions that are searched linearly here.
 
 mod conditions;
 
@@ -33,7 +33,7 @@ use crate::{
     params, reading,
 };
 
-/// How many bytes of an input say what is asked for. The packet is behind them.
+/// The number of bytes of an input that select the conditions. The packet follows them.
 pub const CONTROL: usize = 40;
 
 fn device(control: &mut Control<'_>) -> Option<[u8; 16]> {
@@ -50,18 +50,19 @@ fn device(control: &mut Control<'_>) -> Option<[u8; 16]> {
     (!name.is_empty()).then_some(bytes)
 }
 
-/// One at a time: the parameters are the module's.
+/// Serialises tests: the parameters belong to the module.
 static MODULE: Mutex<()> = Mutex::new(());
 
 pub(crate) fn lock() -> MutexGuard<'static, ()> {
     MODULE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Checks what becomes of a packet, the end of `input`, under the conditions that its start stands for.
+/// Checks the processing of a packet, the end of `input`, under the conditions that its start
+/// selects.
 ///
 /// # Panics
 ///
-/// If it is anything else than it should be.
+/// If the outcome is not the expected one.
 pub fn check(input: &[u8]) {
     let _lock = lock();
     let (control, packet) = input.split_at(input.len().min(CONTROL));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Host tests of the parts of `nf_tracer` that are plain Rust.
+//! Host tests of the parts of `nf_tracer` that are pure Rust.
 //!
-//! The module's own files are compiled into this crate, at the same paths that they have in the
-//! module, on a [`border`] in place of the kernel. [`oracle`] reads TCP over IPv4 by the `etherparse`
-//! crate, and [`check`] compares the two; [`reading`] reads the rest, and [`filter::check`] compares
-//! all that becomes of a packet, [`parameter::check`] all that becomes of a parameter's text. The tests
-//! are in `tests/`, in files named as what they test.
+//! The module's own files are compiled into this crate, at the paths that they have in the module,
+//! with [`border`] in place of the kernel. [`oracle`] parses TCP over IPv4 by the `etherparse`
+//! crate, and [`check`] compares the two; [`reading`] parses the rest, and [`filter::check`]
+//! compares all processing of a packet, [`parameter::check`] that of a parameter's text. The tests
+//! are in `tests/`, in files named after what they test.
 
-// The module's files name the kernel crate.
+// The module's files refer to the kernel crate.
 extern crate self as kernel;
 
 pub mod corpus;
@@ -37,7 +37,7 @@ mod module {
     pub(crate) mod params;
     pub(crate) mod tracer;
 
-    /// What is private to the tracer, to be tested by itself.
+    /// The tracer's private modules, to be tested separately.
     #[path = "tracer"]
     #[allow(clippy::duplicate_mod, reason = "they are a part of the tracer too")]
     pub(crate) mod pieces {
@@ -82,16 +82,16 @@ use self::{
     },
 };
 
-/// Sizes of the pieces that a packet is scattered over: each byte by itself, headers cut at odd
-/// places, and cuts between the headers.
+/// Piece sizes for scattered packets: single bytes, headers split at odd offsets, and splits
+/// between the headers.
 const PIECES: [usize; 5] = [1, 3, 7, 20, 24];
 
-/// Checks all that is to be said of one packet: that we read it as etherparse does, wherever its
-/// bytes lie, and print what was read.
+/// Checks one packet: that it is parsed as by etherparse, contiguous or not, and formatted as
+/// parsed.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If it is not.
 pub fn check(packet: &[u8]) {
     if let Ok(segment) = check_reading(packet) {
         let mut line = Line::new();
@@ -103,7 +103,7 @@ pub fn check(packet: &[u8]) {
     }
 }
 
-/// Reads a packet, and checks all but the line.
+/// Parses a packet, and checks all but the line.
 fn check_reading(packet: &[u8]) -> Result<Segment, NoSegment> {
     let theirs = oracle::read(packet);
     let ours = Segment::parse(&packet);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the `etherparse` crate makes of a packet.
+//! The `etherparse` crate's parse of a packet.
 //!
-//! It wants more of a packet than the tracer does. Wherever that matters, the [`Difference`] is
-//! noted, what it stumbles over is mended, and it reads on: no packet goes uncompared.
+//! etherparse is stricter than the tracer. Wherever that matters, the [`Difference`] is recorded,
+//! the cause of the error is repaired, and parsing continues: every packet is compared.
 
 use std::net::Ipv4Addr;
 
@@ -33,26 +33,26 @@ use crate::segment::{
     Segment, //
 };
 
-/// Where etherparse, reading a whole packet strictly, says something else than the tracer.
+/// A difference between the tracer and etherparse's strict parse of a whole packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Difference {
-    /// It rejects a header whose options are cut off. The tracer reads the 20 bytes that are there,
-    /// so that it can tell another protocol or a later fragment.
+    /// It rejects a header with truncated options. The tracer parses the 20 bytes that are present,
+    /// to recognise another protocol or a later fragment.
     OptionsCut,
-    /// It rejects a total length of 0. To the tracer that is BIG TCP, and ends where the packet
-    /// does; so it is to etherparse's lax reading.
+    /// It rejects a total length of 0. The tracer takes that for BIG TCP, which ends where the
+    /// packet does; so does etherparse's lax parser.
     TotalLengthZero,
-    /// It rejects a packet that ends before its total length says, as captures do that are cut.
-    /// The tracer only needs the headers; so does etherparse's lax reading.
+    /// It rejects a packet that ends before its total length, as in truncated captures. The tracer
+    /// only needs the headers; so does etherparse's lax parser.
     PacketCut,
-    /// It skips an authentication header (RFC 4302). That is another protocol to the tracer.
+    /// It skips an authentication header (RFC 4302). To the tracer that is another protocol.
     TcpBehindAuthentication,
-    /// It does not look into fragments. The tracer reads the TCP header in the first one.
+    /// It does not parse fragments. The tracer parses the TCP header in the first one.
     FirstFragment,
-    /// It rejects a TCP header that says it is shorter than 20 bytes. The tracer does not read the
-    /// data offset.
+    /// It rejects a TCP header with a length below 20 bytes. The tracer does not check the data
+    /// offset.
     DataOffsetTooSmall,
-    /// It rejects a TCP header whose options are cut off. The tracer does not read them.
+    /// It rejects a TCP header with truncated options. The tracer does not parse them.
     TcpOptionsCut,
 }
 
@@ -69,7 +69,7 @@ impl Difference {
     ];
 }
 
-/// All that the tracer reads of a segment.
+/// All fields of a segment that the tracer parses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fields {
     pub(crate) header_len: usize,
@@ -89,7 +89,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The tracer's reading of a packet of `packet_len` bytes.
+    /// Returns the tracer's fields for a packet of `packet_len` bytes.
     pub(crate) fn of(segment: &Segment, packet_len: usize) -> Self {
         let Segment { ip, tcp, .. } = segment;
 
@@ -111,7 +111,7 @@ impl Fields {
         }
     }
 
-    /// etherparse's reading.
+    /// Returns etherparse's fields.
     fn read(ip: &LaxIpv4Slice<'_>, tcp: &TcpHeaderSlice<'_>) -> Self {
         let header = ip.header();
 
@@ -133,7 +133,7 @@ impl Fields {
         }
     }
 
-    /// The classic line, by the standard library's formatting.
+    /// Returns the classic line, by the standard library's formatting.
     pub(crate) fn classic_line(&self) -> String {
         format!(
             "source : {}:{} | dest : {}:{} | seq : {} | ack_seq : {} | window : {} | csum : {:#x} | urg_ptr : {}",
@@ -150,18 +150,18 @@ impl Fields {
     }
 }
 
-/// A packet, as etherparse reads it.
+/// A packet as parsed by etherparse.
 pub(crate) struct Reading {
     pub(crate) outcome: Result<Fields, NoSegment>,
     pub(crate) differences: Vec<Difference>,
 }
 
-/// Reads a packet from its IPv4 header on.
+/// Parses a packet from its IPv4 header on.
 pub(crate) fn read(packet: &[u8]) -> Reading {
     let mut differences = Vec::new();
     let outcome = read_leniently(packet, &mut differences);
 
-    // Where no difference is noted, there must be none, and the other way round.
+    // There must be a recorded difference exactly if the results differ.
     let strictly = read_strictly(packet);
     let expected = outcome.ok().filter(|_| differences.is_empty());
     assert_eq!(
@@ -175,7 +175,7 @@ pub(crate) fn read(packet: &[u8]) -> Reading {
     }
 }
 
-/// The reading of etherparse's own front door, without authentication headers.
+/// Parses by etherparse's entry point, without authentication headers.
 fn read_strictly(packet: &[u8]) -> Option<Fields> {
     let sliced = SlicedPacket::from_ip(packet).ok()?;
     let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) = (sliced.net, sliced.transport)
@@ -191,7 +191,7 @@ fn read_strictly(packet: &[u8]) -> Option<Fields> {
     Some(Fields::read(&ip, &tcp))
 }
 
-/// Reads layer by layer, past every [`Difference`].
+/// Parses layer by layer, past every [`Difference`].
 fn read_leniently(packet: &[u8], differences: &mut Vec<Difference>) -> Result<Fields, NoSegment> {
     let mut packet = packet.to_vec();
 
@@ -224,7 +224,7 @@ fn read_leniently(packet: &[u8], differences: &mut Vec<Difference>) -> Result<Fi
             len_source: LenSource::Slice,
             ..
         })) => differences.push(Difference::PacketCut),
-        // What is left are errors in an authentication header.
+        // The remaining errors are those in an authentication header.
         Ok(_) | Err(_) => {}
     }
     let (ip, _) = LaxIpv4Slice::from_slice(&packet).expect("the header has been read before");
@@ -253,7 +253,7 @@ fn read_leniently(packet: &[u8], differences: &mut Vec<Difference>) -> Result<Fi
         }
         Err(tcp::HeaderSliceError::Len(_)) => differences.push(Difference::TcpOptionsCut),
     }
-    // A header that says it has no options is one that etherparse takes.
+    // etherparse accepts a header whose length says that it has no options.
     tcp[12] = (5 << 4) | (tcp[12] & 0x0f);
     let tcp = TcpHeaderSlice::from_slice(&tcp).expect("20 bytes that say so are a TCP header");
 

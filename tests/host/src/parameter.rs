@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks what becomes of a parameter's text.
+//! Checks the processing of a parameter's text.
 
 use crate::{
     allowed,
@@ -33,7 +33,7 @@ pub(crate) const PARAMETERS: [(&str, &str); 17] = [
     ("sink", "log"),
     ("priority", "first+1"),
 ];
-/// Numbers of those that have no value of their own.
+/// The numbers of the parameters without a value of their own.
 pub(crate) const SETTINGS: usize = 17;
 pub(crate) const COUNTS: usize = 18;
 const PAGE: usize = 4096;
@@ -42,7 +42,7 @@ fn get(number: usize) -> Vec<u8> {
     get_within(number, PAGE - 1)
 }
 
-/// What is read of a parameter where there is room for so many bytes.
+/// Reads a parameter into a buffer of `room` bytes.
 pub(crate) fn get_within(number: usize, room: usize) -> Vec<u8> {
     let mut page = vec![0; room];
     let len = params::get(&mut ParamLock::take(), number, &mut page);
@@ -57,7 +57,7 @@ fn set(number: usize, value: &[u8]) -> Result<(), Error> {
     params::set(&mut ParamLock::take(), number, Some(value))
 }
 
-/// The number of a parameter.
+/// Returns the number of a parameter.
 pub(crate) fn number(name: &str) -> usize {
     let known = PARAMETERS.iter().position(|(known, _)| *known == name);
     known.unwrap()
@@ -68,7 +68,7 @@ pub(crate) fn put(name: &str, value: &[u8]) -> Result<(), Error> {
     set(number(name), value)
 }
 
-/// The lines of counts.
+/// Returns the lines of counts.
 pub(crate) fn counts() -> String {
     String::from_utf8(get(COUNTS)).unwrap()
 }
@@ -90,8 +90,8 @@ fn is_mapped(prefix: &[u8]) -> bool {
 ///
 /// # Panics
 ///
-/// If what is refused changes anything or says more or less than a line, or if what is taken is not
-/// taken again as it is written.
+/// If a refused text changes anything or logs anything but one line, or if the canonical form of an
+/// accepted text is not accepted.
 pub fn check(input: &[u8]) {
     let _lock = crate::filter::lock();
     let Some((choice, text)) = input.split_first() else {
@@ -99,7 +99,7 @@ pub fn check(input: &[u8]) {
     };
     let number = usize::from(*choice) % PARAMETERS.len();
     let (name, default) = PARAMETERS[number];
-    // To C it ends there.
+    // To C the string ends there.
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let text = &text[..text.len().min(PAGE - 1)];
 
@@ -165,7 +165,7 @@ pub fn check(input: &[u8]) {
                 written,
                 "{name}: read again, the canonical form is another"
             );
-            // What the burst is without a word follows from the rate.
+            // The default burst depends on the rate.
             let follows = if name == "rate" { "burst" } else { name };
             let others = |values: &[Vec<u8>]| {
                 let others = (0..).zip(values);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the `etherparse` crate makes of a packet of either version, up to the transport header.
+//! The `etherparse` crate's parse of a packet of either version, up to the transport header.
 //!
-//! Header by header, since its readers of whole packets want more than the tracer does, see
+//! Header by header, since its parsers of whole packets are stricter than the tracer, see
 //! [`oracle`](crate::oracle). Each header's fields are etherparse's.
 
 use std::net::IpAddr;
@@ -25,19 +25,19 @@ use crate::packet::Malformed::{
     Truncated, //
 };
 
-/// How many of IPv6's extension headers the tracer walks.
+/// The number of IPv6 extension headers that the tracer walks.
 const MAX_EXTENSIONS: usize = 16;
 
-/// What stands in a packet.
+/// The contents of a packet.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    /// `None` if it ends inside of the IP header.
+    /// `None` if the packet ends inside the IP header.
     pub(crate) network: Option<Net>,
-    /// The transport header, if it is whole and where it should be. It may contradict itself.
+    /// The transport header, if it is complete and where it should be. It may contradict itself.
     pub(crate) upper: Result<Upper, Malformed>,
-    /// Source and destination, as far as they are there.
+    /// Source and destination port, as far as they are present.
     pub(crate) ports: (Option<u16>, Option<u16>),
-    /// What is wrong with any of the headers.
+    /// The defect of any of the headers.
     pub(crate) malformed: Option<Malformed>,
 }
 
@@ -46,16 +46,16 @@ pub(crate) struct Net {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     pub(crate) protocol: u8,
-    /// Where the protocol's header starts, and where the datagram ends.
+    /// Offset of the upper-layer header, and end of the datagram.
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// TTL or hop limit, type of service or traffic class.
+    /// TTL or hop limit, TOS or traffic class.
     pub(crate) hops: u8,
     pub(crate) class: u8,
-    /// IPv4's id and whether it says not to fragment, or IPv6's flow label.
+    /// IPv4's identification and don't-fragment flag, or IPv6's flow label.
     pub(crate) v4: Option<(u16, bool)>,
     pub(crate) flow_label: u32,
-    /// Id, where it starts in units of 8 bytes, whether others follow.
+    /// Identification, offset in units of 8 bytes, more-fragments flag.
     pub(crate) fragment: Option<(u32, u16, bool)>,
     /// The numbers of IPv6's extension headers.
     pub(crate) extensions: Vec<u8>,
@@ -64,7 +64,7 @@ pub(crate) struct Net {
 
 #[derive(Debug)]
 pub(crate) enum Upper {
-    /// With the header's bytes, as far as they are there, options included.
+    /// With the header's bytes, as far as they are present, options included.
     Tcp {
         header: etherparse::TcpHeader,
         data_offset: usize,
@@ -83,14 +83,14 @@ pub(crate) enum Upper {
     Sctp {
         tag: u32,
     },
-    /// Only the ports are read.
+    /// Only the ports are parsed.
     Ports,
     Other,
     LaterFragment,
 }
 
 impl Net {
-    /// How many bytes of data there are.
+    /// Returns the number of payload bytes.
     pub(crate) fn payload(&self, upper: &Upper) -> Option<usize> {
         let there = self.end.checked_sub(self.start)?;
         match upper {
@@ -102,7 +102,7 @@ impl Net {
         }
     }
 
-    /// Whether it is known what stands behind the extension headers.
+    /// Returns whether the upper-layer protocol is known.
     pub(crate) fn is_upper_known(&self) -> bool {
         self.v4.is_some() || !EXTENSIONS.contains(&self.protocol)
     }
@@ -112,10 +112,10 @@ impl Net {
     }
 }
 
-/// Those that the kernel takes for ones.
+/// The extension headers, as the kernel defines them.
 const EXTENSIONS: [u8; 5] = [0, 43, 44, 51, 60];
 
-/// Reads a packet, which is one of many segments if `gso`.
+/// Parses a packet, which stands for many segments if `gso`.
 pub(crate) fn read(packet: &[u8], v6: bool, gso: bool) -> Reading {
     let network = if v6 { read_v6(packet) } else { read_v4(packet) };
     let Some(net) = network else {
@@ -151,7 +151,7 @@ pub(crate) fn read(packet: &[u8], v6: bool, gso: bool) -> Reading {
     }
 }
 
-/// Whether the lengths in a transport header can be.
+/// Returns whether the lengths in a transport header are valid.
 fn makes_sense(packet: &[u8], net: &Net, upper: &Upper, gso: bool) -> bool {
     match upper {
         Upper::Tcp { data_offset, .. } => *data_offset >= 20,
@@ -164,7 +164,7 @@ fn makes_sense(packet: &[u8], net: &Net, upper: &Upper, gso: bool) -> bool {
     }
 }
 
-/// Whether IPv6's hop-by-hop options have one with a length of more than 16 bits.
+/// Returns whether IPv6's hop-by-hop options have one with a length of more than 16 bits.
 fn is_jumbogram(packet: &[u8], net: &Net) -> bool {
     if net.v4.is_some() || packet[4..7] != [0, 0, 0] {
         return false;
@@ -185,11 +185,11 @@ fn is_jumbogram(packet: &[u8], net: &Net) -> bool {
 }
 
 fn read_v4(packet: &[u8]) -> Option<Net> {
-    // A header that says it is one of 20 bytes is one that etherparse takes.
+    // etherparse accepts a header whose length says that it is one of 20 bytes.
     let mut fixed: [u8; 20] = *packet.first_chunk()?;
     fixed[0] = 0x45;
     let header = Ipv4HeaderSlice::from_slice(&fixed).unwrap();
-    // Options need not be there.
+    // Options need not be present.
     let mut whole = packet.to_vec();
     whole.resize(packet.len().max(60), 0);
     let start = usize::from(packet[0] & 15) * 4;
@@ -253,14 +253,15 @@ fn read_v6(packet: &[u8]) -> Option<Net> {
     Some(net)
 }
 
-/// Goes on to what stands behind the extension headers. `None` if the datagram ends before.
+/// Continues to the header behind the extension headers. `None` if the datagram ends before.
 fn walk(packet: &[u8], net: &mut Net) -> Option<()> {
     while EXTENSIONS.contains(&net.protocol) && net.extensions.len() < MAX_EXTENSIONS {
         net.extensions.push(net.protocol);
         let rest = packet.get(net.start..net.end).unwrap_or_default();
         let (next, len) = match net.protocol.into() {
             ip_number::IPV6_FRAG => {
-                // What is not there of the header, or only behind the datagram, is 0, as far as that is the id.
+                // Missing bytes of the header, or bytes behind the datagram's end, are 0, up to the
+                // identification.
                 let mut bytes = packet.get(net.start..).unwrap_or_default().to_vec();
                 if bytes.len() < 4 {
                     return None;
@@ -289,7 +290,7 @@ fn walk(packet: &[u8], net: &mut Net) -> Option<()> {
         };
         net.protocol = next.0;
         net.start += len;
-        // What is behind the header of a later fragment belongs to none.
+        // What follows the header of a later fragment belongs to no header.
         if net.is_later_fragment() {
             return (net.start <= net.end).then_some(());
         }
@@ -320,7 +321,7 @@ fn read_upper(packet: &[u8], net: &Net) -> Result<Upper, Malformed> {
         ip_number::TCP => {
             let mut fixed: [u8; 20] = *bytes.first_chunk().unwrap();
             let data_offset = usize::from(fixed[12] >> 4) * 4;
-            // A header that says it has no options is one that etherparse takes.
+            // etherparse accepts a header whose length says that it has no options.
             fixed[12] = (5 << 4) | (fixed[12] & 0x0f);
             Upper::Tcp {
                 header: TcpHeaderSlice::from_slice(&fixed).unwrap().to_header(),
@@ -340,7 +341,7 @@ fn read_upper(packet: &[u8], net: &Net) -> Result<Upper, Malformed> {
             tag: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
         },
         _ => {
-            // etherparse wants all of a time stamp message.
+            // etherparse requires a complete timestamp message.
             let mut message = bytes.to_vec();
             message.resize(bytes.len().max(20), 0);
             let (kind, code, check, rest) = if v6 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! TCP over IPv4, as the tests against etherparse look at it: both headers at once, or one reason why
-//! they are not there.
+//! TCP over IPv4 as the tests against etherparse see it: both headers at once, or one reason why
+//! they are absent.
 
 use crate::{
     above::Above,
@@ -27,7 +27,7 @@ pub(crate) struct Segment {
     pub(crate) tcp: TcpHeader,
 }
 
-/// Why a packet is not a [`Segment`].
+/// The reason why a packet is not a [`Segment`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoSegment {
     Invalid,

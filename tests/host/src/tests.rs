@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tests, in files named as what they test.
+//! The tests, in files named after what they test.
 
 mod bytes;
 mod corpus;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tries to do harm with safe code: names points twice, leaks all that it registers, and changes it from inside
-//! a handler.
+//! Attempts to cause harm from safe code: names points twice, leaks all its registrations, and
+//! changes them from inside a handler.
 //!
-//! Shows: a handler is called once at each point, what is registered ends with the module all the same, also with
-//! one whose init fails, no namespace is held any longer, and a handler is refused what would have it wait for
-//! itself.
+//! Shows: a handler is called once at each point, registrations end with the module all the same,
+//! also with one whose init fails, no namespace is held any longer, and a handler is refused
+//! anything that would wait for itself.
 
 include!("../prelude.rs");
 
@@ -50,15 +50,15 @@ const EGRESS: DevicePoint = DevicePoint {
     priority: Priority::FIRST,
 };
 
-/// What a static keeps is never dropped.
+/// A value in a static is never dropped.
 static HOOKS: SetOnce<ModuleHooks> = SetOnce::new();
 static HERE: SetOnce<Arc<Registration<Leaked>>> = SetOnce::new();
 static EVERYWHERE: SetOnce<Arc<PernetRegistration<Leaked>>> = SetOnce::new();
 
-/// How many packets a handler has seen.
+/// The number of packets that a handler has seen.
 static SEEN: Atomic<u64> = Atomic::new(0);
 
-/// Reads memory of its own, and tries to pull the rug from under itself once.
+/// Reads memory of its own, and attempts once to end its own registration.
 struct Leaked {
     memory: RcuBox<KVec<u64>>,
     has_tried: Atomic<bool>,
@@ -72,7 +72,8 @@ impl Leaked {
         })
     }
 
-    /// Gives how many of these are not refused, though each would wait for this very call.
+    /// Returns the number of attempts that are not refused, though each would wait for this very
+    /// call.
     fn try_all(&self) -> usize {
         let (Some(hooks), Some(here), Some(everywhere)) =
             (HOOKS.as_ref(), HERE.as_ref(), EVERYWHERE.as_ref())

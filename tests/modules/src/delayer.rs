@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holds each IPv4 packet of a protocol for `delay` milliseconds, by default ICMP that this host sends.
+//! Delays each IPv4 packet of a protocol by `delay` milliseconds, by default ICMP that this host
+//! sends.
 //!
-//! Shows: a queue of packets that outlive the call of the handler, and a timer that decides on them. What is
-//! held when the module goes is sent on.
+//! Shows: a queue of packets that outlive the call of the handler, and a timer that decides on
+//! them. Packets held on module exit are reinjected.
 
 include!("../prelude.rs");
 
@@ -59,10 +60,10 @@ module_netfilter_hooks! {
     },
 }
 
-/// How many packets there is room for. More pass at once.
+/// The capacity of the queue. Packets beyond it pass at once.
 const ROOM: usize = 256;
 
-/// A queue that knows of each packet when it came.
+/// A queue that stores each packet's arrival time.
 type Queue = Arc<PacketQueue<Instant<Monotonic>>>;
 
 #[pin_data]

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tries at the device `hooked0`, in and out, and at ARP's hooks, what can be answered there: the packet goes
-//! into a queue, to user space, or past the hooks that are left, and is accepted where that is refused. What a
-//! program takes, which is ICMP of 84 bytes, is dropped at the device instead.
+//! Attempts, at ingress and egress of the device `hooked0` and at ARP's hooks, each verdict: the
+//! packet is queued, queued to user space, or passed beyond the remaining hooks, and is accepted
+//! where that is refused. Packets that match a BPF program, which are ICMP of 84 bytes, are dropped
+//! at the device instead.
 //!
-//! Shows: hooks of a device, a BPF program, and answers that give the packet back.
+//! Shows: hooks of a device, a BPF program, and verdicts that return the packet.
 
 include!("../prelude.rs");
 
@@ -30,7 +31,8 @@ module_netfilter_hooks! {
     },
 }
 
-/// What was done at ingress, at egress, at ARP's hooks, and at the one for what a bridge forwards.
+/// The number of verdicts of each kind at ingress, at egress, at ARP's hooks, and at the bridge's
+/// forward hook.
 struct Tally {
     answered: Atomic<u64>,
     given_back: Atomic<u64>,
@@ -53,7 +55,7 @@ struct User {
 
 impl User {
     fn new(queue: Arc<PacketQueue<()>>) -> Result<Self> {
-        // ICMP, and 84 bytes.
+        // Matches ICMP of 84 bytes.
         const PROGRAM: [Instruction; 6] = [
             Instruction::new(0x30, 0, 0, 9),
             Instruction::new(0x15, 0, 3, 1),
@@ -84,7 +86,7 @@ impl Handler for User {
             tally.taken.add(1, Relaxed);
             return packet.drop();
         }
-        // What is held goes on with the next packet, or at the module's end.
+        // Held packets are reinjected with the next packet, or on module exit.
         self.queue.process(|_, ()| Fate::Reinject);
         let answer = match self.answer {
             1 => packet.steal(&self.queue, ()),

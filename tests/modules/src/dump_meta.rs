@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Says all that can be read of each UDP packet that comes in or is sent.
+//! Logs all that can be read of each UDP packet that is received or sent.
 //!
 //! Shows: reading the state, the packet's metadata and its owner.
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tries to be made twice, to leak the one of its two selves that owns what is registered.
+//! Attempts to initialise the module's own type twice, to leak the instance that owns the
+//! registrations.
 //!
-//! The type that owns it is private, but names in a macro are not. Shows: there is one owner for a module, and
-//! whoever asks for a second one gets `EBUSY`.
+//! That type is private, but names in a macro are not. Shows: a module has one owner, and a second
+//! one is refused with `EBUSY`.
 
 include!("../prelude.rs");
 
@@ -32,7 +33,7 @@ impl<M: kernel::Module> HookModule for Impostor<M> {
         const POINTS: [HookPoint; 1] = [HookPoint::ipv4(InetHook::LocalOut, Priority::FILTER)];
 
         core::mem::forget(M::init(module)?);
-        // The second of its selves to come here would be the one that is leaked.
+        // The second instance to come here would be the one that is leaked.
         hooks.register(Net::init(), &POINTS, Ok(Pass))?;
         Ok(Self(PhantomData))
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sets the mark of all UDP packets that this host sends, and has them routed by it.
+//! Sets the mark of all UDP packets that this host sends, and reroutes them by it.
 //!
-//! Shows: changing what a packet was routed by, routing it again, and forgetting the hash of its flow.
+//! Shows: changing a routing key, rerouting, and clearing the flow hash.
 
 include!("../prelude.rs");
 
@@ -34,7 +34,7 @@ struct Router {
     forget: bool,
 }
 
-/// Where the protocol, or the next header, stands in the header.
+/// Returns the offset of the protocol or next-header field.
 const fn protocol_offset(family: Family) -> usize {
     match family {
         Family::Ipv6 => 6,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sets the mark of all IPv4 packets that come in, before connection tracking and rules see them,
-//! and lowers their time to live by one.
+//! Sets the mark of all received IPv4 packets, before connection tracking and rules see them, and
+//! decrements their TTL.
 //!
 //! Shows: priorities with an offset, setting the mark, and writing to the packet with its checksum.
 
@@ -25,7 +25,7 @@ struct Setter {
     mark: u32,
 }
 
-/// Where TTL and protocol, and the checksum, stand in the IPv4 header.
+/// Offsets of TTL, protocol and checksum in the IPv4 header.
 const TTL: usize = 8;
 const CHECK: usize = 10;
 

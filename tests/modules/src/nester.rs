@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holds each packet of a protocol that this host sends, and sends on all that are held whenever any packet is
-//! about to leave: those that are just being sent on as well, and those that are sent with a socket locked.
+//! Holds each packet of a protocol that this host sends, and reinjects all held packets whenever
+//! any packet is about to leave: also one that is being reinjected, and one that is sent with a
+//! socket locked.
 //!
-//! Shows: a queue that is worked on by handlers, and with interrupts off, where loggers do not log.
+//! Shows: a queue that is processed by handlers, and with interrupts off, where loggers do not log.
 
 include!("../prelude.rs");
 

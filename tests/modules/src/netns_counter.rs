@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts IPv4 packets in each network namespace, those that come later included.
+//! Counts IPv4 packets in each network namespace, including future ones.
 //!
-//! Shows: one handler in every namespace, and which of them a packet is in. Says the counts when it
-//! is unloaded.
+//! Shows: one handler in every namespace, and the namespace of a packet. Logs the counts on module
+//! exit.
 
 include!("../prelude.rs");
 
@@ -20,10 +20,10 @@ module_netfilter_hooks! {
     license: "GPL",
 }
 
-/// How many namespaces there is room for. More are counted together.
+/// The maximum number of namespaces. Further ones share a count.
 const ROOM: usize = 64;
 
-/// A namespace's inode number, 0 while the entry is free, and what was counted there.
+/// A namespace's inode number, 0 while the entry is free, and its count.
 struct Count {
     net: Atomic<u32>,
     incoming: Atomic<u64>,
@@ -46,7 +46,7 @@ impl Counter {
         }
     }
 
-    /// The namespace's entry: the first that is its own, or that is free and becomes so.
+    /// Returns the namespace's entry: its own, or the first free one, which it claims.
     fn of(&self, net: u32) -> Option<&Count> {
         self.counts.iter().find(|count| {
             let found = count.net.cmpxchg(0, net, Relaxed);

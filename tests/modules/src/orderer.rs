@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Says its name at each priority that has one, for each ICMP packet that this host sends.
+//! Logs the name of each named priority, for each ICMP packet that this host sends.
 //!
-//! Shows: many handlers at one point. They are registered in an order of no meaning, the last ones
-//! first, and are called in that of their priorities.
+//! Shows: many handlers at one point. They are registered in an arbitrary order, the last ones
+//! first, and are called in order of priority.
 
 include!("../prelude.rs");
 

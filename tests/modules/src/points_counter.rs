@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts packets at every hook point that there is: IPv4, IPv6, ARP, bridges, and both points of the
-//! device `hooked0`, if there is one.
+//! Counts packets at every hook point: IPv4, IPv6, ARP, bridges, and both points of the device
+//! `hooked0`, if there is one.
 //!
-//! Shows: all families, a set of points that goes in together, and hooks of a device, which end when
-//! the device does. Says the counts when it is unloaded.
+//! Shows: all families, a set of points that is registered all or none, and hooks of a device,
+//! which end with the device. Logs the counts on module exit.
 
 include!("../prelude.rs");
 

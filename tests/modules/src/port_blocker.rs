@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Refuses TCP connections to one port, and drops UDP packets to it, over IPv4 and IPv6.
+//! Rejects TCP connections to one port, and drops UDP packets to it, over IPv4 and IPv6.
 //!
-//! Shows: one handler for two families, reading headers, dropping with a reason that the tracepoint
-//! `skb:kfree_skb` shows and with an error that a local sender gets, parameters, and a namespace that is
-//! not the initial one.
+//! Shows: one handler for two families, parsing headers, dropping with a reason that the tracepoint
+//! `skb:kfree_skb` reports and with an error for a local sender, parameters, and a namespace other
+//! than the initial one.
 
 include!("../prelude.rs");
 
@@ -55,7 +55,7 @@ enum Protocol {
     Udp,
 }
 
-/// Protocol and destination port of TCP and UDP, without IPv6 extension headers.
+/// Returns the protocol and destination port of TCP and UDP, without IPv6 extension headers.
 fn destination(packet: &Packet<'_>, family: Family) -> Option<(Protocol, u16)> {
     let (protocol, header_len) = match family {
         Family::Ipv4 => {
@@ -73,7 +73,7 @@ fn destination(packet: &Packet<'_>, family: Family) -> Option<(Protocol, u16)> {
     Some((protocol, u16::from_be_bytes(packet.copy(header_len + 2)?)))
 }
 
-/// The namespace that was asked for. It is held, and so stays as long as the module does.
+/// Returns the namespace given as a parameter. It is held, and so stays as long as the module does.
 fn net() -> Result<Net> {
     match module_parameters::pid.value() {
         0 => Ok(Net::init()),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hands the UDP packets that this host sends to user space, by NFQUEUE.
+//! Queues the UDP packets that this host sends to user space, by NFQUEUE.
 //!
-//! Shows: the verdict queue, and what happens when nobody listens to it.
+//! Shows: the queue verdict, and its behaviour without a listener.
 
 include!("../prelude.rs");
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Registers and unregisters handlers of every kind, again and again, while packets pass.
+//! Registers and unregisters handlers of every kind, repeatedly, while packets pass.
 //!
-//! Shows: registering at run time, in one namespace, in all of them and at a device that may go at
-//! any moment, and where it fails at the last point. Each registration is dropped while a packet is inside its
-//! handler, which reads its own memory for a while: in the debug kernel, one that is freed too early is told of.
+//! Shows: registering at run time, in one namespace, in all of them and at a device that may go
+//! away at any moment, and failing at the last point. Each registration is dropped while a packet
+//! is inside its handler, which reads its own memory for a while: the debug kernel reports memory
+//! that is freed too early.
 
 include!("../prelude.rs");
 
@@ -39,7 +40,7 @@ module_netfilter_hooks! {
     },
 }
 
-/// How many packets each kind of registration was called with.
+/// The number of calls of each kind of registration.
 static SEEN: [Atomic<u64>; 4] = [const { Atomic::new(0) }; 4];
 
 fn seen(kind: usize) -> u64 {
@@ -48,7 +49,7 @@ fn seen(kind: usize) -> u64 {
 
 /// How long the first packet of each registration stays in the handler.
 const STAY: Delta = Delta::from_millis(5);
-/// How many hooks a hook point takes, as C's `MAX_HOOK_COUNT`.
+/// The maximum number of hooks at a hook point, C's `MAX_HOOK_COUNT`.
 const MAX_HOOKS: i32 = 1024;
 
 /// Reads memory of its own, in its first call for a while.
@@ -92,10 +93,10 @@ impl Handler for Reader {
     }
 }
 
-/// A hook point that has no room left, at which nothing is called.
+/// A hook with no room left, at which nothing is called.
 const FULL: InetHook = InetHook::Forward;
 
-/// Points of one hook point, with these priorities.
+/// Returns points of one hook, with these priorities.
 fn many(hook: InetHook, priorities: Range<i32>) -> Result<KVec<HookPoint>> {
     let mut points = KVec::new();
 
@@ -105,7 +106,7 @@ fn many(hook: InetHook, priorities: Range<i32>) -> Result<KVec<HookPoint>> {
     Ok(points)
 }
 
-/// One registration of each kind, one after the other.
+/// Makes one registration of each kind, in turn.
 fn register(hooks: &ModuleHooks) -> Result {
     const POINTS: [HookPoint; 3] = [
         HookPoint::ipv4(InetHook::PreRouting, Priority::FIRST),
@@ -122,9 +123,9 @@ fn register(hooks: &ModuleHooks) -> Result {
             priority: Priority::FIRST,
         },
     ];
-    // So many that packets come before the last one is refused.
+    // So many that packets arrive before the last one is refused.
     const REFUSED: usize = 100;
-    // Until a packet is inside; no more than 10 ms, since the device may be gone.
+    // Waits until a packet is inside; at most 10 ms, since the device may be gone.
     let await_packet = |kind: usize, before: u64| {
         for _ in 0..100 {
             if seen(kind) != before {
@@ -149,7 +150,7 @@ fn register(hooks: &ModuleHooks) -> Result {
     hooks.unregister(registration)?;
 
     let registration = hooks.register_in_nets(NetScope::All, &POINTS, Reader::new(1))?;
-    // Another one of the same type, which ends by itself.
+    // A second one of the same type, which ends independently.
     let other = hooks.register_in_nets(NetScope::All, &POINTS, Reader::new(1))?;
     hooks.unregister(other)?;
     await_packet(1, everywhere);
@@ -161,7 +162,7 @@ fn register(hooks: &ModuleHooks) -> Result {
             await_packet(2, at_device);
             hooks.unregister(registration)?;
         }
-        // It comes and goes.
+        // The device comes and goes.
         Err(error) if error == ENODEV => {}
         Err(error) => return Err(error),
     }

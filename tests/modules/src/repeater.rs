@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Looks at each ICMP packet that comes in `times` times before it lets it pass.
+//! Handles each received ICMP packet `times` times before it accepts it.
 //!
-//! Shows: the verdict repeat, on this side of a core that would warn and leak the packet, and its
-//! bound: with `times` above it, the packet is dropped. The mark counts the calls.
+//! Shows: the repeat verdict, implemented here since the core would warn and leak the packet, and
+//! its bound: with `times` above it, the packet is dropped. The mark counts the calls.
 
 include!("../prelude.rs");
 

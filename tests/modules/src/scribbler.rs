@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tries to change each byte of the first packet of each protocol that comes to a hook point, and back, and says
-//! of each whether it was let: `IPV6 6: 0010...`, a digit for each byte from the network header on, 1 for those that
-//! may be written to.
+//! Attempts to change, and restore, each byte of the first packet of each protocol at a hook point,
+//! and logs which writes were allowed: `IPV6 6: 0010...`, a digit for each byte from the network
+//! header on, 1 for a writable one.
 //!
-//! Shows: what the stack relies on is not changed behind its back.
+//! Shows: fields that the stack has validated cannot be changed.
 
 include!("../prelude.rs");
 
@@ -30,11 +30,11 @@ module_netfilter_hooks! {
     },
 }
 
-/// As many bytes are looked at.
+/// The number of bytes that are tried.
 const LEN: usize = 120;
 
 struct Writer {
-    /// By protocol.
+    /// Indexed by protocol.
     has_seen: [Atomic<bool>; 256],
 }
 
@@ -73,7 +73,7 @@ impl Handler for Writer {
             .is_some_and(|has_seen| !has_seen.xchg(true, Full));
 
         if is_first {
-            // Offsets that no packet has, up to the last one that there is.
+            // Offsets beyond the packet, up to the largest one.
             for offset in [packet.len(), usize::MAX - 1, usize::MAX] {
                 if packet.write(offset, &[0; 2]).is_ok() {
                     pr_err!("written at {offset}\n");
@@ -91,7 +91,7 @@ impl Handler for Writer {
             }
             let map = BStr::from_bytes(map.get(..there).unwrap_or_default());
             pr_info!("{family:?} {protocol}: {map}\n");
-            // The sum is where it is in every segment's header of 20 bytes behind IPv4's.
+            // The TCP checksum is at 36, behind an IPv4 header of 20 bytes.
             if family == Family::Ipv4 && protocol == TCP {
                 let sums = [10, 12, 32, 36].map(|offset| {
                     packet

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lets ICMP packets for this host in, past all rules that would follow; with `output=1`, UDP packets that
-//! this host sends out.
+//! Accepts ICMP packets to this host past all remaining rules; with `output=1`, UDP packets that
+//! this host sends.
 //!
-//! Shows: the verdict stop, on this side of a core that would warn and leak the packet. A later hook
-//! that drops everything drops no ICMP while this module is loaded.
+//! Shows: the stop verdict, implemented here since the core would warn and leak the packet. A later
+//! hook that drops everything drops no ICMP while this module is loaded.
 
 include!("../prelude.rs");
 

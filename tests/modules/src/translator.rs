@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Gives another end of IPv4 connections a second address and port: packets that this host sends to
-//! `address` go to `real_address`, their answers come back as from `address`, and TCP's and UDP's
+//! Gives a peer of IPv4 connections a second address and port: packets that this host sends to
+//! `address` go to `real_address`, replies appear to come from `address`, and TCP's and UDP's
 //! `port` is `real_port` there.
 //!
-//! Shows: writing to the packet behind the IP header, and keeping every checksum right, whether the
-//! packet has the whole of it or a device is to complete it.
+//! Shows: writing to the packet behind the IP header, and keeping every checksum correct, whether
+//! it is complete in the packet or a device is to complete it.
 
 include!("../prelude.rs");
 
@@ -46,7 +46,7 @@ struct Translator {
     real: End,
 }
 
-/// Where the fields stand in the IPv4 header.
+/// Offsets of fields in the IPv4 header.
 const FRAGMENT: usize = 6;
 const PROTOCOL: usize = 9;
 const CHECK: usize = 10;
@@ -57,11 +57,11 @@ const DESTINATION: usize = 16;
 struct Transport {
     start: usize,
     check: usize,
-    /// What of the checksum changes with an address, and with a port.
+    /// The checksum kinds for a change of an address, and of a port.
     kinds: [Checksum; 2],
 }
 
-/// The header behind IPv4's. `None` if there is none.
+/// Returns the header behind IPv4's. `None` if there is none.
 fn transport(packet: &Packet<'_>) -> Option<Transport> {
     let [version_ihl] = packet.copy(0)?;
     let start = usize::from(version_ihl & 0xf) * 4;
@@ -82,7 +82,8 @@ fn transport(packet: &Packet<'_>) -> Option<Transport> {
     })
 }
 
-/// Makes the end whose address is at `address` and whose port is the first or second one another.
+/// Rewrites one end of the packet: the one with its address at `address`, and the source or
+/// destination port.
 fn translate(packet: &mut Packet<'_>, address: usize, port: usize, from: End, to: End) -> Result {
     if packet.copy(address) != Some(from.address) {
         return Ok(());

@@ -2,7 +2,7 @@
 
 //! Writes the fuzz target's corpus into `tests/host/fuzz/corpus/packet/`, where it is committed.
 //!
-//! To be run when `src/corpus.rs` has changed:
+//! To be run after a change of `src/corpus.rs`:
 //!
 //! ```text
 //! scripts/root -- cargo run --locked --manifest-path tests/host/Cargo.toml --bin write-corpus

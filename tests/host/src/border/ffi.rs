@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tracer has from C beside netfilter.
+//! The tracer's interface to C, other than netfilter.
 
 pub(crate) mod events;
 pub(crate) mod params;
@@ -17,7 +17,7 @@ pub(crate) mod atomic {
     }
 }
 
-/// A clock that stands still.
+/// A clock that does not advance.
 pub(crate) mod clock {
     pub(crate) const COARSE_STEP_NS: u64 = 4_000_000;
 
@@ -33,7 +33,7 @@ pub(crate) mod console {
     }
 }
 
-/// C's counters per CPU, of the one CPU that there is.
+/// C's per-CPU counters, with a single CPU.
 pub(crate) mod percpu {
     use crate::border::kernel::Result;
     use std::sync::atomic::{
@@ -58,7 +58,7 @@ pub(crate) mod percpu {
     }
 }
 
-/// Counts how often a report is scheduled.
+/// Counts the reports that are scheduled.
 pub(crate) mod report {
     use crate::border::output;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel crate, by the standard library.
+//! The kernel crate, implemented by the standard library.
 
 pub(crate) use core::fmt;
 
 use core::result;
 
-/// C's error numbers, those that are used.
+/// C's error numbers, as far as they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Error(i32);
 
@@ -20,7 +20,7 @@ pub(crate) mod page {
     pub(crate) const PAGE_SIZE: usize = 4096;
 }
 
-/// That there is no memory.
+/// Out of memory.
 pub(crate) struct AllocError;
 
 impl From<AllocError> for Error {
@@ -31,7 +31,7 @@ impl From<AllocError> for Error {
 
 pub(crate) type Result<T = (), E = Error> = result::Result<T, E>;
 
-/// What allocations are asked for with.
+/// Allocation flags.
 pub(crate) struct Flags;
 
 pub(crate) mod prelude {
@@ -178,7 +178,7 @@ pub(crate) mod sync {
             static AT_GRACE_PERIOD: RefCell<Vec<Box<dyn FnOnce()>>> = RefCell::default();
         }
 
-        /// What readers do at last that the next grace period waits for.
+        /// Runs `reader` at the next grace period, as the last thing that it waits for.
         #[cfg(test)]
         pub(crate) fn at_grace_period(reader: impl FnOnce() + 'static) {
             AT_GRACE_PERIOD.with_borrow_mut(|readers| readers.push(Box::new(reader)));

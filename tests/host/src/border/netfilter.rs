@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that are called by [`pass`].
+//! Hooks, called by [`pass`].
 
 use super::{
     kernel::{
@@ -73,7 +73,7 @@ pub(crate) enum ChecksumState {
     Partial,
 }
 
-/// What there is of a packet beside its bytes.
+/// A packet's metadata, beside its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around {
     pub(crate) family: Family,
@@ -89,7 +89,7 @@ pub(crate) struct Around {
 }
 
 impl Around {
-    /// As the kernel counts segments of 100 bytes that have no transport header.
+    /// Counts as the kernel does, for segments of 100 bytes without a transport header.
     pub(crate) fn count(&self, segments: u16, len: usize, transport_offset: usize) -> u16 {
         match segments {
             0 => (len.saturating_sub(transport_offset)).div_ceil(100) as u16,
@@ -142,12 +142,12 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// That the packet passes: the tracer says nothing else.
+/// Accepts the packet: the tracer has no other verdict.
 pub(crate) struct Verdict<'a>(PhantomData<&'a ()>);
 
 pub(crate) struct HookState<'a> {
     around: &'a Around,
-    /// What [`RcuBox::read`] has read, for the time of the call.
+    /// The value that [`RcuBox::read`] has read, for the time of the call.
     read: &'a OnceCell<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -220,10 +220,10 @@ pub(crate) trait Handler: Send + Sync + 'static {
     fn handle<'a>(&self, packet: Packet<'a>, state: &HookState<'a>) -> Verdict<'a>;
 }
 
-/// The handler that is hooked in.
+/// The registered handler.
 static HANDLER: Mutex<Option<Arc<dyn Handler>>> = Mutex::new(None);
 
-/// Has a packet pass the hook, its bytes in pieces of `piece`.
+/// Passes a packet to the hook, its bytes in pieces of `piece`.
 pub(crate) fn pass(bytes: &[u8], piece: usize, around: &Around) {
     let handler = HANDLER.lock().unwrap().clone().expect("it is hooked in");
     let read = OnceCell::new();
@@ -242,7 +242,7 @@ pub(crate) enum NetScope {
     AllPossible,
 }
 
-/// No namespace refuses anything here.
+/// Registration fails in no namespace here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RegistrationError(Error);
 
@@ -264,12 +264,12 @@ impl core::fmt::Display for RegistrationError {
     }
 }
 
-/// What a change of the hook points fails with.
+/// The error of a change of the hook points.
 pub(crate) static CHANGE_FAILS: Mutex<Option<Error>> = Mutex::new(None);
 
 pub(crate) struct PernetRegistration<T>(Arc<T>);
 
-/// There is one module, and one hook of it.
+/// The only module, with its only hook.
 pub(crate) struct ModuleHooks;
 
 impl ModuleHooks {
@@ -354,7 +354,7 @@ impl<T: Send + Sync + 'static> RcuBox<T> {
     }
 }
 
-/// One of the kernel's own loggers: that of lines, or that of a group.
+/// One of the kernel's own loggers: for lines, or for an NFLOG group.
 pub(crate) struct Logger(Option<u16>);
 
 impl Logger {
@@ -383,7 +383,7 @@ impl Instruction {
     }
 }
 
-/// A program that takes all packets, or none: whether the constant that it ends by returning is 0.
+/// A program that matches all packets, or none: whether the constant that it returns is 0.
 pub(crate) struct Program(bool);
 
 impl Program {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What comes out of the module.
+//! The module's output.
 
 use super::ffi::events;
 use std::{
@@ -8,16 +8,16 @@ use std::{
     mem::take, //
 };
 
-/// All that came out since it was last taken.
+/// All output since it was last taken.
 #[derive(Default)]
 pub(crate) struct Output {
-    /// The lines of the log, each with its end.
+    /// The lines of the log, each with its newline.
     pub(crate) lines: Vec<String>,
     pub(crate) events: Vec<events::Packet>,
-    /// How many packets the kernel's own loggers got: for lines, and for NFLOG.
+    /// The number of packets passed to the kernel's own loggers: for lines, and for NFLOG.
     pub(crate) syslog: usize,
     pub(crate) nflog: Vec<u16>,
-    /// How often a report on suppressed lines was scheduled.
+    /// The number of scheduled reports of suppressed lines.
     pub(crate) reports: usize,
 }
 

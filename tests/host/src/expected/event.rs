@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event.
+//! The expected event.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ use crate::{
     }, //
 };
 
-/// The event of a packet of `len` bytes.
+/// Returns the event of a packet of `len` bytes.
 pub(crate) fn event(reading: &Reading, around: &Around, len: usize) -> events::Packet {
     let octets = |address| match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The full line.
+//! The expected full line.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ use crate::{
     }, //
 };
 
-/// The full line of a packet of `len` bytes.
+/// Returns the full line of a packet of `len` bytes.
 pub(crate) fn full(reading: &Reading, around: &Around, len: usize) -> String {
     let mut line = format!(
         "hook={} family={}",
@@ -254,7 +254,7 @@ fn named(names: &[(u8, &str)], number: u8) -> String {
     found.map_or(number.to_string(), |(_, name)| (*name).into())
 }
 
-/// TCP's options: by hand, since etherparse knows five kinds, and stops at others.
+/// Formats TCP's options: by hand, since etherparse knows five kinds, and stops at others.
 fn tcp_options(mut bytes: &[u8]) -> String {
     let number = |bytes: &[u8]| {
         bytes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The conditions that an input stands for, active and looked through one by one.
+//! The conditions that an input selects, active and searched linearly.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::{
     }, //
 };
 
-/// What an input says, a byte at a time; 0 where it has ended.
+/// The control bytes of an input, read one at a time; 0 once it has ended.
 pub(super) struct Control<'a>(pub(super) &'a [u8]);
 
 impl Control<'_> {
@@ -28,7 +28,7 @@ impl Control<'_> {
         from[usize::from(self.byte()) % N]
     }
 
-    /// Up to three of what `make` makes, most often none.
+    /// Returns up to three items made by `make`, most often none.
     fn list<T>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let number = self.byte().saturating_sub(128) / 32;
         (0..number).map(|_| make(self)).collect()
@@ -45,7 +45,7 @@ pub(super) struct Filter {
     port: Vec<(u16, u16)>,
     source_port: Vec<(u16, u16)>,
     destination_port: Vec<(u16, u16)>,
-    /// With whether all names are meant that start so.
+    /// With whether the name is a prefix.
     devices: Vec<(&'static str, bool)>,
     bpf_takes: Option<bool>,
     pub(super) format: &'static str,
@@ -63,7 +63,7 @@ impl Filter {
             let mut address = own(control.byte() % 2 == 0);
             let (bits, flipped) = (u32::from(control.byte()), u32::from(control.byte()));
             let all = if address.is_ipv4() { 32 } else { 128 };
-            // Often one that nearly holds the packet's address, or only nearly does not.
+            // Often one that nearly contains the packet's address, or only nearly excludes it.
             if flipped < 2 * all && flipped % 2 == 0 {
                 address = match address {
                     IpAddr::V4(it) => IpAddr::V4((it.to_bits() ^ (1 << (31 - flipped / 2))).into()),
@@ -221,7 +221,7 @@ impl Filter {
         self.devices.is_empty() || is_in(around.input) || is_in(around.output)
     }
 
-    /// What is to be counted, and whether the sinks get the packet.
+    /// Returns the expected count, and whether the packet is emitted.
     pub(super) fn decide(&self, reading: &Reading, around: &Around) -> (&'static str, bool) {
         let word = match reading.malformed {
             Some(Malformed::Truncated) => "truncated",
@@ -258,7 +258,7 @@ impl Filter {
     }
 }
 
-/// Whether a prefix has an address, by comparing the bits as text.
+/// Returns whether a prefix contains an address, by comparing the bits as text.
 fn holds((prefix, bits): (IpAddr, u32), address: IpAddr) -> bool {
     let text = |address: IpAddr| match address {
         IpAddr::V4(address) => format!("4{:032b}", address.to_bits()),

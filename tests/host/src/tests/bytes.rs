@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of what the other tests stand on: packets in one piece, and scattered.
+//! Tests of what the other tests rely on: contiguous and scattered packets.
 
 use crate::{
     bytes::Scattered,
@@ -9,7 +9,7 @@ use crate::{
 
 const PACKET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// The packet in one piece, and in pieces of all sizes.
+/// Tests the contiguous packet, and pieces of all sizes.
 fn everywhere(test: impl Fn(&dyn Fn(usize) -> Option<[u8; 5]>, usize)) {
     test(&|offset| PACKET.copy(offset), Bytes::len(&PACKET));
     for size in 1..=PACKET.len() {

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The committed files.
+/// Returns the committed files.
 fn files() -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(corpus::folder())
         .unwrap()
@@ -31,7 +31,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// What a file's name has to start with.
+/// Returns the required prefix of a file's name.
 fn prefix(outcome: Result<Segment, NoSegment>) -> &'static str {
     match outcome {
         Ok(_) => "segment-",

@@ -39,7 +39,7 @@ proptest! {
         mut control in vec(any::<u8>(), CONTROL),
         packet in strategies::near_packet(),
     ) {
-        // IPv4, as the packets are.
+        // IPv4, like the packets.
         control[0] = 0;
         check(&[control, packet].concat());
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `src/packet.rs`: from a packet to a segment, or to the reason why it is none.
+//! Tests of `src/packet.rs`: from a packet to a segment, or to the reason why it is not one.
 
 mod ipv4;
 mod network;
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// A packet in which no two bytes that matter are the same, by hand.
+/// A packet in which no two relevant bytes are equal, by hand.
 #[rustfmt::skip]
 const BY_HAND: [u8; 44] = [
     0x45, 0xa1, 0x00, 0x2c, 0xb2, 0xc3, 0x40, 0x00, 0xd4, 0x06, 0xe5, 0xf6,
@@ -39,7 +39,7 @@ const BY_HAND: [u8; 44] = [
     b'd', b'a', b't', b'a',
 ];
 
-/// A packet with a header of `ihl` words, `total_length` as given, and `payload` behind it.
+/// Builds a packet with a header of `ihl` words, the given `total_length`, and `payload`.
 fn packet(ihl: u8, total_length: u16, payload: &[u8]) -> Vec<u8> {
     let mut packet = BY_HAND[..20].to_vec();
     packet[0] = 0x40 | ihl;
@@ -160,7 +160,7 @@ fn later_fragments_make_no_segment() {
     }
 }
 
-/// What the classic line needs of a packet.
+/// Returns the fields that the classic line needs.
 fn fields(packet: &[u8]) -> Result<Fields, NoSegment> {
     parse(packet).map(|segment| Fields::of(&segment, packet.len()))
 }
@@ -190,7 +190,7 @@ fn every_protocol_but_tcp_is_another_protocol() {
         packet[9] = protocol;
 
         assert_eq!(parse(&packet), Err(NoSegment::OtherProtocol));
-        // Neither fragments nor ends that TCP would not have make a difference.
+        // Neither fragments nor addresses and ports that TCP would not use make a difference.
         packet[7] = 1;
         assert_eq!(parse(&packet), Err(NoSegment::OtherProtocol));
         assert_eq!(parse(&packet[..20]), Err(NoSegment::OtherProtocol));
@@ -213,7 +213,7 @@ fn a_header_that_contradicts_itself_is_invalid_whatever_its_protocol() {
 #[test]
 fn what_is_not_a_field_of_the_classic_line_changes_nothing_there() {
     let expected = fields(&BY_HAND);
-    // Type of service, identification, time to live, checksum; data offset and flags; data.
+    // TOS, identification, TTL, checksum; data offset and flags; data.
     let others = [1, 4, 5, 8, 10, 11, 32, 33, 40, 41, 42, 43];
 
     for index in others {
@@ -252,7 +252,7 @@ proptest! {
             .tcp_header(tcp)
             .write(&mut packet, &data)
             .unwrap();
-        // The builder works the checksum out, and says it only in the packet.
+        // The builder computes the checksum, and returns it only in the packet.
         let check = TcpHeader::from_slice(&packet[header_len..]).unwrap().0.checksum;
         packet.resize(packet.len() + padding, 0);
 

@@ -54,7 +54,7 @@ fn every_text_that_the_fuzzer_found_is_taken_or_refused_whole() {
     }
 }
 
-/// All points at which packets are counted.
+/// Returns all points at which packets are counted.
 pub(crate) fn points() -> Vec<Around> {
     let hooks = [
         Hook::PreRouting,
@@ -81,12 +81,12 @@ pub(crate) fn points() -> Vec<Around> {
         .collect()
 }
 
-/// A program of so many instructions.
+/// Returns a program of `len` instructions.
 fn program(len: usize) -> String {
     format!("{len}{},6 0 0 1", ",0 0 0 0".repeat(len - 1))
 }
 
-/// The longest value of each list.
+/// Returns the longest value of each list.
 fn longest() -> Vec<(&'static str, String)> {
     let join =
         |count, item: &dyn Fn(u32) -> String| (0..count).map(item).collect::<Vec<_>>().join(",");
@@ -126,7 +126,7 @@ fn the_longest_value_that_can_be_written_is_read_whole_from_less_than_a_page() {
         put(name, &text).unwrap();
         assert_eq!(get_within(number(name), PAGE - 1), text, "{name}");
     }
-    // Exactly as many bytes as there is room for, without an end of the line.
+    // Exactly fills the buffer, without a newline.
     let full = program(510).replacen("0 0 0 0,0 0 0 0", "0 0 0 4294967295,0 0 0 1000", 1);
     assert_eq!(full.len(), PAGE - 1);
     put("bpf", full.as_bytes()).unwrap();
@@ -232,7 +232,7 @@ fn a_change_of_the_points_that_fails_is_told_once_and_changes_nothing() {
 
     params::free();
     let loaded = params::start(&ModuleHooks).unwrap();
-    // What the kernel does not have is told where it is asked for.
+    // What the kernel does not have is logged where it is requested.
     for (error, told) in [(EINVAL, true), (ENOENT, true), (EOPNOTSUPP, false)] {
         *CHANGE_FAILS.lock().unwrap() = Some(error);
         for (name, default) in PARAMETERS {
@@ -319,7 +319,7 @@ fn several_settings_are_changed_by_one_write_or_none() {
     let written = "defaults host=10.0.0.0/8 port=80,443 bpf=\"1,6 0 0 1\" rate=7 sink=trace\n";
     assert_eq!(settings(), written);
 
-    // The last one counts, as for insmod, and 'defaults' all that is before it.
+    // The last value counts, as for insmod, and 'defaults' resets all before it.
     assign("proto=udp proto=sctp host=").0.unwrap();
     assert_eq!(
         settings(),
@@ -411,7 +411,7 @@ fn a_packet_is_chosen_by_the_old_settings_or_by_the_new_ones() {
 
     params::free();
     let loaded = params::start(&ModuleHooks).unwrap();
-    // The points fail, so that the conditions are not to change either.
+    // The change of points fails, so the conditions must not change either.
     *CHANGE_FAILS.lock().unwrap() = Some(EINVAL);
     let (result, lines) = assign("hooks=all proto=udp");
     *CHANGE_FAILS.lock().unwrap() = None;
@@ -439,7 +439,7 @@ fn conditions_that_no_packet_meets_are_noted_when_they_come_up() {
     let ports = "port, sport or dport is set, and proto= has no protocol with ports\n";
     for (text, told) in [
         ("defaults host=::1", Some(family)),
-        // It is still so, and was noted.
+        // The slip persists, and was logged already.
         ("rate=7", None),
         ("family=inet", None),
         ("family=ipv6 host=10.0.0.1", Some(family)),

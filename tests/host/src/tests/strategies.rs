@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How proptest makes headers and packets.
+//! Proptest strategies for headers and packets.
 
 use etherparse::{
     IpDscp,
@@ -25,7 +25,7 @@ use crate::{
     segment::NoSegment,
 };
 
-/// Any IPv4 header that etherparse can write.
+/// Returns a strategy for any IPv4 header that etherparse can write.
 pub(super) fn ipv4_header() -> impl Strategy<Value = Ipv4Header> {
     let options = (0..=10_usize).prop_flat_map(|words| vec(any::<u8>(), words * 4));
     let flags = any::<(bool, bool)>();
@@ -50,14 +50,14 @@ pub(super) fn ipv4_header() -> impl Strategy<Value = Ipv4Header> {
                 ..Ipv4Header::default()
             };
             header.options = options.as_slice().try_into().unwrap();
-            // A header that ends before itself is none, and has a test of its own.
+            // A header longer than its datagram is invalid, and has a test of its own.
             header.total_len = header.total_len.max(header.header_len() as u16);
             header
         },
     )
 }
 
-/// Any TCP header that etherparse can write.
+/// Returns a strategy for any TCP header that etherparse can write.
 pub(super) fn tcp_header() -> impl Strategy<Value = TcpHeader> {
     let numbers = any::<(u16, u16, u32, u32, u16, u16, u16)>();
     let options = vec(any::<u8>(), 0..=40);
@@ -86,13 +86,13 @@ pub(super) fn tcp_header() -> impl Strategy<Value = TcpHeader> {
     })
 }
 
-/// Any bytes at all. Hardly any are a packet.
+/// Returns a strategy for arbitrary bytes. Hardly any are a packet.
 pub(super) fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..200)
 }
 
-/// Bytes that are nearly a packet: every field on which the outcome hangs is right most of the
-/// time, and otherwise near to it, or anything.
+/// Returns a strategy for bytes that are nearly a packet: every field on which the outcome depends
+/// is valid most of the time, and otherwise close to it, or arbitrary.
 pub(super) fn near_packet() -> impl Strategy<Value = Vec<u8>> {
     let version = prop_oneof![20 => Just(4), 1 => 0..16_u8];
     let ihl = prop_oneof![4 => Just(5), 4 => 5..16_u8, 1 => 0..5_u8];
@@ -133,8 +133,8 @@ pub(super) fn near_packet() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// As [`near_packet`], of IPv6: with extension headers of all kinds, in any number, and what the kernel takes for
-/// protocols, of lengths that are mostly right.
+/// As [`near_packet`], for IPv6: with extension headers of all kinds, in any number, and those that
+/// the kernel treats as protocols, with lengths that are mostly valid.
 pub(super) fn near_packet_v6() -> impl Strategy<Value = Vec<u8>> {
     let version = prop_oneof![20 => Just(6), 1 => 0..16_u8];
     let number = prop_oneof![
@@ -176,7 +176,7 @@ pub(super) fn near_packet_v6() -> impl Strategy<Value = Vec<u8>> {
                         .get(index + 1)
                         .map_or(protocol, |(number, ..)| *number);
                     match (number, rest[1] % 4) {
-                        // Mostly a first fragment, or all of it.
+                        // Mostly a first fragment, or a complete datagram.
                         (44, 1..) => rest = [0, rest[1] & 1, rest[2], rest[3], rest[4], rest[5]],
                         (0, 1..) => rest = [194, 4, 0, rest[3] & 1, 0, 0],
                         _ => {}
@@ -205,7 +205,7 @@ pub(super) fn near_packet_v6() -> impl Strategy<Value = Vec<u8>> {
         )
 }
 
-/// So that no comparison of such bytes is about nothing.
+/// Ensures that comparisons of such bytes are not vacuous.
 #[test]
 fn bytes_that_are_nearly_a_packet_show_every_outcome_and_every_difference_from_etherparse() {
     let mut runner = TestRunner::deterministic();

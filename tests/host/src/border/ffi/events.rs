@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tracepoint, to which somebody always listens.
+//! The tracepoint, which always has a consumer.
 
 use crate::border::output;
 
@@ -12,7 +12,7 @@ pub(crate) const TRUNCATED: u32 = 1;
 pub(crate) const INVALID: u32 = 2;
 pub(crate) const TOO_MANY_EXTHDRS: u32 = 3;
 
-/// What bindgen makes of `struct nf_tracer_packet`.
+/// The bindgen output for `struct nf_tracer_packet`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Packet {
     pub(crate) skbaddr: usize,

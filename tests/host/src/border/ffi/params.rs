@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parameters, and the lock that guards their values.
+//! The parameters, and the lock that protects their values.
 
 use std::{
     any::Any,
@@ -11,10 +11,11 @@ use std::{
     }, //
 };
 
-/// Registers nothing: the tests call what C calls.
+/// Registers nothing: the tests call what C would call.
 macro_rules! register_params {
     ($($name:ident, $mode:literal, $description:expr;)+) => {
-        /// The parameters with their modes and what `modinfo` shows of them, in the order of their numbers.
+        /// The parameters with their modes and their `modinfo` descriptions, in the order of their
+        /// numbers.
         #[cfg_attr(not(test), allow(dead_code, reason = "a test compares them"))]
         pub(crate) const REGISTERED: [(&str, u16, &str); [$(stringify!($name)),+].len()] =
             [$((stringify!($name), $mode, $description)),+];
@@ -22,12 +23,12 @@ macro_rules! register_params {
 }
 pub(crate) use register_params;
 
-/// What the lock guards, of which there is one.
+/// The only value that the lock protects.
 type Value = Option<&'static mut (dyn Any + Send)>;
 
 static VALUE: Mutex<Value> = Mutex::new(None);
 
-/// The lock, held.
+/// A guard of the lock.
 pub(crate) struct ParamLock(MutexGuard<'static, Value>);
 
 impl ParamLock {
@@ -36,7 +37,7 @@ impl ParamLock {
     }
 }
 
-/// The value that is guarded, until it is first looked at.
+/// The protected value, until its first access.
 pub(crate) struct ParamLocked<T>(Mutex<Option<T>>);
 
 impl<T: Send + 'static> ParamLocked<T> {

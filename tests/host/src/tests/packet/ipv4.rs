@@ -12,7 +12,7 @@ use crate::{
     tests::strategies, //
 };
 
-/// A header of which only what a test is about is not 0.
+/// Builds a header with all other fields 0.
 fn header(version_ihl: u8, total_length: u16) -> [u8; 20] {
     let mut header = [0; 20];
     header[0] = version_ihl;
@@ -22,7 +22,7 @@ fn header(version_ihl: u8, total_length: u16) -> [u8; 20] {
 
 #[test]
 fn the_header_of_a_known_packet_is_read() {
-    // A UDP packet that is in many a textbook.
+    // A well-known UDP example packet.
     let header = Ipv4Header::parse(&[
         0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xb8, 0x61, 0xc0, 0xa8, 0x00,
         0x01, 0xc0, 0xa8, 0x00, 0xc7,
@@ -73,12 +73,12 @@ fn the_fragment_offset_is_told_from_the_flags() {
 fn a_datagram_ends_at_its_total_length_or_with_the_packet() {
     let header = |total_length| Ipv4Header::parse(&header(0x45, total_length));
 
-    // Padding behind it, no more and no less, and its end cut off.
+    // With padding, without, and truncated.
     assert_eq!(header(100).datagram_len(146), 100);
     assert_eq!(header(100).datagram_len(100), 100);
     assert_eq!(header(100).datagram_len(99), 99);
     assert_eq!(header(65_535).datagram_len(70_000), 65_535);
-    // With no total length, nothing of the packet is padding.
+    // With a total length of 0, nothing of the packet is padding.
     assert_eq!(header(0).datagram_len(20), 20);
     assert_eq!(header(0).datagram_len(500_000), 500_000);
     assert_eq!(header(0).datagram_len(usize::MAX), usize::MAX);

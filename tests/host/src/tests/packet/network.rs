@@ -47,7 +47,7 @@ use crate::{
 const SOURCE: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const DESTINATION: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
-/// An IPv6 packet of these extension headers (number, bytes), and of what is behind them.
+/// Builds an IPv6 packet of extension headers (number, bytes), and what follows them.
 fn ipv6(extensions: &[(u8, Vec<u8>)], protocol: u8, rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     for (index, (_, bytes)) in extensions.iter().enumerate() {
@@ -75,7 +75,7 @@ fn ipv6(extensions: &[(u8, Vec<u8>)], protocol: u8, rest: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// An extension header whose length is in units of 8 bytes.
+/// Builds an extension header whose length is in units of 8 bytes.
 fn extension(units: u8, fill: u8) -> Vec<u8> {
     let mut bytes = vec![fill; (usize::from(units) + 1) * 8];
     bytes[1] = units;
@@ -99,7 +99,7 @@ fn parse_ipv4(packet: &[u8]) -> Network {
     Network::parse_ipv4(&packet).unwrap()
 }
 
-/// Which of the numbers from 0 to 255 the packet may be said to have among its headers.
+/// Returns the numbers from 0 to 255 that may be among the packet's headers.
 fn numbers(network: &Network) -> Vec<u8> {
     (0..=255)
         .filter(|number| network.may_have(|has| has == *number))
@@ -222,7 +222,7 @@ fn as_many_extension_headers_as_the_stack_delivers_are_walked_and_not_many_more(
         assert_eq!((network.protocol, network.malformed), (17, None));
         assert_eq!(network.info(&packet.as_slice()).ports().there(), both(1, 2));
     }
-    // The kernel's IP6_MAX_EXT_HDRS_CNT, and the fragment header that conntrack takes off.
+    // The kernel's `IP6_MAX_EXT_HDRS_CNT`, and the fragment header that conntrack removes.
     const { assert!(MAX_EXTENSIONS > 12) };
 
     for number in [MAX_EXTENSIONS + 1, 1000] {
@@ -268,12 +268,12 @@ fn a_chain_that_is_cut_may_go_on_with_anything_and_keeps_its_addresses() {
     for len in 0..40 {
         assert_eq!(Network::parse_ipv6(&&packet[..len]), None);
     }
-    // What the datagram has no room for belongs to none, though the packet has.
+    // Bytes beyond the datagram belong to no header, though they are in the packet.
     let mut short = packet.clone();
     short[5] = 16;
     assert_eq!(parse(&short).malformed, Some(Malformed::Truncated));
 
-    // nft tells a later fragment's protocol by half of its header.
+    // nft needs half of a later fragment's header to know its protocol.
     let later = ipv6(&[(44, fragment(1, false, 9))], 17, &[]);
     for len in 44..48 {
         let network = parse(&later[..len]);
@@ -305,7 +305,7 @@ fn ports_are_all_that_has_to_be_there_of_a_header_to_be_chosen_by_them() {
     for protocol in 0..=255 {
         for len in 0..8 {
             let mut packet = ipv6(&[], protocol, &[0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0][..len]);
-            // They may even be behind the datagram's end, where nft reads them.
+            // They may even be beyond the datagram's end, where nft reads them.
             for padding in [0, 4] {
                 packet.resize(40 + len + padding, 0xff);
                 let network = parse(&packet);
@@ -366,7 +366,7 @@ fn types_and_codes_of_icmp_are_called_as_nft_calls_them_and_others_have_no_name(
     }
 }
 
-/// A packet that stands for many.
+/// A packet that stands for many segments.
 struct Gso<'a>(&'a [u8]);
 
 impl Bytes for Gso<'_> {
@@ -383,8 +383,8 @@ impl Bytes for Gso<'_> {
     }
 }
 
-/// Whether a datagram with so many bytes of data, in a header of which this is the length, is sound, and how many
-/// bytes of data there are.
+/// Returns whether a datagram with this length in its header and this number of bytes of data is
+/// valid, and the number of payload bytes.
 fn udp(extensions: &[(u8, Vec<u8>)], length: u16, data: usize) -> (bool, Option<usize>) {
     let header = [0, 1, 0, 2, (length >> 8) as u8, length as u8, 0, 0];
     let mut packet = ipv6(extensions, 17, &[&header[..], &vec![0; data]].concat());
@@ -417,7 +417,7 @@ fn udp_has_a_length_of_its_own_that_has_to_be_possible() {
     }
     assert_eq!(udp(&[], 5, 20), (false, Some(0)));
 
-    // A first fragment is shorter than its datagram. What is whole says how long it is.
+    // A first fragment is shorter than its datagram; an atomic one is not.
     let first = [(44, fragment(0, true, 1))];
     let atomic = [(44, fragment(0, false, 1))];
     assert_eq!(udp(&first, 65535, 16), (true, Some(16)));
@@ -442,7 +442,8 @@ fn a_length_of_0_is_that_of_a_jumbogram_or_of_an_aggregate() {
     for options in [short, other, odd] {
         assert!(!udp(&options, 0, 20).0);
     }
-    // Only right behind the IPv6 header are they hop-by-hop options, and only with no length there.
+    // They are hop-by-hop options only directly behind the IPv6 header, and only with a payload
+    // length of 0.
     let behind = [(60, extension(0, 0)), jumbo[0].clone()];
     assert!(!udp(&behind, 0, 20).0);
 
@@ -472,7 +473,7 @@ fn padding_is_no_part_of_a_datagram() {
     );
 }
 
-/// What etherparse says of the transport header, in our words.
+/// Returns the ports that etherparse parses.
 fn by_etherparse(packet: &[u8]) -> Option<(u16, u16)> {
     match LaxSlicedPacket::from_ip(packet).unwrap().transport? {
         TransportSlice::Udp(udp) => Some((udp.source_port(), udp.destination_port())),
@@ -560,7 +561,7 @@ proptest! {
                 match network.check(&packet) {
                 Ok(()) => prop_assert_eq!(whole.unwrap().ports(), network.info(&packet).ports().there()),
                 Err(malformed) => {
-                    // Of what is whole, options may be cut.
+                    // If the header is complete, its options may be truncated.
                     let told = network.malformed.or(whole.err()).unwrap_or(match whole {
                         Ok(Transport::Tcp(tcp)) if tcp.header_len() >= 20 => Malformed::Truncated,
                         _ => Malformed::Invalid,

@@ -42,7 +42,7 @@ fn the_header_of_the_example_line_is_read() {
     assert_eq!(header.flags.names().collect::<Vec<_>>(), ["ACK"]);
 }
 
-/// The names of the flags, by what etherparse says of each.
+/// Returns the names of the flags, by etherparse's accessors.
 fn names(flags: [bool; 9]) -> Vec<&'static str> {
     let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"];
     names
@@ -91,7 +91,7 @@ proptest! {
         let data_offset = bytes[12] >> 4;
         let flags = u16::from_be_bytes([bytes[12] & 1, bytes[13]]);
         prop_assert_eq!(ours.flags.bits(), flags);
-        // The only one that etherparse takes with 20 bytes.
+        // The only data offset that etherparse accepts with 20 bytes.
         bytes[12] = (5 << 4) | (bytes[12] & 0x0f);
         let theirs = TcpHeaderSlice::from_slice(&bytes).unwrap();
 

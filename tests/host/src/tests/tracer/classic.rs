@@ -22,7 +22,7 @@ use crate::{
     tests::strategies,
 };
 
-/// The segment of a packet whose addresses and TCP header are those.
+/// Returns the segment of a packet with these addresses and this TCP header.
 fn segment(addresses: [u8; 8], tcp: [u8; 20]) -> Segment {
     let mut packet = [0; 40];
     packet[0] = 0x45;
@@ -32,14 +32,14 @@ fn segment(addresses: [u8; 8], tcp: [u8; 20]) -> Segment {
     Segment::parse(&packet.as_slice()).unwrap()
 }
 
-/// The line for a segment.
+/// Returns the line for a segment.
 fn line(segment: &Segment) -> String {
     let mut line = Line::new();
     classic::write(&mut line, &segment.network, &Transport::Tcp(segment.tcp));
     line.as_str().to_owned()
 }
 
-/// Reads a line back as a script would: by its separators, and by the names of its fields.
+/// Parses a line as a script would: by its separators, and by the names of its fields.
 fn read_back(line: &str) -> Vec<(&str, &str)> {
     line.split(" | ")
         .map(|field| field.split_once(" : ").unwrap())
@@ -115,7 +115,7 @@ fn of_packets_without_a_whole_transport_header_those_have_a_line_that_may_be_del
     )));
     assert!(classic::has_line(&ipv6(44, &[6, 0, 0, 1, 0, 0, 0, 0])));
 
-    // As that of any other fragment, with the ports.
+    // As for any other fragment, with the ports.
     let (network, _) = ipv4(0x20, 0x45).headers.unwrap();
     let ports = Ports {
         source: Some(1),

@@ -45,7 +45,7 @@ const META: Meta<'_> = Meta {
 };
 const HEAD: &str = "hook=prerouting family=ipv4 in=eth0 netns=7 mark=0x2a uid=1000 len=60";
 
-/// The full line of an IPv4 packet, as the tracer makes it.
+/// Returns the tracer's full line for an IPv4 packet.
 fn line(meta: &Meta<'_>, packet: &[u8]) -> String {
     let info = PktInfo::classify(Network::parse_ipv4(&packet), &packet);
     let options = match &info.headers {
@@ -60,7 +60,7 @@ fn line(meta: &Meta<'_>, packet: &[u8]) -> String {
     line.as_str().to_owned()
 }
 
-/// A SYN with these bytes of options.
+/// Builds a SYN with these bytes of options.
 fn with_options(options: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
@@ -73,7 +73,7 @@ fn with_options(options: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// What stands behind `options=`.
+/// Returns the value of `options=`.
 fn options(bytes: &[u8]) -> String {
     let line = line(&META, &with_options(bytes));
     line.split_once("options=").unwrap().1.to_owned()
@@ -183,7 +183,7 @@ fn a_packet_that_is_cut_or_makes_no_sense_is_called_so() {
         assert!(with_end(len).ends_with(&end), "{}", with_end(len));
     }
     assert!(with_end(42).ends_with(" csum_state=none TRUNCATED"));
-    // What is behind the datagram is padding, no options.
+    // Bytes behind the datagram are padding, not options.
     let mut padded = packet.clone();
     padded[3] = 42;
     assert!(line(&META, &padded).ends_with(" csum_state=none TRUNCATED"));
@@ -216,7 +216,7 @@ fn nothing_of_the_longest_line_is_cut() {
         checksum: "unnecessary",
         ..META
     };
-    // No options are longer than those whose bytes are shown.
+    // The longest form of options is that whose bytes are shown.
     let mut packet = with_options(&[[254; 2].as_slice(), &[0xff; 38]].concat());
     packet[41] = 40;
     packet[8..10].copy_from_slice(&[0xff, 6]);
@@ -225,7 +225,7 @@ fn nothing_of_the_longest_line_is_cut() {
     let line = line(&meta, &packet);
 
     assert!(line.ends_with(&"ff".repeat(38)), "{line}");
-    // IPv6's two addresses take up to 48 characters more, and its flow label.
+    // IPv6's two addresses take up to 48 characters more, besides its flow label.
     assert!(line.len() + 100 < full::CAPACITY, "{}", line.len());
 }
 
@@ -243,7 +243,7 @@ proptest! {
         use crate::packet::tcp_options::TcpOption::*;
         let mut ours = ours.iter();
         for theirs in padded.elements_iter() {
-            // What it does not know it cannot go past.
+            // It cannot skip an option that it does not know.
             let Ok(theirs) = theirs else { break };
             match theirs {
                 TcpOptionElement::Noop => {}

@@ -17,14 +17,14 @@ use crate::{
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
-/// When tests start: at no time that is special.
+/// The start time of tests, which is arbitrary.
 const START: u64 = 4_711 * SECOND;
 
 fn limit(rate: u32, burst: u32) -> Limit {
     Limit::new(rate, burst)
 }
 
-/// How many of so many packets make a line.
+/// Returns how many of `packets` packets make a line.
 fn lines(limiter: &Limiter, limit: &Limit, now: u64, packets: u32) -> u32 {
     let mut lines = 0;
     for _ in 0..packets {
@@ -83,7 +83,7 @@ fn an_empty_bucket_stays_empty_where_the_rate_is_lowered() {
 
         assert_eq!(lines(&limiter, &fast, START, 3000), 2000);
         change(&limiter, &fast, &slow, START);
-        // What there is more room for than there was.
+        // The additional room.
         let more = burst.saturating_sub(2000);
         assert_eq!(lines(&limiter, &slow, START, 100_000), more);
         assert_eq!(lines(&limiter, &slow, START + SECOND, 3000), 10);
@@ -154,8 +154,8 @@ fn what_other_namespaces_do_suppresses_no_line_of_the_hosts() {
 }
 
 proptest! {
-    /// Whatever is written when: a line is due within the time that one takes by the active rate, and
-    /// at once there are no more than the active burst.
+    /// After any changes, a line is due within the time per line of the active rate, and there are
+    /// at most as many at once as the active burst.
     #[test]
     fn after_any_changes_the_new_limit_holds(
         steps in vec((0..5_000_u64, 0..500_u32, 0..2_000_u32, 1..3_000_u32), 1..20),
@@ -174,7 +174,7 @@ proptest! {
                 prop_assert_eq!(lines(&limiter, &to, now, 5_000), 5_000);
                 continue;
             }
-            // A tick's are there in any case.
+            // The lines of one tick are always allowed.
             let most = burst.max((u64::from(rate) * COARSE_STEP_NS / SECOND) as u32);
             prop_assert!(lines(&limiter, &to, now, 5_000) <= most);
             prop_assert_eq!(lines(&limiter, &to, now + SECOND.div_ceil(rate.into()), 1), 1);

@@ -13,14 +13,14 @@ use crate::pieces::{
 
 type Line = line::Line<CAPACITY>;
 
-/// The text of a line that `write` writes.
+/// Returns the text of a line that `write` writes.
 fn written(write: impl FnOnce(&mut Line)) -> String {
     let mut line = Line::new();
     write(&mut line);
     line.as_str().to_owned()
 }
 
-/// Appends a piece to lines that have room for less, for just it, and for more.
+/// Appends a piece to lines with too little room, exactly enough, and more.
 fn fits_whole_or_not_at_all(piece: &str, write: impl Fn(&mut Line)) {
     for room in 0..=CAPACITY {
         let before = "x".repeat(CAPACITY - room);
@@ -83,7 +83,7 @@ fn a_text_that_does_not_fit_is_left_out_whole() {
     for len in [0, 1, 2, 10, CAPACITY, CAPACITY + 1] {
         fits_whole_or_not_at_all(&text[..len], |line| _ = line.text(&text[..len]));
     }
-    // Not even a character is cut.
+    // Not even a character is split.
     fits_whole_or_not_at_all("ß日", |line| _ = line.text("ß日"));
 }
 
@@ -111,7 +111,7 @@ proptest! {
 
     #[test]
     fn decimal_is_as_rust_formats_it(number: u32, bits in 0..32) {
-        // As many short ones as long ones.
+        // Short and long ones are equally likely.
         let number = number >> bits;
         prop_assert_eq!(written(|line| _ = line.decimal(number)), number.to_string());
     }

@@ -44,7 +44,7 @@ fn a_report_is_scheduled_once_until_it_is_made() {
     assert_eq!(scheduled(), 0);
 }
 
-/// Packets in flight while a report is made, each at any place.
+/// Packets in flight while a report is made, each at any stage.
 #[test]
 fn what_is_counted_while_a_report_is_made_is_reported_once() {
     let report = Rc::new(Report::new());
@@ -60,10 +60,10 @@ fn what_is_counted_while_a_report_is_made_is_reported_once() {
     take_output();
     packet()();
     assert_eq!(scheduled(), 1);
-    // One that has found the report due already, whose count is not seen yet by other CPUs.
+    // One that has found the report scheduled, but whose count is not visible to other CPUs yet.
     let late = counted.clone();
     at_grace_period(move || late.set(late.get() + 1));
-    // One that is counted within the grace period, and one while all are summed up.
+    // One that is counted within the grace period, and one during summation.
     at_grace_period(packet());
     let summed_up = packet();
     let first = report.take(|| {
@@ -72,7 +72,7 @@ fn what_is_counted_while_a_report_is_made_is_reported_once() {
         sum
     });
     assert_eq!(first, 3);
-    // Those two have each found that there is to be another one; the first has scheduled it.
+    // Those two have each found that another one is due; the first has scheduled it.
     assert_eq!(scheduled(), 1);
     assert_eq!(report.take(|| counted.get()), 1);
     assert_eq!(report.take_rest(counted.get()), 0);

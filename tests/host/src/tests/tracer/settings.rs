@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `src/tracer/settings.rs` and what is below, against lists that are searched one by one.
+//! Tests of `src/tracer/settings.rs` and its submodules, against lists that are searched linearly.
 
 use std::net::{
     IpAddr,
@@ -50,12 +50,12 @@ fn list_text<T: List>(list: &T) -> String {
     text
 }
 
-/// The canonical form of a list, or what was said about it.
+/// Returns the canonical form of a list, or the logged error.
 fn canonical_list<T: List>(text: &str) -> Result<String, String> {
     list::<T>(text).map(|list| list_text(&list))
 }
 
-/// The canonical form of a value, or what was said about it.
+/// Returns the canonical form of a value, or the logged error.
 fn canonical<T: Value>(text: &str) -> Result<String, String> {
     let value = T::parse(text).map_err(|error| error.to_string())?;
     let mut written = String::new();
@@ -441,7 +441,8 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         ("(tcp) and port 80", "(tcp) and port 80", expression),
         ("(000) ldh [12]", "(000) ldh [12]", printed),
         ("{ 0x28, 0, 0, 0xc }", "{ 0x28, 0, 0, 0xc }", printed),
-        // poff, as a word, half of one and a byte; the network header's first byte, and a nibble of it.
+        // `poff`, as a word, half a word and a byte; the network header's first byte, and a nibble
+        // of it.
         ("2,32 0 0 4294963252,6 0 0 1", "32 0 0 4294963252", beside),
         ("2,40 0 0 4294963252,6 0 0 1", "40 0 0 4294963252", beside),
         ("2,48 0 0 4294963252,6 0 0 1", "48 0 0 4294963252", beside),
@@ -449,7 +450,7 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         ("2,48 0 0 4292870144,6 0 0 1", "48 0 0 4292870144", beside),
         ("2,177 0 0 4293918720,6 0 0 1", "177 0 0 4293918720", beside),
         ("2,177 0 0 4294963208,6 0 0 1", "177 0 0 4294963208", beside),
-        // inbound and ifindex 1, by tcpdump.
+        // `inbound` and `ifindex 1`, by tcpdump.
         (
             "4,40 0 0 4294963204,21 0 1 4,6 0 0 0,6 0 0 262144",
             "40 0 0 4294963204",
@@ -460,7 +461,7 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
             "32 0 0 4294963208",
             beside,
         ),
-        // 'tcp port 80' on Ethernet, 'ip' on Linux' two headers of its own.
+        // `tcp port 80` on Ethernet, `ip` on Linux' two cooked headers.
         (
             "20,40 0 0 12,21 0 6 34525,48 0 0 20",
             "21 0 6 34525",
@@ -468,7 +469,7 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         ),
         ("4,40 0 0 14,21 0 1 2048,6 0 0 1", "21 0 1 2048", ethernet),
         ("4,40 0 0 0,21 0 1 2048,6 0 0 1", "21 0 1 2048", ethernet),
-        // 'less 2000 and tcp' on Ethernet starts with the length.
+        // `less 2000 and tcp` on Ethernet starts with the length.
         (
             "5,128 0 0 0,37 2 0 2000,40 0 0 12,21 0 1 2048,6 0 0 1",
             "21 0 1 2048",
@@ -481,10 +482,10 @@ fn what_is_no_program_for_packets_at_the_hooks_is_refused_with_the_way_to_make_o
         assert_eq!(found.to_string(), format!("'{token}' {why}"), "{text}");
     }
     for text in [
-        // greater 100, and tcp[-1] = 2, by tcpdump.
+        // `greater 100`, and `tcp[-1] = 2`, by tcpdump.
         "4,128 0 0 0,53 0 1 100,6 0 0 262144,6 0 0 0",
         "3,80 0 0 4294967295,21 0 1 2,6 0 0 262144",
-        // Half of an address, by hand; and the same two instructions, but apart.
+        // Half of an address, by hand; and the same two instructions, but not in sequence.
         "3,40 0 0 12,21 0 1 49320,6 0 0 1",
         "4,40 0 0 12,48 0 0 0,21 0 1 2048,6 0 0 1",
     ] {
@@ -499,7 +500,7 @@ fn nobody_forges_a_line_or_makes_a_long_one_by_what_is_refused() {
     refuses::<Format>(&long, &format!("'{}...' is no format", "x".repeat(40)));
 }
 
-/// A prefix by the standard library's types.
+/// A prefix of the standard library's types.
 #[derive(Clone, Copy, Debug)]
 struct Prefix(IpAddr, u32);
 
@@ -518,7 +519,7 @@ impl Prefix {
     }
 }
 
-/// Addresses that are often near each other.
+/// Returns a strategy for addresses that are often close to each other.
 fn address() -> impl Strategy<Value = IpAddr> {
     let v4 = vec(select(vec![0_u8, 1, 10, 127, 128, 255]), 4);
     let v6 = vec(select(vec![0_u8, 1, 0x80, 0xfe, 0xff]), 16);
