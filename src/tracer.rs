@@ -200,7 +200,7 @@ impl Tracer {
     fn decide(&self, config: &Config, packet: &Packet<'_>, state: &HookState<'_>) -> Decision {
         let settings = &config.settings;
 
-        if !settings.matches_addresses(packet, state.family()) || !settings.matches_devices(state) {
+        if !settings.matches_early(packet, state) {
             return Decision::Skip(Skip::NotMatched);
         }
         let Some(upper) = upper_layer(packet, state) else {

@@ -81,9 +81,23 @@ impl Settings {
         }
     }
 
+    /// Returns whether there is a condition besides that on the protocol.
+    fn has_conditions(&self) -> bool {
+        self.has_conditions_on_addresses()
+            || self.has_conditions_on_ports()
+            || self.iface.is_some()
+            || self.bpf.is_some()
+    }
+
+    /// Returns whether the conditions hold that need no transport header.
+    #[inline(always)]
+    pub(super) fn matches_early(&self, packet: &Packet<'_>, state: &HookState<'_>) -> bool {
+        self.matches_addresses(packet, state.family()) && self.matches_devices(state)
+    }
+
     /// Returns whether the conditions on the addresses hold. Missing addresses match none.
     #[inline]
-    pub(super) fn matches_addresses(&self, packet: &Packet<'_>, family: Family) -> bool {
+    fn matches_addresses(&self, packet: &Packet<'_>, family: Family) -> bool {
         let v6 = family == Family::Ipv6;
         let among = |list: &Prefixes, address: Option<IpAddr>| {
             address.is_some_and(|address| list.contain(address))
@@ -97,7 +111,7 @@ impl Settings {
     }
 
     /// Returns whether there is a condition on the addresses.
-    pub(super) fn has_conditions_on_addresses(&self) -> bool {
+    fn has_conditions_on_addresses(&self) -> bool {
         self.host.is_some() || self.src.is_some() || self.dst.is_some()
     }
 
@@ -137,7 +151,7 @@ impl Settings {
 
     /// Returns whether the condition on the devices holds, for the input or the output device.
     #[inline]
-    pub(super) fn matches_devices(&self, state: &HookState<'_>) -> bool {
+    fn matches_devices(&self, state: &HookState<'_>) -> bool {
         holds(&self.iface, |list| {
             [state.input(), state.output()]
                 .into_iter()
@@ -194,10 +208,7 @@ impl Config {
             Self {
                 settings: settings.clone(),
                 limit: settings.limit(),
-                protocol_only: !settings.has_conditions_on_addresses()
-                    && !settings.has_conditions_on_ports()
-                    && settings.iface.is_none()
-                    && settings.bpf.is_none(),
+                protocol_only: !settings.has_conditions(),
                 reads_headers: sinks.contain(Sink::Trace)
                     || (sinks.contain(Sink::Log) && settings.format != Format::NfLog),
                 syslog,

@@ -17,7 +17,8 @@ use std::sync::{
 };
 
 use crate::{
-    border::{
+    expected,
+    fake_kernel::{
         netfilter::{
             pass,
             Around,
@@ -28,7 +29,6 @@ use crate::{
         },
         output::take_output, //
     },
-    expected,
     parameter::counts,
     params, reading,
 };

@@ -3,7 +3,7 @@
 //! Host tests of the parts of `nf_tracer` that are pure Rust.
 //!
 //! The module's own files are compiled into this crate, at the paths that they have in the module,
-//! with [`border`] in place of the kernel. [`oracle`] parses TCP over IPv4 by the `etherparse`
+//! with [`fake_kernel`] in place of the kernel. [`oracle`] parses TCP over IPv4 by the `etherparse`
 //! crate, and [`check`] compares the two; [`reading`] parses the rest, and [`filter::check`]
 //! compares all processing of a packet, [`parameter::check`] that of a parameter's text. The tests
 //! are in `tests/`, in files named after what they test.
@@ -17,9 +17,9 @@ pub mod parameter;
 
 mod above;
 mod allowed;
-mod border;
 mod bytes;
 mod expected;
+mod fake_kernel;
 mod oracle;
 mod reading;
 mod segment;
@@ -52,7 +52,7 @@ mod module {
 }
 
 #[cfg_attr(not(test), allow(unused_imports, reason = "for the module's files"))]
-use self::border::{
+use self::fake_kernel::{
     ffi,
     kernel::{
         fmt,

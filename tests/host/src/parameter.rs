@@ -4,7 +4,7 @@
 
 use crate::{
     allowed,
-    border::{
+    fake_kernel::{
         kernel::Error,
         netfilter::ModuleHooks,
         output::take_output, //

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    border::netfilter::Around,
+    fake_kernel::netfilter::Around,
     packet::Malformed,
     parameter::put,
     reading::{

@@ -5,7 +5,8 @@
 use std::fs;
 
 use crate::{
-    border::{
+    corpus,
+    fake_kernel::{
         ffi::params::ParamLock,
         kernel::prelude::{
             Error,
@@ -24,7 +25,6 @@ use crate::{
         },
         output::take_output, //
     },
-    corpus,
     filter,
     module::tracer::settings::REGISTERED,
     parameter::{

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    border::{
+    fake_kernel::{
         kernel::sync::rcu::at_grace_period,
         netfilter::{
             pass,

@@ -2,7 +2,7 @@
 
 //! The tracepoint, which always has a consumer.
 
-use crate::border::output;
+use crate::fake_kernel::output;
 
 pub(crate) fn why_none() -> Option<&'static str> {
     None

@@ -7,7 +7,7 @@ pub(crate) mod params;
 
 /// Loads of atomics.
 pub(crate) mod atomic {
-    use crate::border::kernel::sync::atomic::{
+    use crate::fake_kernel::kernel::sync::atomic::{
         Atomic,
         Relaxed, //
     };
@@ -35,7 +35,7 @@ pub(crate) mod console {
 
 /// C's per-CPU counters, with a single CPU.
 pub(crate) mod percpu {
-    use crate::border::kernel::Result;
+    use crate::fake_kernel::kernel::Result;
     use std::sync::atomic::{
         AtomicU64,
         Ordering, //
@@ -60,7 +60,7 @@ pub(crate) mod percpu {
 
 /// Counts the reports that are scheduled.
 pub(crate) mod report {
-    use crate::border::output;
+    use crate::fake_kernel::output;
 
     pub(crate) fn schedule_report() {
         output::add(|output| output.reports += 1);

@@ -60,7 +60,7 @@ pub(crate) mod prelude {
 
 macro_rules! pr_line {
     ($($argument:tt)*) => {
-        crate::border::output::add(|output| output.lines.push(format!($($argument)*)))
+        crate::fake_kernel::output::add(|output| output.lines.push(format!($($argument)*)))
     };
 }
 pub(crate) use pr_line as pr_err;
