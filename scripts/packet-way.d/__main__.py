@@ -3,6 +3,12 @@
 
 import sys
 
-from packet_way.main import main
+if sys.version_info < (3, 12):
+    sys.exit(
+        "scripts/packet-way: needs Python 3.12 or later, as Debian 13 has it: try 'scripts/root -- scripts/packet-way'"
+    )
+
+# What an older Python cannot parse.
+from packet_way.main import main  # noqa: E402
 
 sys.exit(main())

@@ -21,7 +21,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Protocols([u64; 4]);
 
-/// The protocols with names in lines and in events.
+/// The protocols with names in lines; events have theirs in `bindings/events.h`.
 const NAMES: [(&str, u8); 5] = [
     ("tcp", tcp::PROTOCOL),
     ("udp", udp::PROTOCOL),
