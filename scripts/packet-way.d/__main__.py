@@ -3,7 +3,7 @@
 
 import sys
 
-if sys.version_info < (3, 12):
+if sys.version_info < (3, 12):  # noqa: UP036
     sys.exit(
         "scripts/packet-way: needs Python 3.12 or later, as Debian 13 has it: try 'scripts/root -- scripts/packet-way'"
     )
