@@ -57,10 +57,10 @@ def test_races_of_loads_and_unloads_with_all_that_uses_the_module() -> None:
 def test_no_text_of_a_parameter_makes_the_kernel_warn_whoever_reads_it() -> None:
     printed = succeed("read", modules=MODULES)
     read = re.findall(r"^(\w+) by (\d+): (\d+) bytes to '(.*)'$", printed, re.MULTILINE)
-    assert len(read) == 18 * 2 * 4
+    assert len(read) == 19 * 2 * 4
     assert max(int(length) for _, _, length, _ in read) == 4095
     # Only these are cut, and end in a note; all 30 lines of the counts fit otherwise.
-    assert {name for name, _, _, end in read if end.endswith(" more not shown\\n")} == {"bpf", "counts"}
+    assert {name for name, _, _, end in read if end.endswith(" more not shown\\n")} == {"bpf", "counts", "settings"}
     assert {uid for name, uid, length, _ in read if name == "counts" and int(length)} == {"0"}
     assert {uid for name, uid, length, _ in read if name == "bpf" and int(length)} == {"0", "65534"}
 
