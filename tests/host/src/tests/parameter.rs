@@ -463,3 +463,32 @@ fn conditions_that_no_packet_meets_are_noted_when_they_come_up() {
     }
     drop(loaded);
 }
+
+#[test]
+fn a_datagram_of_length_0_is_sound_if_it_stands_for_many() {
+    let _lock = filter::lock();
+    let udp = [
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 2, 0, 0, 0, 0,
+    ];
+
+    params::free();
+    put("proto", b"udp").unwrap();
+    let loaded = params::start(&ModuleHooks).unwrap();
+    for (segments, outcome) in [(None, "invalid"), (Some(2), "emitted")] {
+        let around = Around {
+            segments,
+            ..points()[0]
+        };
+        let count = || {
+            let lines = crate::parameter::counts();
+            let (_, behind) = lines
+                .split_once(&format!(" {outcome} "))
+                .unwrap_or(("", "0 "));
+            behind.split(' ').next().unwrap().parse::<u32>().unwrap()
+        };
+        let before = count();
+        pass(&udp, 1, &around);
+        assert_eq!(count(), before + 1, "{outcome}");
+    }
+    drop(loaded);
+}
