@@ -6,8 +6,7 @@
 //! Nothing here can panic, allocates, or trusts a length or an offset from the packet.
 //!
 //! A packet that does not match is cheap: [`UpperLayer`] has the fields that most packets are
-//! matched on. A matching packet is parsed once in full, as [`PktInfo`], for the conditions and for
-//! all sinks.
+//! matched on. A matching packet is then parsed once in full, as [`PktInfo`], for all sinks.
 //!
 //! Whatever the stack delivers to a socket, or nft matches by protocol, address or port, must match
 //! the same protocol, address or port here. So fields are read as they are, also in headers that
@@ -61,8 +60,8 @@ pub(crate) enum Malformed {
 
 /// All parsed fields of a packet, as C's `nft_pktinfo`.
 ///
-/// The sender may share the packet's memory and change it at any time. So it is parsed once, and
-/// matching, counting and output use the same values.
+/// The sender may share the memory behind the network header and change it at any time. So it is
+/// parsed once for all sinks, and the conditions on ports apply to the values that are shown.
 pub(crate) struct PktInfo {
     /// The network header and the transport header. If the latter is truncated or misplaced, only
     /// the ports. `None` if the packet ends inside the network header.

@@ -127,12 +127,12 @@ pub(crate) fn set(lock: &mut ParamLock, number: usize, value: Option<&[u8]>) -> 
             assign(&mut new, text)?;
             state.apply("settings", new, |_| true)
         }
-        other => {
-            let name = other.copied().unwrap_or_default();
-            pr_err!("{name}: read only: it says what became of the packets, and takes no value\n");
+        Some(&"counts") => {
+            pr_err!("counts: read only: it says what became of the packets, and takes no value\n");
             // The error of opening the file for writing.
             Err(EACCES)
         }
+        _ => Err(EINVAL),
     }
 }
 
@@ -194,11 +194,12 @@ pub(crate) fn get(lock: &mut ParamLock, number: usize, to: &mut [u8]) -> usize {
             let _ = settings.write(&mut text);
             text.end(true)
         }
-        _ => {
+        Some(&"counts") => {
             let counts = tracing.as_ref();
             let _ = counts.map_or(Ok(()), |tracing| tracing.write_counts(&mut text));
             text.end(false)
         }
+        _ => 0,
     }
 }
 

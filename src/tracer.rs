@@ -280,7 +280,8 @@ impl Tracer {
         let settings = &config.settings;
         let info = &classify(packet, state);
 
-        // The sender may have changed it since it was matched: only what still matches is shown.
+        // The sender may have changed it since it was matched: the ports that are shown match. BPF
+        // programs read the packet themselves.
         match settings.matches_ports(|| info.ports()) {
             Some(true) => {}
             Some(false) => return self.skip(config, state, Skip::NotMatched),

@@ -191,7 +191,7 @@ impl Config {
     /// Creates a configuration. May sleep, and load the kernel's loggers. Logs what this kernel
     /// does not have.
     ///
-    /// `ENOENT` and `EOPNOTSUPP` for what this kernel does not have, `ENOMEM` if out of memory.
+    /// `EOPNOTSUPP` for what this kernel does not have or may not load, `ENOMEM` if out of memory.
     pub(super) fn new(settings: &Settings) -> Result<KBox<Self>> {
         let sinks = settings.sink;
         let lines = sinks.contain(Sink::Log) && settings.format == Format::NfLog;
