@@ -20,8 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Builds a copy of the sources."""
+def first_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Builds a copy of the sources; returns where, and what make said."""
     copy = tmp_path_factory.mktemp("tree")
     for name in ("Kbuild", "Makefile"):
         shutil.copy(TOP / name, copy)
@@ -31,8 +31,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prelude = Path("tests/modules/prelude.rs")
     (copy / prelude.parent).mkdir(parents=True)
     shutil.copy(TOP / prelude, copy / prelude)
-    make(copy)
-    return copy
+    return copy, make(copy, "V=1")
+
+
+@pytest.fixture(scope="session")
+def tree(first_build: tuple[Path, str]) -> Path:
+    """Returns a copy of the sources that has been built."""
+    return first_build[0]
 
 
 PROGRAM = """\

@@ -13,7 +13,7 @@ from support.frames import DESTINATION, PROTO_UDP
 from support.tap import tapped
 
 _SEED = 14
-_GROUPS = 1200
+_GROUPS = 600
 _ROUNDS = 12
 _MOBILITY = 135
 

@@ -14,7 +14,7 @@ from support.network import Network
 from support.traffic import fetch, steady_traffic, wait_for_packets, web_server
 from support.waiting import wait_until
 
-_ROUNDS = 50
+_ROUNDS = 20
 _POINTS = ("prerouting", "output")
 _FIRST = 1 - 2**31
 
@@ -24,7 +24,7 @@ def _mark(text: str) -> None:
         file.write(f"<6>test: {text}\n")
 
 
-def test_it_is_loaded_and_unloaded_fifty_times_under_traffic(network: Network, log: kmsg.KernelLog) -> None:
+def test_it_is_loaded_and_unloaded_twenty_times_under_traffic(network: Network, log: kmsg.KernelLog) -> None:
     with steady_traffic(network):
         for _ in range(_ROUNDS):
             log.read()

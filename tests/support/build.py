@@ -11,7 +11,9 @@ Compile = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 def make(tree: Path, *arguments: str, **environment: str) -> str:
-    """Runs make in a copy of the sources; returns what it prints."""
+    """Runs make with W=1 in a copy of the sources; returns what it prints."""
+    # On the command line, W=1 would be for the first build only: another one without it makes all anew.
+    environment = {"KBUILD_EXTRA_WARN": "1"} | environment
     done = subprocess.run(
         ["make", *arguments], cwd=tree, env=os.environ | environment, capture_output=True, text=True, check=False
     )
