@@ -44,6 +44,12 @@ _VALUES = {
     "burst": ("1", "2"),
     "format": ("nf_log", "full"),
     "sink": ("log,trace,nflog:5", "log"),
+    "settings": (
+        "defaults netns=all hooks=all family=inet proto=all sink=log,trace,nflog:5 format=nf_log rate=1 burst=1"
+        " priority=raw",
+        "defaults hooks=input,output family=ipv6 proto=tcp,udp host=10.0.0.0/8,fe80::/10 dport=9-99,1000 iface=eth+"
+        ' bpf="2,48 0 0 0,6 0 0 0" format=full sink=nflog:6 rate=2',
+    ),
 }
 
 # Errors that nothing here returns by itself, so that their origin is known.
@@ -134,6 +140,12 @@ def counts_text() -> str:
     return (parameters.FOLDER / "counts").read_text()
 
 
+def values() -> dict[str, str]:
+    """Returns the text of each parameter that can be set."""
+    files = [file for file in parameters.FOLDER.iterdir() if file.stat().st_mode & 0o200]
+    return {file.name: file.read_text() for file in files}
+
+
 class Probe:
     """Sends itself a packet, and reads what the module counts of it."""
 
@@ -176,14 +188,14 @@ def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: 
         return 0
 
     def stays() -> None:
-        text = os.pread(file, 4096, 0).decode()
-        assert text == before, f"{name}: {text!r} after a write that was refused, not {before!r}"
+        now = values()
+        assert now == before, f"{name}: {now} after a write that was refused, not {before}"
         counted = probe.counted()
         assert counted == active, f"{name}: {counted} after a write that was refused, not {active}"
 
-    file = os.open(parameters.FOLDER / name, os.O_RDWR)
+    file = os.open(parameters.FOLDER / name, os.O_WRONLY)
     assert write(old) == 0
-    before = os.pread(file, 4096, 0).decode()
+    before = values()
     active = probe.counted()
     done = fail_each(f"{new} > {name}", means, lambda: write(new), lambda: write(old), stays)
     os.close(file)
