@@ -132,6 +132,14 @@ int nf_tracer_skb_make_writable(struct sk_buff *skb, u32 len)
 {
 	if (skb_shared(skb))
 		return -EBUSY;
+	/*
+	 * Each skb of this list is a segment for those who split the packet,
+	 * such as sctp_inq_pop(): they cannot read what is left of one of which
+	 * a part has been pulled.
+	 */
+	if (skb_is_gso(skb) && skb_has_frag_list(skb) &&
+	    len > skb_pagelen(skb))
+		return -EOPNOTSUPP;
 	return skb_ensure_writable(skb, len);
 }
 

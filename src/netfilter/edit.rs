@@ -171,6 +171,8 @@ impl Packet<'_> {
     /// - `EINVAL`: the packet ends before the last byte,
     /// - `EPERM`: a byte that must not change would,
     /// - `EBUSY`: the sender reuses the packet, as pktgen does,
+    /// - `EOPNOTSUPP`: the packet is a list of segments (C's `frag_list`), as SCTP sends, and the
+    ///   last byte is behind the first of them,
     /// - `ENOMEM`: out of memory for a copy.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result {
         // An index that overflows would panic in a module built with overflow checks.

@@ -5,6 +5,7 @@ import contextlib
 import re
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -257,6 +258,44 @@ def test_what_the_stack_has_checked_is_not_changed() -> None:
         "Ipv6 58": _may_be_written(*_KEPT6, length=68),
         "Ipv6 60": _may_be_written(*_KEPT6, range(40, 48), length=76),
     }
+
+
+def _transfer(protocol: int) -> None:
+    """Sends itself what the kernel makes GSO packets of; returns when all of it has arrived."""
+    chunk, chunks, received = 20_000, 20, 0
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol) as sender,
+    ):
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        sender.connect(server.getsockname())
+        receiver, _ = server.accept()
+        thread = threading.Thread(target=lambda: [sender.sendall(bytes(chunk)) for _ in range(chunks)])
+        thread.start()
+        with receiver:
+            receiver.settimeout(patience(30))
+            while received < chunk * chunks:
+                received += len(receiver.recv(1 << 16))
+        thread.join()
+
+
+def test_a_list_of_segments_is_not_written_behind_its_first(request: pytest.FixtureRequest) -> None:
+    run("modprobe", "sctp")
+    # Of packets as large as lo takes, SCTP makes no GSO packets.
+    mtu = Path("/sys/class/net/lo/mtu")
+    before = mtu.read_text()
+    request.addfinalizer(lambda: mtu.write_text(before))
+    mtu.write_text("1500")
+    with loaded("scribbler") as module:
+        _transfer(socket.IPPROTO_SCTP)
+        _transfer(socket.IPPROTO_TCP)
+        module.unload()
+        lines = [line for line in module.lines() if "behind" in line]
+    assert lines == [
+        "Ipv4 132: behind the linear part: Err(EOPNOTSUPP)",
+        "Ipv4 6: behind the linear part: Ok(())",
+    ]
 
 
 @pytest.mark.usefixtures("network")

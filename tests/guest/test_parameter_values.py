@@ -28,7 +28,7 @@ _AT_LOAD = {
     "more than 100 pages": f"={'x,' * 250_000}",
 }
 # The start of the kernel's own lines, about out-of-tree modules and about bad parameters.
-_OF_THE_KERNEL = tuple(f"nf_tracer: {words}" for words in ("loading out-of-tree module", "module verification", "`"))
+_OF_THE_KERNEL = tuple(f"nf_tracer: {words}" for words in (*kmsg.OF_THE_LOADER, "`"))
 _AT_RUN_TIME = {
     "no byte": b"",
     "an empty line": b"\n",

@@ -37,7 +37,8 @@ class Loaded:
     def lines(self) -> list[str]:
         """Returns the module's log lines since the last call."""
         prefix = f"{self._name}: "
-        return [text.removeprefix(prefix) for _, text in self._log.read() if text.startswith(prefix)]
+        lines = [text.removeprefix(prefix) for _, text in self._log.read() if text.startswith(prefix)]
+        return [line for line in lines if not line.startswith(kmsg.OF_THE_LOADER)]
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ _SUPPRESSED = re.compile(r"nf_tracer: (1(?= line )|[2-9]|[1-9]\d+) lines? suppre
 _ANY_SUMMARY = re.compile(r"nf_tracer: (\w+ ipv[46] )?(log|trace|nflog) seen (.*)")
 _LEVEL_INFO = 6
 # The kernel's own lines about any out-of-tree module.
-_LOADER = ("loading out-of-tree module", "module verification failed")
+OF_THE_LOADER = ("loading out-of-tree module", "module verification failed")
 
 
 class KernelLog:
@@ -151,7 +151,7 @@ def split_records(records: list[tuple[int, str]]) -> tuple[list[Line], dict[str,
     lines: list[Line] = []
     summaries: dict[str, Summary] = {}
     for level, text in records:
-        if not text.startswith("nf_tracer: ") or any(word in text for word in _LOADER):
+        if not text.startswith("nf_tracer: ") or any(word in text for word in OF_THE_LOADER):
             continue
         assert level == _LEVEL_INFO, f"not at info level: <{level}>{text}"
         if match := _SUMMARY.fullmatch(text):

@@ -4,7 +4,11 @@
 //! and logs which writes were allowed: `IPV6 6: 0010...`, a digit for each byte from the network
 //! header on, 1 for a writable one.
 //!
-//! Shows: fields that the stack has validated cannot be changed.
+//! Of the first GSO packet of each protocol, writes the first byte behind the linear part, and logs
+//! whether that was allowed.
+//!
+//! Shows: fields that the stack has validated cannot be changed, nor what would have to be taken out
+//! of a list of segments.
 
 include!("../prelude.rs");
 
@@ -36,13 +40,20 @@ const LEN: usize = 120;
 struct Writer {
     /// Indexed by protocol.
     has_seen: [Atomic<bool>; 256],
+    has_seen_gso: [Atomic<bool>; 256],
 }
 
 impl Writer {
     fn new() -> Self {
         Self {
             has_seen: [const { Atomic::new(false) }; 256],
+            has_seen_gso: [const { Atomic::new(false) }; 256],
         }
+    }
+
+    fn is_first(seen: &[Atomic<bool>], protocol: u8) -> bool {
+        seen.get(usize::from(protocol))
+            .is_some_and(|has_seen| !has_seen.xchg(true, Full))
     }
 
     fn scribble(packet: &mut Packet<'_>, offset: usize) -> Result {
@@ -67,12 +78,16 @@ impl Handler for Writer {
             (_, Some([protocol])) => protocol,
             (_, None) => return packet.accept(),
         };
-        let is_first = self
-            .has_seen
-            .get(usize::from(protocol))
-            .is_some_and(|has_seen| !has_seen.xchg(true, Full));
 
-        if is_first {
+        if packet.is_gso() && Self::is_first(&self.has_seen_gso, protocol) {
+            let offset = packet.linear_len();
+
+            if let Some([byte]) = packet.copy(offset) {
+                let written = packet.write(offset, &[byte]);
+                pr_info!("{family:?} {protocol}: behind the linear part: {written:?}\n");
+            }
+        }
+        if Self::is_first(&self.has_seen, protocol) {
             // Offsets beyond the packet, up to the largest one.
             for offset in [packet.len(), usize::MAX - 1, usize::MAX] {
                 if packet.write(offset, &[0; 2]).is_ok() {
