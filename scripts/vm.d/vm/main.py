@@ -6,7 +6,9 @@ while the command ran, is a failure of its own, told with the end of the console
 """
 
 import argparse
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,8 +89,10 @@ def parse_args() -> argparse.Namespace:
     )
     p.add_argument("command", nargs="+", metavar="COMMAND", help=argparse.SUPPRESS)
     args = p.parse_args()
-    if args.cpus < 1 or args.timeout <= 0:
+    if args.cpus < 1 or not 0 < args.timeout < math.inf:
         p.error("--cpus and --timeout want a number above 0")
+    if not re.fullmatch(r"[1-9]\d*[MG]", args.mem):
+        p.error("--mem wants a number above 0 with M or G behind, such as 2G")
     if args.icount:
         args.cpus = 1
     return args
