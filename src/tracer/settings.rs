@@ -171,8 +171,8 @@ parameters! {
 
 /// The allowed values of the parameter `settings`, for error messages.
 pub(crate) const ALLOWED: &str =
-    "name=value for each parameter to be set, with spaces between, and 'defaults' \
-    before them to have all others at their defaults";
+    "name=value for each parameter to be set, with spaces between, quotes around what has spaces, \
+    and 'defaults' before them to have all others at their defaults";
 
 /// An element of the parameter `settings`.
 pub(crate) enum Assignment<'a> {
@@ -182,50 +182,70 @@ pub(crate) enum Assignment<'a> {
     Value(&'static Parameter, &'a str),
 }
 
-/// Parses the parameter `settings`: words separated by blanks; values with blanks are quoted as for
-/// `insmod`.
+/// Parses the parameter `settings`: words separated by blanks. Values with blanks are quoted as for
+/// `insmod`, or by `'`, so that `insmod`, which knows the other quote only, passes them on.
 pub(crate) fn assignments(
     text: &str,
 ) -> impl Iterator<Item = Result<Assignment<'_>, ParseError<'_>>> {
     let mut rest = text.trim_ascii();
     let mut is_blank = rest.is_empty();
+    let mut is_first = true;
 
     core::iter::from_fn(move || {
         if core::mem::take(&mut is_blank) {
             return Some(Err(ParseError::new(text, "names no parameter")));
         }
-        let mut is_quoted = false;
+        let mut quote = None;
         let end = rest.bytes().position(|byte| {
-            is_quoted ^= byte == b'"';
-            byte.is_ascii_whitespace() && !is_quoted
+            match quote {
+                Some(open) if open == byte => quote = None,
+                None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
+                _ => {}
+            }
+            byte.is_ascii_whitespace() && quote.is_none()
         });
         let (word, behind) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+        let is_first = core::mem::replace(&mut is_first, false);
 
         rest = behind.trim_ascii_start();
         match word {
             "" => None,
-            word if end.is_none() && is_quoted => {
+            word if quote.is_some() => {
                 Some(Err(ParseError::new(word, "has a quote without an end")))
             }
-            word => Some(assignment(word)),
+            word if !is_first && is_defaults(word) => Some(Err(ParseError::new(
+                word,
+                "comes first: it would undo what is before it",
+            ))),
+            word => Some(assignment(unquoted(word))),
         }
     })
 }
 
+fn is_defaults(word: &str) -> bool {
+    unquoted(word).eq_ignore_ascii_case("defaults")
+}
+
+/// Strips the quotes around a text.
+fn unquoted(text: &str) -> &str {
+    let inner = |quote: fn(char) -> bool| text.strip_prefix(quote)?.strip_suffix(quote);
+
+    inner(is::<'"'>)
+        .or_else(|| inner(is::<'\''>))
+        .unwrap_or(text)
+}
+
 fn assignment(word: &str) -> Result<Assignment<'_>, ParseError<'_>> {
-    if word.eq_ignore_ascii_case("defaults") {
+    if is_defaults(word) {
         return Ok(Assignment::Defaults);
     }
     let (name, value) = word
         .split_once(is::<'='>)
         .ok_or(ParseError::new(word, "is no assignment"))?;
     let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name);
-    let unquoted = value
-        .strip_prefix(is::<'"'>)
-        .and_then(|value| value.strip_suffix(is::<'"'>));
 
     match parameter {
-        Some(parameter) => Ok(Assignment::Value(parameter, unquoted.unwrap_or(value))),
+        Some(parameter) => Ok(Assignment::Value(parameter, unquoted(value))),
         None => Err(ParseError::new(
             name,
             "is no parameter that can be set here",
@@ -342,10 +362,19 @@ impl<T: Value> Setting for T {
     }
 }
 
+/// Logs that the kernel has no room for a value, and returns the error.
+fn not_kept(name: &str, error: Error) -> Error {
+    pr_err!(
+        "{name}: the value cannot be kept: error {}\n",
+        error.to_errno()
+    );
+    error
+}
+
 /// A list that is shared with the packet path. `None` is no condition.
 impl<T: List> Setting for Option<Arc<T>> {
     fn read(name: &str, text: Text<'_>) -> Result<Self> {
-        let mut list = empty_list::<T>()?;
+        let mut list = empty_list::<T>().map_err(|error| not_kept(name, error))?;
 
         text.and_then(|text| list.read(text))
             .map_err(|error| error.log(name, T::ALLOWED))?;
@@ -381,17 +410,23 @@ impl Setting for Option<Arc<BpfFilter>> {
         let mut fields = KVec::new();
         for instruction in program {
             let instruction = instruction.map_err(|error| error.log(name, bpf::ALLOWED))?;
-            fields.push(instruction, GFP_KERNEL)?;
+            fields
+                .push(instruction, GFP_KERNEL)
+                .map_err(|error| not_kept(name, error.into()))?;
         }
-        let filter = BpfFilter::new(fields).inspect_err(|error| {
-            if *error == EINVAL {
-                pr_err!(
-                    "{name}: the kernel refuses the program: allowed is {}\n",
-                    bpf::ALLOWED
-                );
-            }
-        })?;
-        Ok(Some(Arc::new(filter, GFP_KERNEL)?))
+        let filter = BpfFilter::new(fields)
+            .and_then(|filter| Ok(Arc::new(filter, GFP_KERNEL)?))
+            .map_err(|error| match error {
+                EINVAL => {
+                    pr_err!(
+                        "{name}: the kernel refuses the program: allowed is {}\n",
+                        bpf::ALLOWED
+                    );
+                    EINVAL
+                }
+                error => not_kept(name, error),
+            })?;
+        Ok(Some(filter))
     }
 
     fn show(&self, _: &Settings, to: &mut dyn fmt::Write) -> fmt::Result {
@@ -399,9 +434,9 @@ impl Setting for Option<Arc<BpfFilter>> {
     }
 
     fn assign(&self, name: &str, to: &mut dyn fmt::Write) -> fmt::Result {
-        write!(to, " {name}=\"")?;
+        write!(to, " {name}='")?;
         self.as_ref().map_or(Ok(()), |bpf| bpf.write(to))?;
-        to.write_str("\"")
+        to.write_str("'")
     }
 
     fn is_same(&self, other: &Self) -> bool {

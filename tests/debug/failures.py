@@ -17,7 +17,7 @@ from pathlib import Path
 from helpers import load, look_for_leaks, unload
 from injection import Function, Memory
 
-from support import netns, parameters
+from support import kmsg, netns, parameters
 from support.syscalls import finit_module
 from vm.pace import Limit
 
@@ -188,12 +188,15 @@ def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: 
         return 0
 
     def stays() -> None:
+        lines = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
+        assert len(lines) == 1, f"{name}: {lines} of a write that was refused"
         now = values()
         assert now == before, f"{name}: {now} after a write that was refused, not {before}"
         counted = probe.counted()
         assert counted == active, f"{name}: {counted} after a write that was refused, not {active}"
 
     file = os.open(parameters.FOLDER / name, os.O_WRONLY)
+    log = kmsg.KernelLog()
     assert write(old) == 0
     before = values()
     active = probe.counted()

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Several parameters set by one write to `settings`."""
 
+import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support import module, parameters
-from support.netns import inside
+from support.netns import inside, run
 from support.network import Network
 
 _CHANGES = 150
@@ -60,7 +63,7 @@ def test_between_two_filters_there_is_no_third_one(at_once: bool) -> None:
 
 
 def test_what_is_written_is_active_and_reads_as_it_is_written_back(network: Network) -> None:
-    text = 'hooks=input family=inet proto=tcp,udp host=10.0.0.0/8 bpf="1,6 0 0 1" netns=all rate=5 priority=raw'
+    text = "hooks=input family=inet proto=tcp,udp host=10.0.0.0/8 bpf='1,6 0 0 1' netns=all rate=5 priority=raw"
     with parameters.loaded("rate=7 iface=lo"):
         assert parameters.get("settings") == "defaults iface=lo rate=7"
         parameters.put("settings", f"defaults {text}")
@@ -82,3 +85,22 @@ def test_at_load_values_are_taken_in_their_order() -> None:
     with parameters.loaded('rate=7 settings="defaults hooks=input burst=3" priority=raw'):
         assert parameters.get("settings") == "defaults hooks=input burst=3 priority=raw"
         assert module.hooks() == ["ip input -300"]
+
+
+def test_what_is_read_can_be_given_to_insmod_and_in_modprobes_configuration(tmp_path: Path) -> None:
+    with parameters.loaded(""):
+        parameters.put("settings", 'proto=udp,sctp bpf="2,48 0 0 0,6 0 0 1" iface=eth+ rate=3')
+        text = parameters.get("settings")
+    run("insmod", str(module.FILE), f"settings={text}")
+    assert parameters.get("settings") == text
+    run("rmmod", module.NAME)
+    release = os.uname().release
+    tree = tmp_path / "lib/modules" / release
+    tree.mkdir(parents=True)
+    shutil.copy(module.FILE, tree)
+    run("depmod", "-b", str(tmp_path), release)
+    config = tmp_path / "modprobe.conf"
+    config.write_text(f'options {module.NAME} settings="{text}"\n')
+    run("modprobe", "-d", str(tmp_path), "-C", str(config), module.NAME)
+    assert parameters.get("settings") == text
+    run("rmmod", module.NAME)

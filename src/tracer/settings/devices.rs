@@ -93,6 +93,7 @@ impl List for Devices {
                 let why = match byte {
                     b':' => "has a colon, as no device has: an alias is an address of the device before it",
                     b'*' => "has an asterisk: what stands for all that start so is +, at the end",
+                    b'"' | b'\'' => "has a quote, around which 'settings' could not put its own",
                     b'/' => "has a character that is not allowed",
                     _ if byte.is_ascii_graphic() => continue,
                     _ => "has a character that is not allowed",

@@ -316,14 +316,14 @@ fn several_settings_are_changed_by_one_write_or_none() {
     let (result, lines) =
         assign(" host=10.0.0.0/8\tport=80,443 bpf=\"1,6 0 0 1\" rate=7\n sink=trace ");
     assert_eq!((result, lines.len()), (Ok(()), 0));
-    let written = "defaults host=10.0.0.0/8 port=80,443 bpf=\"1,6 0 0 1\" rate=7 sink=trace\n";
+    let written = "defaults host=10.0.0.0/8 port=80,443 bpf='1,6 0 0 1' rate=7 sink=trace\n";
     assert_eq!(settings(), written);
 
-    // The last value counts, as for insmod, and 'defaults' resets all before it.
+    // The last value counts, as for insmod.
     assign("proto=udp proto=sctp host=").0.unwrap();
     assert_eq!(
         settings(),
-        "defaults proto=sctp port=80,443 bpf=\"1,6 0 0 1\" rate=7 sink=trace\n"
+        "defaults proto=sctp port=80,443 bpf='1,6 0 0 1' rate=7 sink=trace\n"
     );
     let before = settings();
     for (text, told) in [
@@ -349,6 +349,22 @@ fn several_settings_are_changed_by_one_write_or_none() {
             "settings: 'bpf=\"1,6 0 0 1' has a quote without an end: ",
         ),
         (
+            "'proto=tcp\" rate=9",
+            "settings: ''proto=tcp\" rate=9' has a quote without an end: ",
+        ),
+        (
+            "rate=9 defaults",
+            "settings: 'defaults' comes first: it would undo what is before it: allowed: ",
+        ),
+        (
+            "rate=9 iface='a\"b'",
+            "iface: 'a\"b' has a quote, around which 'settings' could not put its own: allowed: ",
+        ),
+        (
+            "iface=\"'\" rate=9",
+            "iface: ''' has a quote, around which 'settings' could not put its own: allowed: ",
+        ),
+        (
             "defaults bpf=1,6 0 0 1",
             "bpf: '6' is no instruction of four numbers: allowed: ",
         ),
@@ -363,8 +379,12 @@ fn several_settings_are_changed_by_one_write_or_none() {
         );
         assert_eq!(settings(), before, "{text}");
     }
-    assign("proto=tcp DEFAULTS priority=raw").0.unwrap();
+    assign("DEFAULTS proto=tcp \"priority=raw\" 'iface=' host=\"\"")
+        .0
+        .unwrap();
     assert_eq!(settings(), "defaults priority=raw\n");
+    assign("'defaults' proto='udp'").0.unwrap();
+    assert_eq!(settings(), "defaults proto=udp\n");
     assign("defaults").0.unwrap();
     for (name, default) in PARAMETERS {
         assert_eq!(
