@@ -188,7 +188,8 @@ def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: 
         return 0
 
     def stays() -> None:
-        lines = [text for _, text in log.read() if text.startswith("nf_tracer: ")]
+        # Besides lines of packets.
+        lines = [text for _, text in log.read() if text.startswith(refusals)]
         assert len(lines) == 1, f"{name}: {lines} of a write that was refused"
         now = values()
         assert now == before, f"{name}: {now} after a write that was refused, not {before}"
@@ -199,6 +200,8 @@ def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: 
     log = kmsg.KernelLog()
     assert write(old) == 0
     before = values()
+    # One of 'settings' may be named by the parameter that it is about.
+    refusals = tuple(f"{_NAME}: {parameter}: " for parameter in before)
     active = probe.counted()
     done = fail_each(f"{new} > {name}", means, lambda: write(new), lambda: write(old), stays)
     os.close(file)
