@@ -4,6 +4,11 @@
 # it call the kernel's own build, with its variables: KDIR=, LLVM=1, V=1, W=1,
 # INSTALL_MOD_PATH=...
 
+# KERNEL= chooses the kernel of the build environment for all that is called from here.
+ifeq ($(origin KERNEL),command line)
+export NF_TRACER_KERNEL := $(KERNEL)
+endif
+
 # scripts/root sets KDIR for the kernel of the build environment.
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
@@ -77,7 +82,8 @@ rust-analyzer: check-kdir
 
 .PHONY: help
 help:
-	@echo 'These set up all that they need on their first run:'
+	@echo 'These set up all that they need on their first run, for KERNEL=NAME, which is one of'
+	@echo 'those in scripts/root.d/kernels (default: NF_TRACER_KERNEL, else $(firstword $(shell sed '/^#/d' scripts/root.d/kernels))):'
 	@echo '  demo             - boot the stock kernel, load the module, show what it sees'
 	@echo '  test             - all suites on the stock kernel; the last line is "N passed, N failed"'
 	@echo '  unit             - the host tests without fuzzing, in seconds after an edit'

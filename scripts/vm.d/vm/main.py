@@ -28,6 +28,7 @@ EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 DEBUG_ARGS = ["slab_debug=F"]
 # The names here, and those of scripts/debug-kernel.
 DEBUG_KERNELS = {"debug": "kasan", "kcsan": "kcsan"}
+TABLE = Path(__file__).resolve().parents[2] / "root.d/kernels"
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,9 +45,10 @@ def parse_args() -> argparse.Namespace:
     p.add_argument(
         "--kernel",
         default="stock",
-        metavar="stock|debug|kcsan|PATH",
-        help="the distribution's kernel (default), one that scripts/debug-kernel builds (on "
-        "first use: 5 to 15 minutes), with KASAN or with KCSAN, an image, or a build folder",
+        metavar="NAME|stock|debug|kcsan|PATH",
+        help="a kernel of the distribution, by its name in scripts/root.d/kernels (default: the "
+        "build environment's, which NF_TRACER_KERNEL chooses), one that scripts/debug-kernel builds of its source "
+        "(on first use: 5 to 15 minutes), with KASAN or with KCSAN, an image, or a build folder",
     )
     p.add_argument("--cpus", type=int, default=2, metavar="N", help="default: 2")
     p.add_argument("--mem", default="2G", metavar="SIZE", help="default: 2G")
@@ -98,12 +100,10 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def stock_kernel() -> Path | None:
-    """Returns the image of the kernel that KDIR is for; without KDIR, the newest installed."""
-    release = Path(os.environ.get("KDIR", ""), "include/config/kernel.release")
-    name = release.read_text().strip() if release.is_file() else "*"
-    images = Path("/boot").glob(f"vmlinuz-{name}")
-    return max(images, key=lambda image: image.stat().st_mtime, default=None)
+def table() -> list[str]:
+    """Returns the names of the distribution's kernels, the default first."""
+    rows = (line.split() for line in TABLE.read_text().splitlines())
+    return [row[0] for row in rows if row and row[0] != "#"]
 
 
 def debug_kernel(finder: str) -> Path:
@@ -117,11 +117,8 @@ def debug_kernel(finder: str) -> Path:
 
 def kernel_options(name: str) -> list[str]:
     """Returns virtme-run's options for the kernel and its modules. Exits if there is no such kernel."""
-    if name == "stock":
-        if image := stock_kernel():
-            return ["--kimg", str(image), "--mods", "auto"]
-        say("the build environment has no kernel image in /boot: make it anew")
-        sys.exit(EXIT_USAGE)
+    if name in ("stock", os.environ["NF_TRACER_ROOT_KERNEL"]):
+        return ["--kimg", f"/boot/vmlinuz-{os.environ['NF_TRACER_ROOT_RELEASE']}", "--mods", "auto"]
     path = debug_kernel(DEBUG_KERNELS[name]) if name in DEBUG_KERNELS else Path(name).resolve()
     # A kernel that boots without modules still needs the initramfs, which finds our init.
     if (path / "arch/x86/boot/bzImage").is_file():
@@ -130,7 +127,7 @@ def kernel_options(name: str) -> list[str]:
         return ["--kimg", str(path / "vmlinux"), "--mods", "none", "--force-initramfs"]
     if path.is_file():
         return ["--kimg", str(path), "--mods", "auto", "--force-initramfs"]
-    say(f"no kernel '{name}': neither 'stock', 'debug' or 'kcsan', nor an image, nor a build folder")
+    say(f"no kernel '{name}': there are {' '.join(table())} stock debug kcsan, images, and build folders")
     sys.exit(EXIT_USAGE)
 
 
