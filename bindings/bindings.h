@@ -27,4 +27,12 @@
 #include "helpers.h"
 #include "report.h"
 
+/* Constants of an enum without a name, for which bindgen would make up one. */
+const u32 RUST_CONST_HELPER_NFPROTO_INET = NFPROTO_INET;
+const u32 RUST_CONST_HELPER_NFPROTO_IPV4 = NFPROTO_IPV4;
+const u32 RUST_CONST_HELPER_NFPROTO_ARP = NFPROTO_ARP;
+const u32 RUST_CONST_HELPER_NFPROTO_NETDEV = NFPROTO_NETDEV;
+const u32 RUST_CONST_HELPER_NFPROTO_BRIDGE = NFPROTO_BRIDGE;
+const u32 RUST_CONST_HELPER_NFPROTO_IPV6 = NFPROTO_IPV6;
+
 #endif

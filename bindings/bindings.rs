@@ -2,8 +2,8 @@
 
 //! The bindings that bindgen generates from `bindings.h`, and nothing else.
 //!
-//! Types that the kernel crate already has are the kernel crate's own (`sk_buff`, `net`, ...), by
-//! the glob import below.
+//! Types that the kernel crate has in all supported releases are the kernel crate's own (`sk_buff`,
+//! `net`, ...), by the glob import below, which what is generated here takes precedence over.
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
@@ -27,6 +27,8 @@
 pub(crate) use kernel::bindings::*;
 
 include!(env!("NF_TRACER_BINDINGS"));
+
+pub(crate) mod compat;
 
 /// Asserts for bindgen's layouts what `helpers/layout.c` asserts for gcc's.
 mod layout {

@@ -5,6 +5,8 @@
 
 use super::bindings;
 
+pub(crate) use super::bindings::compat;
+
 pub(crate) mod atomic;
 pub(crate) mod clock;
 pub(crate) mod console;

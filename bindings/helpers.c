@@ -14,4 +14,5 @@
 #include "helpers/rcu.c"
 #include "helpers/skb.c"
 #include "helpers/sock.c"
+#include "helpers/spinlock.c"
 #include "helpers/workqueue.c"

@@ -12,6 +12,7 @@
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_log.h>
 
@@ -166,6 +167,11 @@ bool nf_tracer_may_wait_for_rcu(void);
 
 /* As synchronize_rcu(), but faster. May sleep. */
 void rust_helper_synchronize_rcu_expedited(void);
+
+/* As the macros of C, whose flags are returned and passed back. */
+unsigned long nf_tracer_spin_lock_irqsave(spinlock_t *lock);
+bool nf_tracer_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
+void rust_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 
 /* Work that may sleep. */
 void rust_helper_work_init(struct work_struct *work, work_func_t func);

@@ -7,6 +7,7 @@
 
 use crate::{
     ffi::{
+        compat::code::EOPNOTSUPP,
         console,
         params::{
             ParamLock,

@@ -18,7 +18,10 @@ use super::{
     Handler,
     Net, //
 };
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::rcu, //
+};
 use core::{
     cell::UnsafeCell,
     marker::PhantomPinned,
@@ -36,7 +39,6 @@ use kernel::{
     },
     prelude::*,
     str::CStrExt,
-    sync::rcu,
     types::Opaque, //
 };
 

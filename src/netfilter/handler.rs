@@ -10,9 +10,11 @@ use super::{
     Packet,
     Verdict, //
 };
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::code::ELOOP, //
+};
 use kernel::{
-    error::code::ELOOP,
     ffi::{
         c_uint,
         c_void, //

@@ -22,6 +22,10 @@ use super::{
     RegistrationError,
     Tag, //
 };
+use crate::bindings::compat::{
+    code::ESHUTDOWN,
+    rcu, //
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -31,7 +35,6 @@ use kernel::{
             Atomic,
             Release, //
         },
-        rcu,
         Arc,
         Mutex, //
     }, //
@@ -273,7 +276,7 @@ macro_rules! module_netfilter_hooks {
 
         /// The name by which the kernel crate's macros refer to the module.
         #[allow(dead_code, reason = "few modules use those macros")]
-        enum LocalModule {}
+        type LocalModule = __netfilter_module::HookedModule;
 
         #[allow(unused_imports, reason = "a module may have no parameters")]
         use __netfilter_module::parameters as module_parameters;
@@ -289,7 +292,7 @@ macro_rules! module_netfilter_hooks {
             }
 
             /// Fields are dropped in order.
-            struct HookedModule {
+            pub(super) struct HookedModule {
                 _module: $type,
                 _owner: $crate::netfilter::Owner,
             }
@@ -314,13 +317,6 @@ macro_rules! module_netfilter_hooks {
                         _owner: owner,
                     })
                 }
-            }
-
-            impl ::kernel::ModuleMetadata for super::LocalModule {
-                const NAME: &'static ::kernel::str::CStr =
-                    <HookedModule as ::kernel::ModuleMetadata>::NAME;
-                const THIS_MODULE: ::kernel::ThisModule =
-                    <HookedModule as ::kernel::ModuleMetadata>::THIS_MODULE;
             }
 
             ::kernel::prelude::module! {

@@ -12,7 +12,13 @@ use super::{
     Net,
     RegistrationError, //
 };
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::{
+        code::ESHUTDOWN,
+        AtomicPtr, //
+    }, //
+};
 use core::ptr::{
     from_ref,
     null_mut, //
@@ -28,7 +34,6 @@ use kernel::{
     sync::{
         atomic::{
             Acquire,
-            Atomic,
             Release, //
         },
         Arc,
@@ -113,7 +118,7 @@ unsafe impl Send for Namespaces {}
 unsafe impl Sync for Namespaces {}
 
 /// The module's namespaces, while C may call the operations.
-static NAMESPACES: Atomic<*mut Namespaces> = Atomic::new(null_mut());
+static NAMESPACES: AtomicPtr<Namespaces> = AtomicPtr::null();
 
 enum Stage {
     /// Nothing has joined yet.

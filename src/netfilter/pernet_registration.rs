@@ -22,7 +22,13 @@ use super::{
     HookPoint, //
     ModuleHooks,
 };
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::{
+        code::ESHUTDOWN,
+        rcu, //
+    }, //
+};
 use core::marker::PhantomPinned;
 use kernel::{
     alloc::AllocError,
@@ -30,10 +36,7 @@ use kernel::{
     fmt,
     new_mutex,
     prelude::*,
-    sync::{
-        rcu,
-        Mutex, //
-    }, //
+    sync::Mutex, //
 };
 
 /// The number of left-out namespaces that one retry handles.

@@ -7,7 +7,10 @@
 //! [`include/uapi/linux/netfilter_arp.h`](srctree/include/uapi/linux/netfilter_arp.h),
 //! [`include/uapi/linux/netfilter_bridge.h`](srctree/include/uapi/linux/netfilter_bridge.h)
 
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::code::EOPNOTSUPP, //
+};
 use kernel::{
     fmt,
     prelude::*, //

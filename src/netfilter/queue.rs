@@ -21,7 +21,14 @@ use super::{
     Packet,
     Verdict, //
 };
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::{
+        new_spinlock_irq,
+        rcu,
+        SpinLockIrq, //
+    }, //
+};
 use core::{
     marker::PhantomPinned,
     ptr::null_mut, //
@@ -33,15 +40,10 @@ use kernel::{
         c_ulong,
         c_void, //
     },
-    new_spinlock_irq,
     prelude::*,
     rbtree::{
         RBTree,
         RBTreeNodeReservation, //
-    },
-    sync::{
-        rcu,
-        SpinLockIrq, //
     },
     types::Opaque, //
 };

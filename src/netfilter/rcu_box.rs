@@ -5,12 +5,17 @@
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
 use super::HookState;
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::{
+        code::EDEADLK,
+        AtomicPtr, //
+    }, //
+};
 use kernel::{
     prelude::*,
     sync::atomic::{
         Acquire,
-        Atomic,
         Full, //
     }, //
 };
@@ -21,24 +26,22 @@ use kernel::{
 ///
 /// The pointer comes from a `KBox<T>`. Whoever takes it out waits for a grace period, and then owns
 /// it.
-pub struct RcuBox<T: Send + Sync + 'static>(Atomic<*mut T>);
+pub struct RcuBox<T: Send + Sync + 'static>(AtomicPtr<T>);
 
 impl<T: Send + Sync + 'static> RcuBox<T> {
     /// Creates a box that holds `value` until it is replaced.
     pub fn new(value: KBox<T>) -> Self {
         // INVARIANT: The pointer comes from a `KBox`.
-        Self(Atomic::new(KBox::into_raw(value)))
+        Self(AtomicPtr::new(KBox::into_raw(value)))
     }
 
     /// Returns the value, for the rest of the handler's call. Later calls may see another one.
     ///
-    /// Like C's `rcu_dereference()`, a plain load: reads through the pointer are ordered by the
-    /// address dependency. A load by the kernel crate's atomics would be a function call.
+    /// Like C's `rcu_dereference()`, a plain load: a load by the kernel crate's atomics would be a
+    /// function call.
     #[inline]
     pub fn dereference<'a>(&'a self, _call: &HookState<'a>) -> &'a T {
-        // SAFETY: The pointer is aligned and valid as `self` is, and is only replaced by whole
-        // words.
-        let value = unsafe { self.0.as_ptr().read_volatile() };
+        let value = self.0.read_once();
 
         // SAFETY: By the type invariant it is valid, and remains so for a grace period after it was
         // taken out. `'a` is within a call of a handler, which runs inside `rcu_read_lock()`.

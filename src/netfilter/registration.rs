@@ -18,13 +18,15 @@ use super::{
     HookPoint, //
     Net,
 };
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::rcu, //
+};
 use core::marker::PhantomPinned;
 use kernel::{
     error::to_result,
     ffi::c_uint,
-    prelude::*,
-    sync::rcu, //
+    prelude::*, //
 };
 
 /// A handler registered at one or more hook points of a network namespace.

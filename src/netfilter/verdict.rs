@@ -8,14 +8,14 @@
 //! C source: [`nf_hook_slow()`](srctree/net/netfilter/core.c)
 
 use super::Packet;
-use crate::bindings;
+use crate::bindings::{
+    self,
+    compat::code::ENOBUFS, //
+};
 use core::marker::PhantomData;
 use kernel::{
     error::{
-        code::{
-            ENOBUFS,
-            EPERM, //
-        },
+        code::EPERM,
         Error, //
     },
     ffi::{

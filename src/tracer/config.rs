@@ -17,7 +17,10 @@ use super::{
     }, //
 };
 use crate::{
-    ffi::events,
+    ffi::{
+        compat::code::EOPNOTSUPP,
+        events, //
+    },
     netfilter::{
         Family,
         HookPoint,

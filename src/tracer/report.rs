@@ -8,14 +8,12 @@
 
 use crate::ffi::{
     atomic::read_once,
+    compat::rcu::synchronize_rcu,
     report::schedule_report, //
 };
-use kernel::sync::{
-    atomic::{
-        Atomic,
-        Relaxed, //
-    },
-    rcu::synchronize_rcu, //
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
 };
 
 /// The state of the reports.

@@ -8,9 +8,13 @@ import pytest
 
 from support.paths import TOP
 
-NAMES = [row.split()[0] for row in (TOP / "scripts/root.d/kernels").read_text().splitlines() if row[:1] not in ("", "#")]
+NAMES = [
+    row.split()[0] for row in (TOP / "scripts/root.d/kernels").read_text().splitlines() if row[:1] not in ("", "#")
+]
 # Outside of the build environment, which is for one kernel.
-OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith(("NF_TRACER_ROOT", "NF_TRACER_KERNEL"))}
+OUTSIDE = {
+    name: value for name, value in os.environ.items() if not name.startswith(("NF_TRACER_ROOT", "NF_TRACER_KERNEL"))
+}
 
 
 def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -60,11 +64,11 @@ def test_an_unknown_name_is_refused_in_one_line_with_those_that_there_are(
 def test_another_kernel_is_refused_within_the_environment(command: str) -> None:
     other = next(name for name in NAMES if name != os.environ["NF_TRACER_ROOT_KERNEL"])
     program, *arguments = command.split()
-    done = subprocess.run(
-        [TOP / program, "--kernel", other, *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([TOP / program, "--kernel", other, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 125
-    assert done.stderr.startswith(f"scripts/root: this is the build environment of {os.environ['NF_TRACER_ROOT_KERNEL']}:")
+    assert done.stderr.startswith(
+        f"scripts/root: this is the build environment of {os.environ['NF_TRACER_ROOT_KERNEL']}:"
+    )
 
 
 def test_the_first_row_is_the_default_and_each_name_its_own_folder() -> None:
@@ -85,7 +89,11 @@ def test_packages_of_another_release_are_left_out() -> None:
     assert not [name for name in trixie if "[" in name or "#" in name]
 
 
-OLD, PINNED, NEW = (("7.2.9-1", "7.2.9+deb14-amd64"), ("7.2.11-1", "7.2.11+deb14-amd64"), ("7.3.1-1", "7.3.1+deb14-amd64"))
+OLD, PINNED, NEW = (
+    ("7.2.9-1", "7.2.9+deb14-amd64"),
+    ("7.2.11-1", "7.2.11+deb14-amd64"),
+    ("7.3.1-1", "7.3.1+deb14-amd64"),
+)
 
 
 def test_the_pinned_kernel_is_taken_where_there_are_newer_ones() -> None:
@@ -99,7 +107,9 @@ def test_without_the_pinned_kernel_the_newest_complete_one_is_taken() -> None:
 
 
 def test_a_source_of_another_version_does_not_count() -> None:
-    given = packages(OLD, PINNED).replace("linux-source-7.2\nSource: linux\nVersion: 7.2.11-1", "linux-source-7.2\nVersion: 1")
+    given = packages(OLD, PINNED).replace(
+        "linux-source-7.2\nSource: linux\nVersion: 7.2.11-1", "linux-source-7.2\nVersion: 1"
+    )
     assert table("complete_kernels 7.2.11-1 amd64", given) == "7.2.9-1 7.2.9+deb14-amd64 7.2"
 
 

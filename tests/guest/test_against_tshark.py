@@ -122,6 +122,7 @@ def _packets() -> list[Packet]:
     ]
 
 
+@pytest.mark.every_kernel
 def test_fields_of_ipv6_and_of_fragments_are_those_of_tshark(network: Network, tmp_path: Path) -> None:
     packets = _packets()
     file, lines = _trace(network, tmp_path, packets)
@@ -223,6 +224,7 @@ def _told(options: str) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.every_kernel
 def test_options_of_tcp_are_those_of_tshark(network: Network, tmp_path: Path) -> None:
     packets = []
     for number, options in enumerate(_OPTIONS):

@@ -66,6 +66,7 @@ def _write(values: list[tuple[str, str]], end: float, written: "multiprocessing.
     written.put(number)
 
 
+@pytest.mark.every_kernel
 def test_every_packet_is_counted_once_while_parameters_change_and_cpus_race(network: Network) -> None:
     chains = "".join(map(counting_chain, HOOKS))
     # Two hook points stay, while others come and go.

@@ -27,6 +27,7 @@ _SO_NO_CHECK, _SO_TIMESTAMP, _UDP_SEGMENT = 11, 29, 103
 _COMPLETE = "2"
 
 
+@pytest.mark.every_kernel
 def test_metadata_is_that_of_the_kernels_own_structure(network: Network) -> None:
     names = ("mark", "priority", "hash", "time", "len")
     fields = "mark=skb->mark priority=skb->priority hash=skb->hash time=skb->tstamp len=skb->len rest=skb->data_len"

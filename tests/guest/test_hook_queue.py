@@ -40,6 +40,7 @@ def udp_pair(network: Network) -> tuple[socket.socket, socket.socket]:
     return sender, receiver
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("network")
 def test_a_stolen_packet_goes_on_later_from_another_context() -> None:
     count, times = ping("127.0.0.1")
@@ -61,6 +62,7 @@ def test_a_packet_may_be_held_at_any_point(network: Network, hook: int) -> None:
     assert min(times) >= (50 if hook in (PREROUTING, INPUT) else 100)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("protocol", [_ICMP, _UDP])
 def test_packets_that_are_held_when_the_module_goes_are_not_lost_and_stay_in_order(
     network: Network, protocol: int

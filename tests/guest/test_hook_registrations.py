@@ -19,6 +19,7 @@ def _hooks() -> str:
     return run("nft", "list", "hooks")
 
 
+@pytest.mark.every_kernel
 def test_what_safe_code_leaks_ends_with_the_module(network: Network) -> None:
     with steady_traffic(network):
         for _ in range(5):

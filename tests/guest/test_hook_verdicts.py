@@ -47,6 +47,7 @@ def test_drop_gives_the_reason_to_the_tracepoint_and_the_error_to_the_sender() -
     assert reasons.count("SOCKET_FILTER") == 1
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("network")
 def test_one_handler_serves_both_ip_families() -> None:
     run("sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=0")
@@ -94,6 +95,7 @@ def test_repeat_calls_the_handler_again_with_the_same_packet() -> None:
         assert counted() == {"ip again": 6, "ip each": 6}
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(("times", "answers"), [(17, 3), (18, 0)])
 def test_repeat_is_bounded_and_then_drops(times: int, answers: int) -> None:
@@ -101,6 +103,7 @@ def test_repeat_is_bounded_and_then_drops(times: int, answers: int) -> None:
         assert ping("127.0.0.1", wait=0.3)[0] == answers
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("network")
 def test_what_is_repeated_too_often_is_eloop_for_a_local_sender() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sender:
@@ -115,6 +118,7 @@ def test_what_is_repeated_too_often_is_eloop_for_a_local_sender() -> None:
     assert reasons.count("NETFILTER_DROP") == 1
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("network")
 def test_stop_skips_the_remaining_hooks() -> None:
     text = """table ip t {
@@ -143,6 +147,7 @@ def udp_pair() -> tuple[socket.socket, socket.socket]:
     return sender, receiver
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("network")
 def test_queued_packets_reach_user_space_which_decides() -> None:
     run("modprobe", "nfnetlink_queue")

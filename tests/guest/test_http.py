@@ -3,11 +3,14 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from support.network import Network
 from support.recording import Recording
 from support.traffic import fetch, web_server
 
 
+@pytest.mark.every_kernel
 def test_a_connection_over_veth_is_traced_in_both_directions(
     record: Callable[..., Recording], network: Network
 ) -> None:
@@ -23,6 +26,7 @@ def test_a_connection_over_veth_is_traced_in_both_directions(
     }
 
 
+@pytest.mark.every_kernel
 def test_a_connection_over_loopback_has_each_packet_traced_at_both_hooks(
     record: Callable[..., Recording],
 ) -> None:

@@ -128,6 +128,7 @@ def test_the_counts_are_those_of_nft_whatever_becomes_of_the_packets() -> None:
     assert all(counts[f"{hook} ipv4"].not_matched > 0 for hook in hooks)
 
 
+@pytest.mark.every_kernel
 def test_every_namespace_is_covered_while_hundreds_come_and_go(network: Network, log: kmsg.KernelLog) -> None:
     inodes = set()
     with parameters.loaded("proto=udp hooks=output rate=0 netns=all format=full"):

@@ -24,6 +24,7 @@ def _mark(text: str) -> None:
         file.write(f"<6>test: {text}\n")
 
 
+@pytest.mark.every_kernel
 def test_it_is_loaded_and_unloaded_twenty_times_under_traffic(network: Network, log: kmsg.KernelLog) -> None:
     with steady_traffic(network):
         for _ in range(_ROUNDS):
@@ -46,6 +47,7 @@ def test_it_is_loaded_and_unloaded_twenty_times_under_traffic(network: Network, 
     assert not kmsg.complaints(log.read())
 
 
+@pytest.mark.every_kernel
 def test_its_hooks_are_the_first_at_both_points_while_it_is_loaded() -> None:
     assert module.hooks() == []
     module.load()
@@ -57,6 +59,7 @@ def test_its_hooks_are_the_first_at_both_points_while_it_is_loaded() -> None:
     assert module.hooks() == []
 
 
+@pytest.mark.every_kernel
 def test_insmod_and_rmmod_work() -> None:
     run("insmod", str(module.FILE))
     assert module.NAME in run("lsmod")
@@ -64,6 +67,7 @@ def test_insmod_and_rmmod_work() -> None:
     assert module.NAME not in run("lsmod")
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize("point", _POINTS)
 def test_a_failing_registration_fails_the_load_and_leaves_nothing(point: str) -> None:

@@ -88,6 +88,7 @@ def _packets() -> list[IPv6]:
     ]
 
 
+@pytest.mark.every_kernel
 def test_lines_of_ipv6_are_those_of_nft_whatever_is_in_the_packet(network: Network, tmp_path: Path) -> None:
     packets = _packets()
     wire = Wire(to_host(packets, ALL_NODES_MAC), tmp_path, network)
@@ -105,6 +106,7 @@ def test_lines_of_ipv6_are_those_of_nft_whatever_is_in_the_packet(network: Netwo
         assert any(words in line for line in lines), words
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("hook", ["output", "postrouting"])
 def test_lines_of_sent_packets_have_user_and_group(network: Network, hook: str) -> None:
     def send() -> None:
@@ -167,6 +169,7 @@ def far(network: Network) -> Iterator[None]:
         ip("link del tofar\nnetns del far")
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("far")
 @pytest.mark.parametrize("hook", ["forward", "postrouting"])
 def test_lines_of_forwarded_packets_have_both_devices(network: Network, hook: str) -> None:

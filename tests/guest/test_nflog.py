@@ -44,6 +44,7 @@ def to_nflog(network: Network) -> Iterator[None]:
         yield
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("to_nflog")
 def test_tcpdump_gets_each_packet_whole_with_its_hook(wire: Wire, sent: list[bytes], tmp_path: Path) -> None:
     file = tmp_path / "nflog.pcap"
@@ -67,6 +68,7 @@ def test_dumpcap_and_tshark_read_them(wire: Wire, sent: list[bytes], tmp_path: P
     assert rows == [{"nflog.prefix": _PREROUTING, "ip.src": packet.src} for packet in PACKETS]
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("to_nflog")
 def test_ulogd_writes_pcap_and_json(wire: Wire, sent: list[bytes], tmp_path: Path) -> None:
     config = tmp_path / "ulogd.conf"
@@ -124,6 +126,7 @@ def test_the_prefix_names_every_hook(tmp_path: Path) -> None:
     assert [prefix for prefix, _ in nflog_records(file)] == [f"nf_tracer: {hook}" for hook in hooks] * 2
 
 
+@pytest.mark.every_kernel
 def test_without_the_logger_the_sink_is_refused_and_the_old_value_is_kept(log: kmsg.KernelLog) -> None:
     modprobe = Path("/proc/sys/kernel/modprobe")
     helper = modprobe.read_text()

@@ -128,6 +128,7 @@ def test_each_is_described_and_starts_with_its_default() -> None:
     assert modes == {**dict.fromkeys((*_DEFAULTS, "settings"), 0o644), "counts": 0o400}
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("when", ["at load", "at run time"])
 def test_each_takes_good_values_and_returns_the_canonical_form(when: str) -> None:
     for name, value, canonical in _GOOD:
@@ -139,6 +140,7 @@ def test_each_takes_good_values_and_returns_the_canonical_form(when: str) -> Non
             assert parameters.get(name) == canonical, name
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("when", ["at load", "at run time"])
 def test_it_is_hooked_in_where_its_parameters_say(network: Network, when: str) -> None:
     values = {"hooks": "input,output", "family": "inet", "priority": "raw+5", "netns": "all"}
@@ -245,6 +247,7 @@ def _hooks_everywhere() -> str:
     return f"table inet everywhere {{\n{''.join(chains)}}}\n"
 
 
+@pytest.mark.every_kernel
 def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Network) -> None:
     sets = [
         [("port", "1-60000"), ("port", "0-65535"), ("host", "10.0.0.0/8"), ("host", "")],
@@ -273,6 +276,7 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
         assert seen[-1] > seen[0]
 
 
+@pytest.mark.every_kernel
 def test_a_packet_that_stays_selected_is_neither_lost_nor_doubled_by_changes(network: Network) -> None:
     with parameters.loaded("proto=icmp rate=0 hooks=prerouting"):
         pings = subprocess.Popen(["ping", "-q", "-i", "0.002", "-c", "1000", network.peer_address], stdout=-3)

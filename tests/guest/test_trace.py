@@ -142,6 +142,7 @@ def _check(file: Path, found: list[dict[str, str]], network: Network) -> None:
         assert event["malformed"] == ("truncated" if cut_short else "no")
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("traced")
 def test_trace_pipe_has_what_tshark_sees(wire: Wire, network: Network) -> None:
     with ftrace():
@@ -150,6 +151,7 @@ def test_trace_pipe_has_what_tshark_sees(wire: Wire, network: Network) -> None:
     _check(wire.file, events(text), network)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("traced")
 def test_trace_cmd_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path) -> None:
     data = str(tmp_path / "trace.dat")
@@ -159,6 +161,7 @@ def test_trace_cmd_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: 
     _check(wire.file, events(report), network)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.usefixtures("traced")
 def test_perf_has_what_tshark_sees(wire: Wire, network: Network, tmp_path: Path) -> None:
     data = str(tmp_path / "perf.data")
@@ -238,6 +241,7 @@ def test_what_nobody_listens_to_is_lost_and_other_sinks_are_not_limited_by_the_r
     assert len(printed) == lines.emitted == 20 - lines.suppressed
 
 
+@pytest.mark.every_kernel
 def test_sinks_change_under_traffic_and_one_that_stays_misses_nothing(network: Network) -> None:
     with parameters.loaded("sink=log proto=icmp hooks=prerouting rate=0"), ftrace():
         pings = subprocess.Popen(["ping", "-q", "-i", "0.002", "-c", "1000", network.peer_address], stdout=-3)
@@ -252,6 +256,7 @@ def test_sinks_change_under_traffic_and_one_that_stays_misses_nothing(network: N
     assert 0 < counts["nflog"].emitted == counts["nflog"].seen < 1000
 
 
+@pytest.mark.every_kernel
 def test_an_enabled_event_pins_the_module() -> None:
     """Otherwise the kernel warns, which fails the test, and discards what was recorded."""
     module.load("sink=trace")

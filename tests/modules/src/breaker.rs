@@ -9,6 +9,7 @@
 
 include!("../prelude.rs");
 
+use bindings::compat::code::EDEADLK;
 use kernel::sync::{
     atomic::{
         Atomic,
@@ -25,8 +26,8 @@ module_netfilter_hooks! {
     description: "Tries to do harm with safe code",
     license: "GPL",
     params: {
-        fail: bool {
-            default: false,
+        fail: u8 {
+            default: 0,
             description: "Fail after all is registered",
         },
         pid: i32 {
@@ -128,7 +129,7 @@ struct Breaker;
 
 impl HookModule for Breaker {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        let net = || match module_parameters::pid.value() {
+        let net = || match value_of(&module_parameters::pid) {
             0 => Ok(Net::init()),
             pid => Net::of_process(pid),
         };
@@ -145,7 +146,7 @@ impl HookModule for Breaker {
         HERE.populate(here);
         EVERYWHERE.populate(everywhere);
         HOOKS.populate(hooks.clone());
-        if module_parameters::fail.value() {
+        if value_of(&module_parameters::fail) != 0 {
             return Err(EINVAL);
         }
         Ok(Self)

@@ -53,8 +53,8 @@ module_netfilter_hooks! {
             default: 3,
             description: "Where: 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting",
         },
-        everywhere: bool {
-            default: false,
+        everywhere: u8 {
+            default: 0,
             description: "In all network namespaces",
         },
     },
@@ -86,8 +86,8 @@ impl Releaser {
         try_pin_init!(Self {
             queue,
             timer <- HrTimer::new(),
-            delay: Delta::from_millis(module_parameters::delay.value()),
-            fate: match module_parameters::lose.value() {
+            delay: Delta::from_millis(value_of(&module_parameters::delay)),
+            fate: match value_of(&module_parameters::lose) {
                 0 => Fate::Reinject,
                 1 => Fate::Free(DropReason::NETFILTER_DROP),
                 _ => Fate::Free(DropReason::SOCKET_FILTER),
@@ -147,9 +147,9 @@ impl HookModule for Delayer {
             InetHook::PostRouting,
         ]
         .into_iter()
-        .nth(module_parameters::hook.value())
+        .nth(value_of(&module_parameters::hook))
         .ok_or(EINVAL)?;
-        let nets = match module_parameters::everywhere.value() {
+        let nets = match value_of(&module_parameters::everywhere) != 0 {
             true => NetScope::All,
             false => NetScope::Initial,
         };
@@ -157,7 +157,7 @@ impl HookModule for Delayer {
         let releaser = Arc::pin_init(Releaser::new(queue.clone()), GFP_KERNEL)?;
         let holder = Holder {
             queue,
-            protocol: module_parameters::protocol.value(),
+            protocol: value_of(&module_parameters::protocol),
         };
 
         hooks.register_in_nets(nets, &[HookPoint::ipv4(hook, Priority::LAST)], Ok(holder))?;

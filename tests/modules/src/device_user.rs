@@ -66,7 +66,7 @@ impl User {
         ];
 
         Ok(Self {
-            answer: module_parameters::answer.value(),
+            answer: value_of(&module_parameters::answer),
             program: Program::new(&PROGRAM)?,
             queue,
         })

@@ -17,12 +17,12 @@ module_netfilter_hooks! {
             default: 42,
             description: "The mark",
         },
-        reroute: bool {
-            default: true,
+        reroute: u8 {
+            default: 1,
             description: "Route again",
         },
-        forget: bool {
-            default: false,
+        forget: u8 {
+            default: 0,
             description: "Forget the hash of the flow",
         },
     },
@@ -66,9 +66,9 @@ impl HookModule for MarkRouter {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [HookPoint; 1] = [HookPoint::inet(InetHook::LocalOut, Priority::MANGLE)];
         let router = Router {
-            mark: module_parameters::mark.value(),
-            reroute: module_parameters::reroute.value(),
-            forget: module_parameters::forget.value(),
+            mark: value_of(&module_parameters::mark),
+            reroute: value_of(&module_parameters::reroute) != 0,
+            forget: value_of(&module_parameters::forget) != 0,
         };
 
         hooks.register(Net::init(), &POINTS, Ok(router))?;

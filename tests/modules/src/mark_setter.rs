@@ -57,7 +57,7 @@ impl HookModule for MarkSetter {
             InetHook::PreRouting,
             Priority::CONNTRACK.offset(-1),
         )];
-        let mark = module_parameters::mark.value();
+        let mark = value_of(&module_parameters::mark);
 
         hooks.register(Net::init(), &POINTS, Ok(Setter { mark }))?;
         Ok(Self)

@@ -8,16 +8,16 @@
 
 include!("../prelude.rs");
 
-use kernel::{
+use bindings::compat::{
     new_spinlock_irq,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc,
-        SpinLockIrq, //
-    }, //
+    SpinLockIrq, //
+};
+use kernel::sync::{
+    atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    Arc, //
 };
 
 module_netfilter_hooks! {
@@ -85,7 +85,7 @@ impl HookModule for Nester {
         )?;
         let nest = Nest {
             queue,
-            protocol: module_parameters::protocol.value(),
+            protocol: value_of(&module_parameters::protocol),
             logger: Logger::nflog(5)?,
             lock,
         };

@@ -8,6 +8,8 @@
 
 include!("../prelude.rs");
 
+use bindings::compat::code::ECONNREFUSED;
+
 module_netfilter_hooks! {
     type: PortBlocker,
     name: "port_blocker",
@@ -75,7 +77,7 @@ fn destination(packet: &Packet<'_>, family: Family) -> Option<(Protocol, u16)> {
 
 /// Returns the namespace given as a parameter. It is held, and so stays as long as the module does.
 fn net() -> Result<Net> {
-    match module_parameters::pid.value() {
+    match value_of(&module_parameters::pid) {
         0 => Ok(Net::init()),
         pid => Net::of_process(pid),
     }
@@ -90,8 +92,8 @@ impl HookModule for PortBlocker {
             HookPoint::inet(InetHook::LocalOut, Priority::FILTER),
         ];
         let blocker = Blocker {
-            port: module_parameters::port.value(),
-            error: module_parameters::error.value(),
+            port: value_of(&module_parameters::port),
+            error: value_of(&module_parameters::error),
         };
 
         hooks.register(net()?, &POINTS, Ok(blocker))?;

@@ -17,8 +17,8 @@ module_netfilter_hooks! {
             default: 7,
             description: "The queue's number",
         },
-        bypass: bool {
-            default: false,
+        bypass: u8 {
+            default: 0,
             description: "Let packets pass when nobody listens",
         },
     },
@@ -48,8 +48,8 @@ impl HookModule for QueueDiverter {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
         const POINTS: [HookPoint; 1] = [HookPoint::ipv4(InetHook::LocalOut, Priority::MANGLE)];
         let diverter = Diverter {
-            queue: module_parameters::queue.value(),
-            no_listener: if module_parameters::bypass.value() {
+            queue: value_of(&module_parameters::queue),
+            no_listener: if value_of(&module_parameters::bypass) != 0 {
                 NoListener::Bypass
             } else {
                 NoListener::Drop

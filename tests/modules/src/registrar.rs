@@ -173,7 +173,7 @@ struct Registrar;
 
 impl HookModule for Registrar {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        let rounds = module_parameters::rounds.value();
+        let rounds = value_of(&module_parameters::rounds);
         let full = hooks.register(Net::init(), &many(FULL, 0..MAX_HOOKS)?, Reader::new(3))?;
 
         for _ in 0..rounds {

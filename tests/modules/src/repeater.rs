@@ -18,8 +18,8 @@ module_netfilter_hooks! {
             default: 3,
             description: "How often",
         },
-        output: bool {
-            default: false,
+        output: u8 {
+            default: 0,
             description: "Look at packets that are sent, not at those that come in",
         },
     },
@@ -50,12 +50,12 @@ struct Repeater;
 
 impl HookModule for Repeater {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        let hook = match module_parameters::output.value() {
+        let hook = match value_of(&module_parameters::output) != 0 {
             false => InetHook::PreRouting,
             true => InetHook::LocalOut,
         };
         let points = [HookPoint::ipv4(hook, Priority::RAW)];
-        let times = module_parameters::times.value();
+        let times = value_of(&module_parameters::times);
 
         hooks.register(Net::init(), &points, Ok(Again { times }))?;
         Ok(Self)

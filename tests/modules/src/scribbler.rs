@@ -27,8 +27,8 @@ module_netfilter_hooks! {
     description: "Tries to change each byte of a packet",
     license: "GPL",
     params: {
-        device: bool {
-            default: false,
+        device: u8 {
+            default: 0,
             description: "At the ingress of hooked0",
         },
     },
@@ -134,7 +134,7 @@ impl HookModule for Scribbler {
             priority: Priority::FILTER,
         };
 
-        if module_parameters::device.value() {
+        if value_of(&module_parameters::device) != 0 {
             hooks.register_at_device(Net::init(), c"hooked0", &[INGRESS], Ok(Writer::new()))?;
         } else {
             hooks.register(Net::init(), &POINTS, Ok(Writer::new()))?;

@@ -15,8 +15,8 @@ module_netfilter_hooks! {
     description: "Lets packets pass all rules",
     license: "GPL",
     params: {
-        output: bool {
-            default: false,
+        output: u8 {
+            default: 0,
             description: "UDP that this host sends, in place of ICMP that comes in",
         },
     },
@@ -42,7 +42,7 @@ struct Stopper;
 
 impl HookModule for Stopper {
     fn init(_module: &'static ThisModule, hooks: &ModuleHooks) -> Result<Self> {
-        let (hook, protocol) = match module_parameters::output.value() {
+        let (hook, protocol) = match value_of(&module_parameters::output) != 0 {
             true => (InetHook::LocalOut, 17),
             false => (InetHook::LocalIn, 1),
         };

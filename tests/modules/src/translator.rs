@@ -130,12 +130,12 @@ impl HookModule for TranslatorModule {
         ];
         let translator = Translator {
             seen: End {
-                address: module_parameters::address.value().to_be_bytes(),
-                port: module_parameters::port.value().to_be_bytes(),
+                address: value_of(&module_parameters::address).to_be_bytes(),
+                port: value_of(&module_parameters::port).to_be_bytes(),
             },
             real: End {
-                address: module_parameters::real_address.value().to_be_bytes(),
-                port: module_parameters::real_port.value().to_be_bytes(),
+                address: value_of(&module_parameters::real_address).to_be_bytes(),
+                port: value_of(&module_parameters::real_port).to_be_bytes(),
             },
         };
 

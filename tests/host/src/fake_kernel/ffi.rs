@@ -17,6 +17,15 @@ pub(crate) mod atomic {
     }
 }
 
+/// The kernel crate has it all.
+pub(crate) mod compat {
+    pub(crate) use crate::fake_kernel::kernel::sync::rcu;
+
+    pub(crate) mod code {
+        pub(crate) use crate::fake_kernel::kernel::prelude::EOPNOTSUPP;
+    }
+}
+
 /// A clock that does not advance.
 pub(crate) mod clock {
     pub(crate) const COARSE_STEP_NS: u64 = 4_000_000;
