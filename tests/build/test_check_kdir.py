@@ -2,6 +2,7 @@
 """The lines that make prints for a kernel that no Rust module can be built for."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def check(kdir: Path, **environment: str) -> tuple[int, list[str]]:
     """Runs the check; returns its exit status and the lines that it prints."""
     done = subprocess.run(
         [TOP / "scripts/check-kdir", kdir],
+        cwd=TOP,
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -39,7 +41,7 @@ def kdir(tmp_path: Path) -> Path:
     config = tmp_path / "include/config"
     config.mkdir(parents=True)
     (config / "auto.conf").write_text((KDIR / "include/config/auto.conf").read_text())
-    (config / "kernel.release").write_text("9.9.9-test\n")
+    (config / "kernel.release").write_text("7.3.0-test\n")
     for name in ("Makefile", "rust/libkernel.rmeta", "scripts/target.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).symlink_to(KDIR / name)
@@ -95,9 +97,67 @@ def test_what_the_kernel_lacks_is_named(kdir: Path, symbol: str, words: str) -> 
 def test_missing_metadata_is_reported_with_how_to_make_it(kdir: Path, file: str) -> None:
     (kdir / file).unlink()
     line = refusal(kdir)
-    assert "libkernel.rmeta" in line
+    assert f"is missing ({file})" in line
     assert "scripts/rust-metadata" in line
-    assert "linux-lib-rust-9.9.9-test" in line
+    assert "linux-lib-rust-7.3.0-test" in line
+
+
+def test_a_target_is_needed_on_x86_only(kdir: Path) -> None:
+    (kdir / "scripts/target.json").unlink()
+    assert "is missing (scripts/target.json)" in refusal(kdir)
+    set_config(kdir, "CONFIG_X86_64=y", "CONFIG_ARM64=y")
+    assert check(kdir) == (0, [])
+
+
+@pytest.mark.parametrize("release", ["7.1.13+deb13-amd64", "6.12.1", "7.0.0-rc1"])
+def test_an_older_kernel_is_refused_before_anything_else(kdir: Path, release: str) -> None:
+    (kdir / "include/config/kernel.release").write_text(f"{release}\n")
+    set_config(kdir, "CONFIG_RUST=y", "# CONFIG_RUST is not set")
+    line = refusal(kdir, RUSTC="no-rustc")
+    assert f"is {release}, which lacks" in line
+    assert "use 7.2 or newer" in line
+
+
+@pytest.mark.parametrize("release", ["7.10.1-amd64", "7.4.0-rc1", "8.0.0+"])
+def test_a_newer_kernel_is_noted_and_not_refused(kdir: Path, release: str) -> None:
+    (kdir / "include/config/kernel.release").write_text(f"{release}\n")
+    status, (line,) = check(kdir)
+    assert status == 0
+    assert f"is {release}, newer than what nf_tracer is tested on (7.2 7.3)" in line
+    (kdir / "rust/libkernel.rmeta").unlink()
+    status, (first, second) = check(kdir)
+    assert (status, first) == (1, line)
+    assert "libkernel.rmeta" in second
+
+
+@pytest.mark.parametrize("release", ["7.2.0", "7.2.99-arch1-1", "7.3.4+deb13-rt-amd64", "7.3.0-rc7+"])
+def test_of_a_supported_kernel_nothing_is_said(kdir: Path, release: str) -> None:
+    (kdir / "include/config/kernel.release").write_text(f"{release}\n")
+    assert check(kdir) == (0, [])
+
+
+def rustup(folder: Path, *toolchains: str) -> Path:
+    """Makes a rustc that is a rustup's: of RUSTUP_TOOLCHAIN, else of rust-toolchain.toml in the working folder."""
+    proxy = folder / "rustc"
+    proxy.write_text(f"""\
+#!/bin/sh
+toolchain=${{RUSTUP_TOOLCHAIN-$(sed -n 's/^channel = "\\(.*\\)"/\\1/p' rust-toolchain.toml)}}
+case " {" ".join(toolchains)} " in
+*" $toolchain "*) echo "rustc $toolchain" ;;
+*) echo "error: toolchain '$toolchain' is not installed" >&2; exit 1 ;;
+esac
+""")
+    proxy.chmod(0o755)
+    return proxy
+
+
+def test_rustup_is_asked_for_the_kernels_compiler_in_a_checkout_that_names_another(kdir: Path, tmp_path: Path) -> None:
+    config = kdir / "include/config/auto.conf"
+    text = re.sub("CONFIG_RUSTC_VERSION_TEXT=.*", 'CONFIG_RUSTC_VERSION_TEXT="rustc 1.97.1"', config.read_text())
+    config.write_text(text)
+    proxy = rustup(tmp_path, "1.85.1", "1.97.1")
+    assert check(kdir, RUSTC=str(proxy)) == (0, [])
+    assert "is 'rustc 1.85.1'" in refusal(kdir, RUSTC=str(proxy), RUSTUP_TOOLCHAIN="1.85.1")
 
 
 @pytest.mark.parametrize(("variable", "tool"), [("RUSTC", "rustc"), ("BINDGEN", "bindgen")])
