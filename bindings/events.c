@@ -18,6 +18,11 @@ bool nf_tracer_trace_event_exists(void)
 #endif
 }
 
+bool nf_tracer_trace_event_enabled(void)
+{
+	return trace_packet_enabled();
+}
+
 /*
  * The kernel warns if a module whose event still has a trigger is unloaded, and
  * resets all trace buffers if one whose event was enabled is

@@ -70,6 +70,9 @@ void rust_do_trace_packet(const struct nf_tracer_packet *packet);
  */
 bool nf_tracer_trace_event_exists(void);
 
+/* Returns whether the event has a consumer, for Rust without static branches. Any context. */
+bool nf_tracer_trace_event_enabled(void);
+
 /* Pin the module while there is a consumer. */
 int nf_tracer_events_reg(void);
 void nf_tracer_events_unreg(void);

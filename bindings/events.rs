@@ -29,11 +29,11 @@ pub(crate) fn why_none() -> Option<&'static str> {
     }
 }
 
-/// Returns whether the tracepoint has a consumer. Free without one: the branch is patched in. Any
-/// context.
+/// Returns whether the tracepoint has a consumer. Free without one, where the branch is patched in.
+/// Any context.
 #[inline(always)]
 pub(crate) fn is_listened_to() -> bool {
-    #[cfg(CONFIG_TRACEPOINTS)]
+    #[cfg(all(CONFIG_TRACEPOINTS, nf_tracer_static_branch))]
     // SAFETY: The key is that of a tracepoint that C defines.
     let listened_to = unsafe {
         kernel::jump_label::static_branch_unlikely!(
@@ -42,6 +42,9 @@ pub(crate) fn is_listened_to() -> bool {
             key
         )
     };
+    #[cfg(all(CONFIG_TRACEPOINTS, not(nf_tracer_static_branch)))]
+    // SAFETY: Any context.
+    let listened_to = unsafe { bindings::nf_tracer_trace_event_enabled() };
     #[cfg(not(CONFIG_TRACEPOINTS))]
     let listened_to = false;
 

@@ -52,14 +52,11 @@ def test_the_crate_depends_on_every_rust_file(tree: Path) -> None:
 
 def test_bindings_are_made_anew_for_another_parameter_and_without_rustfmt(tree: Path, tmp_path: Path) -> None:
     # Without rustfmt, bindgen's output has long lines.
-    for folder in map(Path, os.environ["PATH"].split(":")):
-        for program in folder.glob("*"):
-            if program.name != "rustfmt" and not (tmp_path / program.name).exists():
-                (tmp_path / program.name).symlink_to(program)
+    path = _path_without("rustfmt", tmp_path / "path")
     with (tree / "bindings/bindgen_parameters").open("a") as parameters:
         parameters.write("--allowlist-type nf_queue_entry\n")
     made = {"bindings/bindings_generated.rs", "src/nf_tracer.o"}
-    assert steps(make(tree, PATH=str(tmp_path))) == made | LINK
+    assert steps(make(tree, PATH=path)) == made | LINK
     generated = (tree / "bindings/bindings_generated.rs").read_text()
     assert "struct nf_queue_entry" in generated
     assert max(map(len, generated.splitlines())) > 1000
@@ -101,18 +98,39 @@ def test_module_says_what_it_is(tree: Path) -> None:
     assert fields["vermagic"].split()[0] == release
 
 
-def _kdir_without(symbol: str, to: Path) -> Path:
-    """Makes a copy of KDIR in which a symbol of the configuration is not set."""
-    changed = ("include/config/auto.conf", "include/generated/autoconf.h", "include/generated/rustc_cfg", "Makefile")
+STATIC_BRANCH = "rust/kernel/generated_arch_static_branch_asm.rs"
+
+
+def _path_without(program: str, to: Path) -> str:
+    """Makes a folder for PATH in which one program is missing."""
+    to.mkdir()
+    for folder in map(Path, os.environ["PATH"].split(":")):
+        for each in folder.glob("*"):
+            if each.name != program and not (to / each.name).exists():
+                (to / each.name).symlink_to(each)
+    return str(to)
+
+
+def _kdir_without(to: Path, symbol: str = "", file: str = "") -> Path:
+    """Makes a copy of KDIR in which a symbol of the configuration is not set, and a file missing."""
+    changed = (
+        "include/config/auto.conf",
+        "include/generated/autoconf.h",
+        "include/generated/rustc_cfg",
+        "Makefile",
+        file,
+    )
 
     def lay_over(folder: str) -> None:
         (to / folder).mkdir()
         for entry in (KDIR / folder).iterdir():
             name = os.path.normpath(Path(folder, entry.name))
+            if name == file:
+                continue
             if name in changed:
                 lines = entry.read_text().replace(str(KDIR), str(to)).splitlines(keepends=True)
                 is_symbol = re.compile(rf"(#define |--cfg=|){symbol}\b")
-                (to / name).write_text("".join(line for line in lines if not is_symbol.match(line)))
+                (to / name).write_text("".join(line for line in lines if not symbol or not is_symbol.match(line)))
             elif any(other.startswith(f"{name}/") for other in changed):
                 lay_over(name)
             else:
@@ -123,9 +141,32 @@ def _kdir_without(symbol: str, to: Path) -> Path:
 
 
 def test_it_builds_for_a_kernel_without_network_namespaces(tree: Path, tmp_path: Path) -> None:
-    kdir = _kdir_without("CONFIG_NET_NS", tmp_path / "kdir")
+    kdir = _kdir_without(tmp_path / "kdir", symbol="CONFIG_NET_NS")
     copy = tmp_path / "copy"
     shutil.copytree(tree, copy, ignore=shutil.ignore_patterns("*.o", ".*", "*_generated.rs", "*.ko"))
     output = make(copy, f"KDIR={kdir}", "KCFLAGS=-Werror", "KRUSTFLAGS=-Dwarnings")
     assert {"src/nf_tracer.o", "bindings/helpers.o"} <= steps(output)
     assert "CONFIG_NET_NS" not in (kdir / "include/generated/autoconf.h").read_text().split()
+
+
+def test_headers_that_ship_their_own_metadata_are_used_as_they_are(tree: Path, tmp_path: Path) -> None:
+    # As of a distribution whose package leaves out some generated sources, and whose compiler has another name.
+    kdir = _kdir_without(tmp_path / "kdir", file=STATIC_BRANCH)
+    assert not (kdir / STATIC_BRANCH).exists()
+    path = _path_without("rustc", tmp_path / "path")
+    (tmp_path / "path/rustc-kernel").symlink_to(shutil.which("rustc") or "")
+    given = subprocess.check_output(
+        [tree / "scripts/rust-metadata", "--kdir", kdir], text=True, env=os.environ | {"PATH": path}
+    )
+    assert given == f"{kdir}\n"
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tree, copy, ignore=shutil.ignore_patterns("*.o", ".*", "*_generated.rs", "*.ko"))
+    output = make(
+        copy, f"KDIR={kdir}", "RUSTC=rustc-kernel", "W=1", "KCFLAGS=-Werror", "KRUSTFLAGS=-Dwarnings", PATH=path
+    )
+    assert {"src/nf_tracer.o", "nf_tracer.ko"} <= steps(output)
+    # A function call in place of a branch that is patched, and only there.
+    asks = "nf_tracer_trace_event_enabled"
+    assert asks in subprocess.check_output(["nm", "--undefined-only", copy / "src/nf_tracer.o"], text=True)
+    assert asks not in subprocess.check_output(["nm", "--undefined-only", tree / "src/nf_tracer.o"], text=True)
