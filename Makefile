@@ -49,6 +49,13 @@ demo:
 test:
 	@tests/run
 
+# Of scripts/root.d/kernels; all of them by default.
+KERNELS ?=
+
+.PHONY: matrix
+matrix:
+	@scripts/matrix $(KERNELS)
+
 .PHONY: unit
 unit:
 	@tests/host/run --quick
@@ -87,6 +94,7 @@ help:
 	@echo '  demo             - boot the stock kernel, load the module, show what it sees'
 	@echo '  test             - all suites on the stock kernel; the last line is "N passed, N failed"'
 	@echo '  unit             - the host tests without fuzzing, in seconds after an edit'
+	@echo '  matrix           - build, boot and a short suite on each kernel, or on KERNELS=; a table'
 	@echo '  test-debug       - the suite on a kernel with KASAN and lockdep, built first'
 	@echo '  fuzz             - fuzz parsing, filters and parameters for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo '  bench            - what a packet costs, compared with other tools: tables, JSON, pictures'
