@@ -86,6 +86,7 @@ def test_packages_of_another_release_are_left_out() -> None:
     trixie = table("packages_of trixie").split()
     assert {"gcc", "gcc-14"} <= set(trixie)
     assert "gcc-16" not in trixie
+    assert {"gcc-16", "linux-perf"} <= set(table("packages_of forky").split()) & set(table("packages_of sid").split())
     assert not [name for name in trixie if "[" in name or "#" in name]
 
 
