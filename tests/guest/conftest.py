@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fixtures: the shared network, recordings, and a check of the kernel's state after each test."""
 
+import multiprocessing
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,9 @@ from support import frames, kmsg, module
 from support.netns import ip, run
 from support.network import Network
 from support.recording import Recording
+
+# Processes that write and send while a test counts the seconds: since Python 3.14 it would start an interpreter first.
+multiprocessing.set_start_method("fork")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -68,7 +68,6 @@ def test_dumpcap_and_tshark_read_them(wire: Wire, sent: list[bytes], tmp_path: P
     assert rows == [{"nflog.prefix": _PREROUTING, "ip.src": packet.src} for packet in PACKETS]
 
 
-@pytest.mark.every_kernel
 @pytest.mark.usefixtures("to_nflog")
 def test_ulogd_writes_pcap_and_json(wire: Wire, sent: list[bytes], tmp_path: Path) -> None:
     config = tmp_path / "ulogd.conf"
