@@ -224,9 +224,9 @@ def test_a_bad_value_fails_the_load_and_leaves_nothing() -> None:
 
 
 def _write(values: list[tuple[str, str]], end: float, written: multiprocessing.Queue) -> None:
-    """Writes good values, and before each of them many bad ones, which wait for no grace period."""
+    """Writes good values, each at least once, and before each of them many bad ones, which wait for no grace period."""
     number = refused = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or number < len(values):
         name, value = values[number % len(values)]
         for wrong in ("x" * 4000, b"\xff\xfe", "\u00e9") * 7:
             with pytest.raises(OSError, match="Invalid argument"):
@@ -270,8 +270,6 @@ def test_writes_from_several_processes_under_traffic_lose_no_packet(network: Net
         assert [writer.exitcode for writer in writers] == [0] * len(writers)
         writes = [written.get() for _ in writers]
         print("writes, and refused ones:", *writes)
-        # Each process has written each of its values.
-        assert min(writes)[0] >= 4
         assert seen == sorted(seen)
         assert seen[-1] > seen[0]
 
