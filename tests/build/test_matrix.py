@@ -3,22 +3,28 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from support.paths import TOP
+from vm.pace import Limit
 
 OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith("NF_TRACER_")}
 # What each program does, where the test does not say otherwise.
 ROOT = """\
+export NF_TRACER_KERNEL=$2
+shift 3
 case "$*" in
+scripts/vm* | tests/guest/run*) exec "$@" ;;
 *symvers*) echo "7 symbols" ;;
 *auto.conf*) echo "rustc 1, bindgen 2" ;;
 *) echo "  LD [M]  nf_tracer.ko" ;;
 esac"""
-VM = 'echo "7.0-$2"'
+VM = 'echo "7.0-$NF_TRACER_KERNEL"'
 TESTS = 'printf "noise\\n\\n41 passed, 0 failed in 166 s\\n"'
 
 
@@ -76,7 +82,7 @@ def test_each_kernel_has_a_row_and_all_are_tried_by_default(checkout: Checkout) 
 
 
 def test_a_step_that_fails_ends_that_kernel_and_no_other(checkout: Checkout) -> None:
-    checkout.put("scripts/vm", f'test "$2" != 7.3-rt-amd64 || {{ echo "it died" >&2; exit 125; }}\n{VM}')
+    checkout.put("scripts/vm", f'test $NF_TRACER_KERNEL != 7.3-rt-amd64 || {{ echo "it died" >&2; exit 125; }}\n{VM}')
     status, lines, said = checkout.run("7.3-amd64", "7.3-rt-amd64", "7.2-amd64")
     assert status == 1
     assert lines == [
@@ -107,3 +113,21 @@ def test_an_unknown_kernel_is_refused_before_any_is_tried(checkout: Checkout) ->
     status, lines, said = checkout.run("7.2-amd64", "7.0-none")
     assert (status, lines) == (1, [])
     assert said.startswith("scripts/matrix: no kernel '7.0-none': there are ")
+
+
+def test_what_a_step_runs_ends_with_the_script(checkout: Checkout) -> None:
+    checkout.put("scripts/root", "echo $$ >root.pid; exec sleep 100")
+    checkout.git("add", "-A")
+    environment = OUTSIDE | {"NF_TRACER_CACHE": str(checkout.folder / "cache")}
+    matrix = subprocess.Popen(["scripts/matrix", "7.2-amd64"], cwd=checkout.folder, env=environment)
+    limit = Limit(20)
+    while not (pids := [path.read_text() for path in checkout.folder.rglob("root.pid")]) or not pids[0]:
+        assert not limit.is_over()
+        time.sleep(0.05)
+    matrix.terminate()
+    assert matrix.wait() == 128 + signal.SIGTERM
+    process = Path("/proc", pids[0].strip())
+    while process.exists():
+        assert not limit.is_over()
+        time.sleep(0.05)
+    assert not list((checkout.folder / "cache").glob("matrix-*"))
