@@ -4,8 +4,8 @@
 //!
 //! The kernel calls what is registered for as long as it is registered, so nothing may stay
 //! registered once the module's text is freed. A value owned by safe code cannot ensure that, since
-//! safe code may leak it. So the module's own type, which safe code cannot name, has a list of all
-//! registrations and revokes them on module exit.
+//! safe code may leak it. So the module's own type, of which safe code cannot make a value, has a
+//! list of all registrations and revokes them on module exit.
 
 use super::{
     pernet::Namespaces,
@@ -301,8 +301,7 @@ macro_rules! module_netfilter_hooks {
                 fn init(module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
                     use ::kernel::sync::atomic::{Atomic, Full};
 
-                    // Safe code that finds a way to name this type could call this, and leak the
-                    // result.
+                    // Safe code can name this type, call this, and leak the result.
                     static IS_MADE: Atomic<bool> = Atomic::new(false);
                     if IS_MADE.xchg(true, Full) {
                         return Err(::kernel::error::code::EBUSY);

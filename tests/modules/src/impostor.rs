@@ -3,7 +3,7 @@
 //! Attempts to initialise the module's own type twice, to leak the instance that owns the
 //! registrations.
 //!
-//! That type is private, but names in a macro are not. Shows: a module has one owner, and a second
+//! Safe code can name that type. Shows: a module has one owner, and a second
 //! one is refused with `EBUSY`.
 
 include!("../prelude.rs");
