@@ -2,6 +2,7 @@
 """The table of kernels: which one a name means, and which one of the archive's is taken."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -77,9 +78,38 @@ def test_the_first_row_is_the_default_and_each_name_its_own_folder() -> None:
     assert len(set(folders)) == len(NAMES) == len(set(NAMES))
 
 
-def test_kernels_of_one_release_share_an_environment() -> None:
-    rows = [table(f'find_kernel {name}; echo "$tools $root"').split() for name in NAMES]
-    assert len({tools for tools, _ in rows}) == len({root for _, root in rows})
+def test_kernels_of_one_release_and_architecture_share_an_environment() -> None:
+    rows = [table(f'find_kernel {name}; echo "$tools $kernel_architecture $root"').split() for name in NAMES]
+    assert len({(tools, architecture) for tools, architecture, _ in rows}) == len({root for _, _, root in rows})
+
+
+def places(name: str, machine: str) -> dict[str, str]:
+    """Returns the folders of a kernel on a machine of this architecture, without those that they are in."""
+    script = f'dpkg() {{ echo {machine}; }}; find_kernel {name}; declare -p root base guest | sed "s|$cache/||"'
+    return dict(re.findall(r'(\w+)="(.*)"', table(script)))
+
+
+def test_a_kernel_of_another_architecture_adds_to_the_environment_that_the_others_have() -> None:
+    own, other = places("7.3-amd64", "amd64"), places("7.3-arm64", "amd64")
+    assert (own["base"], own["guest"]) == ("", "")
+    assert other["base"] == own["root"]
+    assert re.fullmatch("root-trixie-arm64-[0-9a-f]{12}", other["root"])
+    assert re.fullmatch("guest-trixie-arm64-[0-9a-f]{12}", other["guest"])
+    here = places("7.3-arm64", "arm64")
+    assert (here["base"], here["guest"]) == ("", "")
+
+
+def test_what_only_another_architecture_needs_is_not_in_every_environment() -> None:
+    everywhere, cross, guest = (
+        table(script).split() for script in ("packages_of trixie", "cross_packages arm64", "guest_packages trixie")
+    )
+    assert {"gcc-14-aarch64-linux-gnu", "qemu-system-arm"} <= set(cross)
+    assert not set(cross) & set(everywhere)
+    # Guests of the machine's own architecture run on the environment itself.
+    assert set(guest) < set(everywhere)
+    assert {"python3-scapy", "nftables", "busybox-static"} <= set(guest)
+    assert not {"rustc", "qemu-system-x86"} & set(guest)
+    assert table("cross_packages amd64") == ""
 
 
 def test_packages_of_another_release_are_left_out() -> None:

@@ -12,6 +12,7 @@ OUTSIDE = {name: value for name, value in os.environ.items() if not name.startsw
 LEFT_OVER = (
     "root-trixie-000000000000",
     "root-000000000000",
+    "guest-trixie-arm64-000000000000",
     "kernel-7.3-amd64-000000000000",
     "kernel-source-7.1.1-1",
     "kdir-7.1.1-amd64-000000000000",
@@ -31,7 +32,9 @@ def test_what_the_checkout_uses_is_kept_and_the_rest_removed(tmp_path: Path) -> 
     script = 'PROGRAM=t; . scripts/root.d/common; . scripts/root.d/table; find_kernel 7.2-amd64; echo "$kernel"'
     found = subprocess.check_output(["bash", "-c", script], cwd=TOP, env=environment, text=True)
     kernel = Path(found.strip()).name
-    used = (kernel, "kernel-source-7.2.12-1", *BUILT)
+    script = script.replace("7.2-amd64", "7.3-arm64").replace('"$kernel"', '"$guest"')
+    guest = Path(subprocess.check_output(["bash", "-c", script], cwd=TOP, env=environment, text=True).strip()).name
+    used = (kernel, guest, "kernel-source-7.2.12-1", *BUILT)
     for time, name in enumerate((*LEFT_OVER, *used)):
         (tmp_path / name).mkdir()
         (tmp_path / f"{name}.lock").touch()
