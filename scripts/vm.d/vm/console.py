@@ -15,18 +15,20 @@ KEPT_AT_LEAST = 4 * 3600
 START_MARK = "vm: command starts"
 
 FATAL = re.compile(
-    r"Kernel panic - not syncing|Oops: |BUG: |kernel BUG at|panicked at |general protection fault|vm: init: "
+    r"Kernel panic - not syncing|Oops: |BUG: |kernel BUG at|panicked at |general protection fault|"
+    # arm64's, before what x86 calls by other words too.
+    r"Internal error: |vm: init: "
 )
 # Reports that a kernel may go on after. BUG: is in both, as panic_on_oops does not cover
 # all of them ("scheduling while atomic"). tests/debug has the kernel make one of each kind.
 SPLAT = re.compile(
     r"WARNING: |BUG: |BUG \S+ \(|kernel BUG at|Oops: |panicked at |UBSAN: |KASAN: |KCSAN: |refcount_t: |"
-    r"INFO: (?:task .* blocked|possible |suspicious |trying to register)|"
+    r"Internal error: |INFO: (?:task .* blocked|possible |suspicious |trying to register)|"
     r"rcu: INFO: .*detected .*stall|possible circular locking|"
     r"suspicious RCU usage|unreferenced object|unregister_netdevice: waiting"
 )
-# In every report, those of other kinds included.
-UNNAMED = re.compile(r"cut here|Call Trace:")
+# In every report, those of other kinds included; arm64 has a small t.
+UNNAMED = re.compile(r"cut here|Call [Tt]race:")
 
 
 def cache_dir() -> Path:

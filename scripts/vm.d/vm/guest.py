@@ -3,7 +3,9 @@
 
 import contextlib
 import ctypes
+import dataclasses
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -20,8 +22,7 @@ HERE = Path(__file__).resolve().parents[1]
 
 KERNEL_ARGS = [
     # Avoid what costs time under emulation and is of no use here.
-    *("mitigations=off", "tsc=reliable", "no_timer_check", "cryptomgr.notests=1"),
-    *("audit=0", "apparmor=0"),
+    *("mitigations=off", "cryptomgr.notests=1", "audit=0", "apparmor=0"),
     # The module's lines stay off the slow console, warnings do not.
     *("loglevel=5", "log_buf_len=64M", "printk.devkmsg=on"),
     # Every failure ends the guest at once (virtme-run adds panic=-1 and -no-reboot).
@@ -46,25 +47,75 @@ def root_disk() -> list[str]:
     return ["-drive", drive, "-device", "virtio-blk-pci,drive=root,serial=root"]
 
 
-# virtme-ng's default model, with the random numbers that a guest without devices lacks:
-# its random pool takes minutes to fill otherwise.
-TCG_CPU = ["-cpu", "qemu64,+rdrand"]
+@dataclasses.dataclass
+class Architecture:
+    """What differs from one architecture of guests to another."""
+
+    machine: str
+    """As uname and QEMU call it."""
+    image: str
+    """Where a kernel's build has its image."""
+    cpu: str
+    """QEMU's model for emulation."""
+    kernel_args: tuple[str, ...] = ()
+
+
+# By Debian's names.
+ARCHITECTURES = {
+    "amd64": Architecture(
+        machine="x86_64",
+        image="arch/x86/boot/bzImage",
+        # virtme-ng's default model, with the random numbers that a guest without devices lacks:
+        # its random pool takes minutes to fill otherwise.
+        cpu="qemu64,+rdrand",
+        kernel_args=("tsc=reliable", "no_timer_check"),
+    ),
+    "arm64": Architecture(
+        machine="aarch64",
+        image="arch/arm64/boot/Image",
+        # Pointer authentication by the architecture's own algorithm takes half of the emulator's time.
+        cpu="max,pauth-impdef=on",
+    ),
+}
+
+
+def architecture() -> Architecture:
+    """Returns that of the build environment's kernel."""
+    return ARCHITECTURES[os.environ["NF_TRACER_ROOT_ARCHITECTURE"]]
+
+
+def is_native() -> bool:
+    """Returns whether guests are of the machine's own architecture."""
+    return architecture().machine == platform.machine()
+
+
+def foreign_options() -> list[str]:
+    """Returns virtme-run's options for guests of another architecture, which have files of their own."""
+    if is_native():
+        return []
+    root = os.environ["NF_TRACER_ROOT_GUEST"]
+    return ["--arch", architecture().machine, "--root", root, "--busybox", f"{root}/usr/bin/busybox"]
 
 
 def kvm_works() -> bool:
     """Returns whether KVM is usable: /dev/kvm may exist without the CPU's support."""
+    if not is_native() or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    if platform.machine() != "x86_64":
+        return True
     with Path("/proc/cpuinfo").open() as cpuinfo:
         flags = next((line.split() for line in cpuinfo if line.startswith("flags")), [])
-    return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return bool({"vmx", "svm"} & set(flags))
 
 
 def machine_options(icount: bool) -> tuple[list[str], list[str]]:
     """Returns the options of virtme-run and of QEMU that describe the machine."""
+    emulated = ["-cpu", architecture().cpu]
     if icount:
-        return ["--disable-kvm"], ["-icount", "shift=0,sleep=off", *TCG_CPU]
+        return ["--disable-kvm"], ["-icount", "shift=0,sleep=off", *emulated]
     if kvm_works():
         return ["--disable-microvm"], []
-    return ["--disable-kvm"], ["-accel", "tcg,thread=multi", *TCG_CPU]
+    return ["--disable-kvm"], ["-accel", "tcg,thread=multi", *emulated]
 
 
 @contextlib.contextmanager
@@ -121,11 +172,14 @@ class Guest:
         stdin, stdin_feed = os.pipe()
         stdout_drain, stdout = os.pipe()
         stderr_drain, stderr = os.pipe()
-        kernel_args = [f"init={job}/init", f"vm_job={job}", *KERNEL_ARGS, *watchdog_args(), *append]
+        kernel_args = [
+            *(f"init={job}/init", f"vm_job={job}", *KERNEL_ARGS, *architecture().kernel_args),
+            *(*watchdog_args(), *append),
+        ]
         with log.open("ab") as console:
             self._process = subprocess.Popen(
                 [
-                    *("virtme-run", *kernel, "--rw"),
+                    *("virtme-run", *foreign_options(), *kernel, "--rw"),
                     *("--cpus", str(cpus), "--memory", memory, *virtme),
                     *("--qemu-bin", str(HERE / "qemu")),
                     # init above is the script; this adds the ports that go with one.

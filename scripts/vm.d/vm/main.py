@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from vm.console import Console, new_log
-from vm.guest import Guest, job_folder, kvm_works, say
+from vm.guest import Guest, architecture, job_folder, kvm_works, say
 from vm.pace import Limit
 
 EXIT_USAGE = 2
@@ -108,6 +108,11 @@ def table() -> list[str]:
 
 def debug_kernel(finder: str) -> Path:
     """Returns a debug kernel's build folder. Exits if it cannot be built."""
+    # Their configurations are x86's.
+    if os.environ["NF_TRACER_ROOT_ARCHITECTURE"] != "amd64":
+        here = os.environ["NF_TRACER_ROOT_KERNEL"]
+        say(f"the debug kernels are amd64's, and this is the build environment of {here}")
+        sys.exit(EXIT_USAGE)
     builder = Path(__file__).resolve().parents[2] / "debug-kernel"
     built = subprocess.run([builder, finder], stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode:
@@ -121,7 +126,7 @@ def kernel_options(name: str) -> list[str]:
         return ["--kimg", f"/boot/vmlinuz-{os.environ['NF_TRACER_ROOT_RELEASE']}", "--mods", "auto"]
     path = debug_kernel(DEBUG_KERNELS[name]) if name in DEBUG_KERNELS else Path(name).resolve()
     # A kernel that boots without modules still needs the initramfs, which finds our init.
-    if (path / "arch/x86/boot/bzImage").is_file():
+    if (path / architecture().image).is_file():
         return ["--kdir", str(path), "--mods", "auto", "--force-initramfs"]
     if (path / "vmlinux").is_file():
         return ["--kimg", str(path / "vmlinux"), "--mods", "none", "--force-initramfs"]
