@@ -7,8 +7,10 @@ import os
 import struct
 from collections.abc import Iterator
 
-# From asm/unistd_64.h and linux/bpf.h.
-_SYS_BPF = 321
+from support.syscalls import number
+
+_SYS_BPF = number("bpf")
+# From linux/bpf.h.
 _BPF_PROG_LOAD = 5
 _BPF_LINK_CREATE = 28
 _BPF_PROG_TYPE_NETFILTER = 32

@@ -169,7 +169,7 @@ def test_without_netns_all_other_namespaces_are_left_alone(network: Network) -> 
 
 def test_loading_warns_of_a_serial_console_that_would_take_the_lines() -> None:
     consoles = Path("/proc/consoles").read_text()
-    assert consoles.startswith("ttyS0 "), consoles
+    assert consoles.startswith(("ttyS0 ", "ttyAMA0 ")), consoles
     levels = Path("/proc/sys/kernel/printk")
     before = levels.read_text().split()[0]
     for sink, level, warnings in (("log", "6", 0), ("log,trace", "7", 1), ("trace,nflog:1", "7", 0)):

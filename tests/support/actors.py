@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from support.syscalls import number
+
 _libc = ctypes.CDLL(None, use_errno=True)
-# From asm/unistd_64.h, linux/prctl.h and linux/capability.h.
-_SYS_CAPSET = 126
+_SYS_CAPSET = number("capset")
+# From linux/prctl.h and linux/capability.h.
 _PR_SET_DUMPABLE = 4
 _CAPABILITY_VERSION_3, _CAP_SYS_MODULE = 0x20080522, 16
 _UID = 1000

@@ -93,7 +93,7 @@ class KernelLog:
 
 def complaints(records: list[tuple[int, str]]) -> list[str]:
     """Returns the records that report a kernel in trouble."""
-    words = ("WARNING: ", "BUG: ", "Oops", "cut here", "detected stall", "Call Trace", "leaked")
+    words = ("WARNING: ", "BUG: ", "Oops", "cut here", "detected stall", "Call Trace", "Call trace", "leaked")
     return [text for _, text in records if any(word in text for word in words)]
 
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from support.kernel import EVENT
 from support.listeners import holders
+from support.syscalls import number
 
 # From linux/perf_event.h.
 PERF_SAMPLE_RAW = 1 << 10
 _PERF_TYPE_TRACEPOINT, _DISABLED, _EXCLUDE_KERNEL = 2, 1, 1 << 5
 # Of struct perf_event_attr: PERF_ATTR_SIZE_VER5.
 _SIZE = 112
-# From asm/unistd_64.h.
-_SYS_PERF_EVENT_OPEN = 298
+_SYS_PERF_EVENT_OPEN = number("perf_event_open")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -25,8 +25,8 @@ def opener(sample: int, pid: int) -> Callable[[], str]:
 
     That returns 'held' if it holds the module while it is open, else 'ok', and raises OSError if it is refused.
     """
-    number = int((EVENT / "id").read_text())
-    head = (_PERF_TYPE_TRACEPOINT, _SIZE, number, 1, sample, 0, _DISABLED | _EXCLUDE_KERNEL)
+    event = int((EVENT / "id").read_text())
+    head = (_PERF_TYPE_TRACEPOINT, _SIZE, event, 1, sample, 0, _DISABLED | _EXCLUDE_KERNEL)
     attributes = struct.pack("=IIQQQQQ", *head).ljust(_SIZE, b"\0")
     cpu = 0 if pid == -1 else -1
 

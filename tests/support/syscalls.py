@@ -7,10 +7,22 @@ kernel's are made to fail.
 
 import ctypes
 import os
+import platform
 
 _libc = ctypes.CDLL(None, use_errno=True)
-# From asm/unistd_64.h.
-_SYS_DELETE_MODULE, _SYS_FINIT_MODULE = 176, 313
+# From asm/unistd_64.h of x86 and asm-generic/unistd.h of the others.
+_NUMBERS = {
+    "x86_64": {"capset": 126, "delete_module": 176, "perf_event_open": 298, "finit_module": 313, "bpf": 321},
+    "aarch64": {"capset": 91, "delete_module": 106, "perf_event_open": 241, "finit_module": 273, "bpf": 280},
+}
+
+
+def number(name: str) -> int:
+    """Returns the number of a system call on this architecture."""
+    return _NUMBERS[platform.machine()][name]
+
+
+_SYS_DELETE_MODULE, _SYS_FINIT_MODULE = number("delete_module"), number("finit_module")
 
 
 def finit_module(fd: int, parameters: bytes, flags: int = 0) -> int:
