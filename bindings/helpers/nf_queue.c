@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Helpers for packets held by a queue, and their reinjection. */
+#include <linux/hash.h>
+#include <linux/kallsyms.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_arp.h>
 #include <linux/netfilter_bridge.h>
@@ -117,6 +121,32 @@ bool nf_tracer_hook_goes_on(const struct nf_hook_state *state)
 				netif_is_l3_master(state->in));
 }
 
+/*
+ * Whether it is a function of a module, which may be unloaded. On arm64 the
+ * kernel's own image is in the range of vmalloc(), too, and only its symbol
+ * tells. What is found to be the kernel's own stays so, and is remembered.
+ */
+static bool may_be_unloaded(const void *function)
+{
+	static const void *kernels[16];
+	const void **slot;
+	char symbol[KSYM_SYMBOL_LEN];
+
+	if (!is_vmalloc_or_module_addr(function))
+		return false;
+	if (!IS_ENABLED(CONFIG_ARM64))
+		return true;
+	slot = &kernels[hash_ptr(function, ilog2(ARRAY_SIZE(kernels)))];
+	if (READ_ONCE(*slot) == function)
+		return false;
+	/* "name [module]", or a number if it is unknown. */
+	sprint_symbol_no_offset(symbol, (unsigned long)function);
+	if (!symbol[0] || strstarts(symbol, "0x") || strchr(symbol, '['))
+		return true;
+	WRITE_ONCE(*slot, function);
+	return false;
+}
+
 bool nf_tracer_held_take(const struct nf_held *held,
 			 struct nf_held_modules *modules)
 {
@@ -135,7 +165,7 @@ bool nf_tracer_held_take(const struct nf_held *held,
 	 * A module's function: it is unloaded once its hooks are gone, and only
 	 * nf_queue.c is notified.
 	 */
-	if (is_vmalloc_or_module_addr(state->okfn))
+	if (may_be_unloaded(state->okfn))
 		return false;
 	if (!hold_connection(skb, modules))
 		return false;
