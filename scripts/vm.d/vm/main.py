@@ -27,7 +27,7 @@ EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 # kmemleak finds them, so that most leaks count as referenced.
 DEBUG_ARGS = ["slab_debug=F"]
 # The names here, and those of scripts/debug-kernel.
-DEBUG_KERNELS = {"debug": "kasan", "kcsan": "kcsan"}
+DEBUG_KERNELS = {"debug": "kasan", "kcsan": "kcsan", "debug-rt": "rt"}
 TABLE = Path(__file__).resolve().parents[2] / "root.d/kernels"
 
 
@@ -45,10 +45,10 @@ def parse_args() -> argparse.Namespace:
     p.add_argument(
         "--kernel",
         default="stock",
-        metavar="NAME|stock|debug|kcsan|PATH",
+        metavar="NAME|stock|debug|kcsan|debug-rt|PATH",
         help="a kernel of the distribution, by its name in scripts/root.d/kernels (default: the "
         "build environment's, which NF_TRACER_KERNEL chooses), one that scripts/debug-kernel builds of its source "
-        "(on first use: 5 to 15 minutes), with KASAN or with KCSAN, an image, or a build folder",
+        "(on first use: 5 to 15 minutes), with KASAN, KCSAN or PREEMPT_RT, an image, or a build folder",
     )
     p.add_argument("--cpus", type=int, default=2, metavar="N", help="default: 2")
     p.add_argument("--mem", default="2G", metavar="SIZE", help="default: 2G")
@@ -132,7 +132,7 @@ def kernel_options(name: str) -> list[str]:
         return ["--kimg", str(path / "vmlinux"), "--mods", "none", "--force-initramfs"]
     if path.is_file():
         return ["--kimg", str(path), "--mods", "auto", "--force-initramfs"]
-    say(f"no kernel '{name}': there are {' '.join(table())} stock debug kcsan, images, and build folders")
+    say(f"no kernel '{name}': there are {' '.join(table())} stock {" ".join(DEBUG_KERNELS)}, images, and build folders")
     sys.exit(EXIT_USAGE)
 
 

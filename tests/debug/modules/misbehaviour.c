@@ -71,6 +71,23 @@ static void schedule_in_atomic(void)
 	schedule();
 }
 
+/* A mistake with PREEMPT_RT only, where the lock may sleep. */
+static void take_spinlock_in_atomic(void)
+{
+	static DEFINE_SPINLOCK(lock);
+
+	preempt_disable();
+	spin_lock(&lock);
+	spin_unlock(&lock);
+	preempt_enable();
+}
+
+/* This one is looked for by DEBUG_PREEMPT. */
+static void ask_for_cpu(void)
+{
+	pr_info("on CPU %u\n", smp_processor_id());
+}
+
 static void warn(void)
 {
 	WARN(1, "misbehaver\n");
@@ -238,6 +255,8 @@ static const struct misbehaviour {
 	{ "lock-order", lock_in_both_orders },
 	{ "atomic-sleep", sleep_in_atomic },
 	{ "atomic-schedule", schedule_in_atomic },
+	{ "atomic-spinlock", take_spinlock_in_atomic },
+	{ "this-cpu", ask_for_cpu },
 	{ "warn", warn },
 	{ "refcount", overput_refcount },
 	{ "list", remove_twice },
