@@ -61,6 +61,18 @@ def test_an_unknown_name_is_refused_in_one_line_with_those_that_there_are(
     assert done.stderr == f"scripts/root: no kernel '7.0-none': there are {' '.join(NAMES)}\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--prune", "now"], "--prune takes no command, and 'now' is there: see scripts/root --help"),
+        (["--prune"], "nothing is removed from inside of the build environment: leave it first"),
+    ],
+)
+def test_nothing_is_removed_by_a_slip(options: list[str], told: str) -> None:
+    done = subprocess.run([TOP / "scripts/root", *options], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (125, f"scripts/root: {told}\n")
+
+
 @pytest.mark.parametrize("command", ["scripts/root -- true", "scripts/vm --timeout 1 -- true"])
 def test_another_kernel_is_refused_within_the_environment(command: str) -> None:
     other = next(name for name in NAMES if name != os.environ["NF_TRACER_ROOT_KERNEL"])

@@ -81,3 +81,18 @@ def test_what_arm64_reports_in_words_of_its_own_is_found(tmp_path: Path) -> None
     log.write_text(f"[   33.00] {START_MARK}\n{OOPS}\n{TRACE}\n")
     assert Console(log).cause_of_death() == OOPS.split("] ", 1)[1]
     assert Console(log).splats() == [OOPS.split("] ", 1)[1]]
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--timeout", "nan"], "--cpus and --timeout want a number above 0"),
+        (["--timeout", "inf"], "--cpus and --timeout want a number above 0"),
+        (["--mem", "0"], "--mem wants a number above 0 with M or G behind, such as 2G"),
+        (["--mem", "2"], "--mem wants a number above 0 with M or G behind, such as 2G"),
+    ],
+)
+def test_a_size_or_time_that_is_none_is_refused(option: list[str], told: str) -> None:
+    done = subprocess.run([TOP / "scripts/vm", *option, "--", "true"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"scripts/vm: error: {told}"
