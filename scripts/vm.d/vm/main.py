@@ -132,7 +132,7 @@ def kernel_options(name: str) -> list[str]:
         return ["--kimg", str(path / "vmlinux"), "--mods", "none", "--force-initramfs"]
     if path.is_file():
         return ["--kimg", str(path), "--mods", "auto", "--force-initramfs"]
-    say(f"no kernel '{name}': there are {' '.join(table())} stock {" ".join(DEBUG_KERNELS)}, images, and build folders")
+    say(f"no kernel '{name}': there are {' '.join(table())} stock {' '.join(DEBUG_KERNELS)}, images, and build folders")
     sys.exit(EXIT_USAGE)
 
 
