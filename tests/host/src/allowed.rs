@@ -83,7 +83,7 @@ pub(crate) fn is_allowed(name: &str, text: &[u8]) -> Option<bool> {
                 && name.len() <= 15
                 && name
                     .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b"/:*".contains(&byte))
+                    .all(|byte| byte.is_ascii_graphic() && !b"/:*'\"".contains(&byte))
                 && !["any", "all"].contains(&token.to_ascii_lowercase().as_str())
         }),
         "bpf" => Some(is_program(word)),
