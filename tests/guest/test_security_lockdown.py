@@ -38,12 +38,11 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def _refusal(file: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+def _refusal(file: Path) -> tuple[int, str]:
     """Returns the error of loading a file, and the kernel's line about it."""
-    monkeypatch.setattr(module, "FILE", file)
     log = kmsg.KernelLog()
     with pytest.raises(OSError, match="not permitted|Key was rejected") as raised:
-        module.load()
+        module.load(file=file)
     ((_, said),) = log.read()
     log.close()
     return raised.value.errno, said
@@ -57,10 +56,11 @@ def _opened(file: Path, flags: int) -> str:
     return "ok"
 
 
-def test_a_signature_by_an_unknown_key_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
-    monkeypatch.setattr(module, "FILE", signed)
-    with parameters.loaded(""):
-        assert Path("/sys/module/nf_tracer/taint").read_text() == "OE\n"
+def test_a_signature_by_an_unknown_key_is_as_good_as_none(signed: Path) -> None:
+    module.load(file=signed)
+    taint = Path("/sys/module/nf_tracer/taint").read_text()
+    module.unload()
+    assert taint == "OE\n"
 
 
 def test_a_module_loaded_before_goes_on_but_confidentiality_closes_tracefs(log: kmsg.KernelLog) -> None:
@@ -88,15 +88,15 @@ def test_a_module_loaded_before_goes_on_but_confidentiality_closes_tracefs(log: 
     assert len([text for _, text in log.read() if text.startswith("nf_tracer: source : 127.0.0.1 ")]) == 4
 
 
-def test_afterwards_the_module_does_not_load(monkeypatch: pytest.MonkeyPatch, signed: Path) -> None:
+def test_afterwards_the_module_does_not_load(signed: Path) -> None:
     restricted = "Lockdown: python3: unsigned module loading is restricted; see man kernel_lockdown.7"
     unsigned = module.FILE
-    assert _refusal(unsigned, monkeypatch) == (errno.EPERM, restricted)
-    assert _refusal(signed, monkeypatch) == (errno.EPERM, restricted)
+    assert _refusal(unsigned) == (errno.EPERM, restricted)
+    assert _refusal(signed) == (errno.EPERM, restricted)
     _ENFORCE.write_text("1")
-    assert _refusal(unsigned, monkeypatch) == (errno.EKEYREJECTED, "Loading of unsigned module is rejected")
+    assert _refusal(unsigned) == (errno.EKEYREJECTED, "Loading of unsigned module is rejected")
     rejected = "Loading of module with unavailable key is rejected"
-    assert _refusal(signed, monkeypatch) == (errno.EKEYREJECTED, rejected)
+    assert _refusal(signed) == (errno.EKEYREJECTED, rejected)
     # Modules signed by Debian still load.
     run("modprobe", "pktgen")
     run("rmmod", "pktgen")

@@ -37,8 +37,7 @@ class Loaded:
     def lines(self) -> list[str]:
         """Returns the module's log lines since the last call."""
         prefix = f"{self._name}: "
-        lines = [text.removeprefix(prefix) for _, text in self._log.read() if text.startswith(prefix)]
-        return [line for line in lines if not line.startswith(kmsg.OF_THE_LOADER)]
+        return [text.removeprefix(prefix) for _, text in self._log.read() if text.startswith(prefix)]
 
 
 @contextlib.contextmanager

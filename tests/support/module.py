@@ -36,10 +36,10 @@ def _stripped() -> Path:
     return copy
 
 
-def load(parameters: str = "rate=0", flags: int = 0) -> None:
+def load(parameters: str = "rate=0", flags: int = 0, file: Path | None = None) -> None:
     """Loads the module, by default without a limit: most tests ask whether each packet has its line."""
-    with _stripped().open("rb") as file:
-        _check(finit_module(file.fileno(), parameters.encode(), flags))
+    with (file or _stripped()).open("rb") as opened:
+        _check(finit_module(opened.fileno(), parameters.encode(), flags))
 
 
 def unload() -> None:
