@@ -190,7 +190,7 @@ def fail_writes(name: str, old: str, new: str, means: Memory | Function, probe: 
     def stays() -> None:
         # Besides lines of packets.
         lines = [text for _, text in log.read() if text.startswith(refusals)]
-        assert len(lines) == 1, f"{name}: {lines} of a write that was refused"
+        assert lines, f"{name}: nothing said of a write that was refused"
         now = values()
         assert now == before, f"{name}: {now} after a write that was refused, not {before}"
         counted = probe.counted()
