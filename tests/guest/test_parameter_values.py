@@ -6,7 +6,6 @@ The list of parameters is the module's own, so that new ones are tried, too.
 
 import errno
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -85,14 +84,7 @@ def test_at_load_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog) -> No
 
 
 def test_by_modprobe_each_is_taken_or_refused_in_one_line(log: kmsg.KernelLog, tmp_path: Path) -> None:
-    # modprobe uses a tree and a configuration of its own.
-    release = os.uname().release
-    tree = tmp_path / "lib/modules" / release
-    tree.mkdir(parents=True)
-    shutil.copy(module.FILE, tree)
-    run("depmod", "-b", str(tmp_path), release)
-    config = tmp_path / "modprobe.conf"
-    command = ["modprobe", "-d", str(tmp_path), "-C", str(config), module.NAME]
+    config, command = module.modprobe(tmp_path)
     for name, value in [(name, "") for name in _names()] + [("counts", "=1"), ("rate", f"={_WRONG}")]:
         config.write_text(f"options {module.NAME} {name}{value}\n")
         log.read()

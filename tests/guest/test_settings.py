@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Several parameters set by one write to `settings`."""
 
-import os
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -94,13 +92,8 @@ def test_what_is_read_can_be_given_to_insmod_and_in_modprobes_configuration(tmp_
     run("insmod", str(module.FILE), f"settings={text}")
     assert parameters.get("settings") == text
     run("rmmod", module.NAME)
-    release = os.uname().release
-    tree = tmp_path / "lib/modules" / release
-    tree.mkdir(parents=True)
-    shutil.copy(module.FILE, tree)
-    run("depmod", "-b", str(tmp_path), release)
-    config = tmp_path / "modprobe.conf"
+    config, command = module.modprobe(tmp_path)
     config.write_text(f'options {module.NAME} settings="{text}"\n')
-    run("modprobe", "-d", str(tmp_path), "-C", str(config), module.NAME)
+    run(*command)
     assert parameters.get("settings") == text
     run("rmmod", module.NAME)

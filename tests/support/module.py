@@ -3,6 +3,7 @@
 
 import functools
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -40,6 +41,17 @@ def load(parameters: str = "rate=0", flags: int = 0, file: Path | None = None) -
     """Loads the module, by default without a limit: most tests ask whether each packet has its line."""
     with (file or _stripped()).open("rb") as opened:
         _check(finit_module(opened.fileno(), parameters.encode(), flags))
+
+
+def modprobe(folder: Path) -> tuple[Path, list[str]]:
+    """Makes a tree for modprobe with the module in it; returns its configuration, to be written, and the command."""
+    release = os.uname().release
+    tree = folder / "lib/modules" / release
+    tree.mkdir(parents=True)
+    shutil.copy(FILE, tree)
+    subprocess.run(["depmod", "-b", folder, release], check=True)
+    config = folder / "modprobe.conf"
+    return config, ["modprobe", "-d", str(folder), "-C", str(config), NAME]
 
 
 def unload() -> None:
